@@ -1,0 +1,103 @@
+/* The engine's narrow C interface: engine -> model -> job. Nothing throws or aborts across it; every call that can fail
+   returns a rushes_status. Strings are UTF-8. Reports are JSON objects, freed with rushes_string_free. */
+#ifndef RUSHES_ENGINE_H
+#define RUSHES_ENGINE_H
+#include <stddef.h>
+#include <stdint.h>
+
+#include "rushes/settings.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct rushes_engine rushes_engine;
+typedef struct rushes_model rushes_model;
+
+/* code "" means success; otherwise a stable code ("checkpoint.corrupt", "memory.exhausted", "job.cancelled", ...), one
+   sentence, what to do (may be ""), technical detail (may be ""). Byte counts for memory.exhausted and disk.full. */
+typedef struct {
+  char code[48];
+  char sentence[512];
+  char advice[512];
+  char detail[1024];
+  uint64_t needed_bytes, free_bytes;
+} rushes_status;
+
+typedef enum { RUSHES_STAGE_TEXT, RUSHES_STAGE_LOAD, RUSHES_STAGE_SAMPLE, RUSHES_STAGE_DECODE } rushes_stage;
+
+/* Callbacks come from the thread that runs the call; any may be NULL. */
+typedef struct {
+  void* user;
+  /* fraction 0..1 of the stage; step counts from 1 (0 outside sampling). At least every 200 ms of work. */
+  void (*progress)(void* user, rushes_stage stage, double fraction, int step, int steps);
+  /* level 0 debug, 1 info, 2 warning */
+  void (*log)(void* user, int level, const char* line);
+  /* A preview after a sampling step: RGB, width*height*3 bytes. */
+  void (*preview)(void* user, int step, const uint8_t* rgb, int width, int height);
+  /* H.264 access unit in Annex B form, in presentation order; the first one carries SPS and PPS. */
+  void (*packet)(void* user, const uint8_t* data, size_t size, int key_frame, int64_t frame);
+  /* Every frame as RGB, width*height*3 bytes. */
+  void (*frame)(void* user, int64_t frame, const uint8_t* rgb, int width, int height);
+  /* Polled at least every 200 ms of work; nonzero cancels. */
+  int (*cancelled)(void* user);
+} rushes_callbacks;
+
+/* Model files; UTF-8 paths. text_len: context rows (512 unless the model's config.json says otherwise). */
+typedef struct {
+  const char *dit, *vae, *text_encoder;
+  int text_len;
+} rushes_model_files;
+
+/* One generation. `ids` are the prompt's tokens, `</s>` included. Paths may be NULL.
+   embedding_path: read if it exists, else written after encoding. latents_path: final latents (safetensors), on disk
+   before decoding begins. step_latents_prefix: after step k, "<prefix>-step<k>.safetensors" (float64 state).
+   start_step > 0 continues from resume_path, a step file of the same settings. */
+typedef struct {
+  rushes_settings settings;
+  const int32_t* ids;
+  size_t id_count;
+  const char *embedding_path, *latents_path, *step_latents_prefix, *resume_path;
+  int start_step;
+} rushes_request;
+
+void rushes_settings_default(rushes_settings* settings);
+void rushes_string_free(char* text);
+
+rushes_status rushes_engine_create(rushes_engine** out);
+void rushes_engine_destroy(rushes_engine* engine);
+
+/* Reads headers only; nothing large is loaded until a job needs it. `settings` choose device, precision, threads,
+   quantization and memory budget. A model stays warm (weights packed) until rushes_model_close. */
+rushes_status rushes_model_open(rushes_engine* engine, const rushes_model_files* files, const rushes_settings* settings,
+                                const rushes_callbacks* callbacks, rushes_model** out);
+void rushes_model_close(rushes_model* model);
+
+/* Predicted bytes and seconds for each stage, without running it. {"stages": [{"stage", "peakBytes", "seconds"}],
+   "peakBytes", "seconds", "int8": {"layers", "bytes16", "bytes"}, "settings": {resolved}} */
+rushes_status rushes_plan(rushes_model* model, const rushes_settings* settings, size_t id_count, char** report);
+
+/* Runs text -> latents -> frames on the calling thread. report: {"settings": {resolved}, "stages": [{"stage", "seconds",
+   "peakBytes"}], "int8": {"layers", "bytes16", "bytes", "names": ["blocks.0.self_attn.q [1536x1536]", ...]},
+   "plan": {...}, "warnings": [...], "frames", "width", "height"}. */
+rushes_status rushes_generate(rushes_model* model, const rushes_request* request, const rushes_callbacks* callbacks,
+                              char** report);
+/* Decodes saved latents again, without sampling. */
+rushes_status rushes_decode(rushes_model* model, const char* latents_path, const rushes_settings* settings,
+                            const rushes_callbacks* callbacks, char** report);
+
+/* Header only. {"path", "container", "bytes", "family", "architecture", "layout", "prefix", "sizes": {..}, "tensors",
+   "parameters", "dtypes": {"bf16": 800}, "quantization": "none" | "int8 (TurboDiffusion)", "quantizedLayers", "sla": bool,
+   "missing": [..], "unexpected": [..], "wrongShape": [..], "complete", "uses": [..], "refused", "summary"} */
+rushes_status rushes_inspect(const char* path, char** report);
+/* {"cpu": {"model", "cores", "isa": [..]}, "memory": {"totalBytes", "freeBytes"}, "gpu": {"name"|null, "reason"},
+   "libraries": {"oneDNN", "OpenH264"}} */
+rushes_status rushes_machine(char** report);
+/* Loops the kernel registry: {"checks": [{"operation", "name", "isa", "case", "error", "tolerance", "passed"}],
+   "passed", "failed"}. */
+rushes_status rushes_self_test(int threads, char** report);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

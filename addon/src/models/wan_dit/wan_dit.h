@@ -1,0 +1,55 @@
+// The Wan diffusion transformer (Wan-Video/Wan2.1:wan/modules/model.py, with TurboDiffusion's SLA).
+#pragma once
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "models/weights.h"
+#include "ops/attention/attention.h"
+#include "ops/linear/linear.h"
+
+namespace rushes {
+
+struct WanDitConfig {
+  int64_t dim = 0, heads = 0, head_size = 128, ffn = 0, layers = 0, in_channels = 0, out_channels = 0, text_dim = 0,
+          frequency_dim = 256;
+  bool has_sla = false;            // proj_l present
+  bool has_image_branch = false;   // img_emb (2.1 I2V): recognised, refused by this version
+};
+
+/// How one forward pass attends.
+struct DitAttention {
+  AttentionType type = AttentionType::original;
+  double top_k = 0.1;
+};
+
+/// One quantized layer as the log and the history show it.
+struct QuantizedLayer {
+  std::string name;
+  int64_t out_features = 0, in_features = 0;
+};
+
+class WanDit {
+ public:
+  /// Every size comes from the tensors' shapes. `format` applies to the ten linears of each block; the rest (embeddings,
+  /// time projection, head) stays at context.compute precision.
+  static std::shared_ptr<WanDit> load(const Context& context, std::shared_ptr<const Checkpoint> file, LinearFormat format,
+                                      const std::function<void(double)>& progress = {});
+  virtual ~WanDit() = default;
+  const WanDitConfig& config() const { return config_; }
+  const std::vector<QuantizedLayer>& quantized_layers() const { return quantized_; }
+  /// Bytes of the block linears at 16 bit, and as they are held.
+  uint64_t linear_bytes_16bit() const { return bytes_16bit_; }
+  uint64_t linear_bytes_held() const { return bytes_held_; }
+  /// latents f32 [in_channels, T, H, W] (H, W even), timestep 0..1000, context f32 [text_len, text_dim] ->
+  /// velocity f32 [out_channels, T, H, W]. Calls `progress` with 0..1 block by block and checks cancellation there.
+  virtual Tensor velocity(const Context& context, const Tensor& latents, float timestep, const Tensor& text,
+                          const DitAttention& attention, const std::function<void(double)>& progress = {}) const = 0;
+
+ protected:
+  WanDitConfig config_;
+  std::vector<QuantizedLayer> quantized_;
+  uint64_t bytes_16bit_ = 0, bytes_held_ = 0;
+};
+
+}  // namespace rushes

@@ -1,0 +1,39 @@
+// The Wan2.1 causal video VAE (Wan-Video/Wan2.1:wan/modules/vae.py): pixels <-> latents, a few frames at a time.
+#pragma once
+#include <functional>
+#include <memory>
+
+#include "models/weights.h"
+#include "ops/convolution/convolution.h"
+
+namespace rushes {
+
+struct WanVaeConfig {
+  int64_t base = 0, latent_channels = 16;
+};
+
+/// Spatial tiling of a decode, in latent cells; tile 0 = the whole picture at once.
+struct VaeTiling {
+  int64_t tile = 0, overlap = 8;
+};
+
+class WanVae {
+ public:
+  static std::shared_ptr<WanVae> load(const Context& context, std::shared_ptr<const Checkpoint> file);
+  virtual ~WanVae() = default;
+  const WanVaeConfig& config() const { return config_; }
+  /// Frames in the order they are made: f32 [count, height, width, 3] in [-1, 1], `first` = index of the first one.
+  using FrameSink = std::function<void(const Tensor& frames, int64_t first)>;
+  /// latents f32 [16, T, h, w] (normalised) -> 4T-3 frames of 8h x 8w; latent frame by latent frame, every temporal
+  /// convolution carrying a cache of two frames. `progress` gets 0..1.
+  virtual void decode(const Context& context, const Tensor& latents, const VaeTiling& tiling, const FrameSink& sink,
+                      const std::function<void(double)>& progress = {}) const = 0;
+  /// frames f32 [F, H, W, 3] in [-1, 1], F = 4n+1, H and W multiples of 8 -> latents f32 [16, n+1, H/8, W/8].
+  virtual Tensor encode(const Context& context, const Tensor& frames,
+                        const std::function<void(double)>& progress = {}) const = 0;
+
+ protected:
+  WanVaeConfig config_;
+};
+
+}  // namespace rushes

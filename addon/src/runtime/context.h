@@ -1,0 +1,53 @@
+// What every operation is given: where to run, how exactly, with which memory, and whether to go on.
+#pragma once
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <string>
+
+#include "runtime/cpu_features.h"
+#include "runtime/memory.h"
+#include "runtime/status.h"
+#include "runtime/tensor.h"
+
+namespace rushes {
+
+enum class Backend { reference, cpu, cuda };
+std::string_view backend_name(Backend backend);
+
+/// Work done, counted by the operations themselves (also while planning), one multiply-add = 2.
+struct WorkCount {
+  double int8_ops = 0, bf16_ops = 0, f32_ops = 0;  // products in linears, convolutions and attention
+  double bytes = 0;                                // memory passes of everything else
+};
+
+/// One per job and thread of control; operations run inside one OpenMP team of `threads`.
+struct Context {
+  Backend backend = Backend::cpu;
+  CpuFeatures features = CpuFeatures::host();
+  int threads = 1;
+  /// Type of activations that enter matrix products: f32, or bf16 where the CPU has it. The residual stream is f32.
+  DType compute = DType::f32;
+  MemoryCounter* memory = nullptr;
+  const std::atomic<bool>* cancelled = nullptr;
+  /// Planning: tensors have no memory and operations only check shapes, allocate their scratch and count work.
+  bool dry_run = false;
+  WorkCount* work = nullptr;
+  /// One line of log at debug level ("Int8 linear: blocks.5.self_attn.q [1536x1536]").
+  std::function<void(const std::string&)> debug;
+
+  /// Throws Cancelled. Operations call it at least every 200 ms of work, between chunks and never inside a parallel
+  /// region (inside one, read is_cancelled() and leave early).
+  void check_cancelled() const {
+    if (is_cancelled()) throw Cancelled();
+  }
+  bool is_cancelled() const { return cancelled && cancelled->load(std::memory_order_relaxed); }
+  /// Uninitialised counted memory. Every scratch buffer whose size grows with the input comes from here, and is taken
+  /// before the dry_run return, so that a plan sees it.
+  Tensor allocate(DType type, Shape shape, MemoryUse use = MemoryUse::activations) const {
+    const auto bytes = static_cast<uint64_t>(element_count(shape)) * dtype_size(type);
+    return Tensor(type, std::move(shape), std::make_shared<Storage>(memory, use, bytes, dry_run));
+  }
+};
+
+}  // namespace rushes

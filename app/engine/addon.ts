@@ -1,0 +1,121 @@
+// The addon's whole surface, and the one place that names its shapes. Loading it: worker.ts only.
+import type { EngineSettings } from "../../contract/settings/derive.ts";
+
+/** Files of one model; textLength is the number of context rows (512 unless config.json says otherwise). */
+export interface ModelFiles {
+  dit: string;
+  vae: string;
+  textEncoder: string;
+  textLength: number;
+}
+
+/** One generation (addon/include/rushes/engine.h, rushes_request). */
+export interface GenerateRequest {
+  settings: Partial<EngineSettings>;
+  ids: Int32Array;
+  embeddingPath?: string;
+  latentsPath?: string;
+  stepLatentsPrefix?: string;
+  resumePath?: string;
+  startStep?: number;
+}
+
+/** What happens during a call, in order. */
+export type EngineEvent =
+  | { kind: "progress"; stage: StageName; fraction: number; step: number; steps: number }
+  | { kind: "log"; level: "debug" | "info" | "warning"; line: string }
+  | { kind: "preview"; step: number; rgb: Buffer; width: number; height: number }
+  | { kind: "packet"; data: Buffer; keyFrame: boolean; frame: number }
+  | { kind: "poster"; rgb: Buffer; width: number; height: number };
+
+export type StageName = "text" | "load" | "sample" | "decode";
+
+export interface StageReport {
+  stage: StageName;
+  seconds: number;
+  peakBytes: number;
+}
+
+export interface Int8Report {
+  layers: number;
+  bytes16: number;
+  bytes: number;
+  names: string[];
+}
+
+export interface Plan {
+  stages: StageReport[];
+  peakBytes: number;
+  seconds: number;
+  int8: Omit<Int8Report, "names"> | null;
+  settings: EngineSettings;
+}
+
+export interface GenerateReport {
+  settings: EngineSettings;
+  stages: StageReport[];
+  int8: Int8Report | null;
+  plan: Plan;
+  warnings: string[];
+  frames: number;
+  width: number;
+  height: number;
+}
+
+/** What a header says (rushes_inspect). */
+export interface Inspection {
+  path: string;
+  container: string;
+  bytes: number;
+  family: string;
+  architecture: string;
+  layout: string;
+  prefix: string;
+  sizes: Record<string, number>;
+  tensors: number;
+  parameters: number;
+  dtypes: Record<string, number>;
+  quantization: string;
+  quantizedLayers: number;
+  sla: boolean;
+  missing: string[];
+  unexpected: string[];
+  wrongShape: string[];
+  complete: boolean;
+  uses: string[];
+  refused: string;
+  summary: string;
+}
+
+export interface Machine {
+  cpu: { model: string; cores: number; isa: string[] };
+  memory: { totalBytes: number; freeBytes: number };
+  gpu: { name: string | null; reason: string };
+  libraries: Record<string, string>;
+}
+
+export interface SelfTest {
+  checks: { operation: string; name: string; isa: string; case: string; error: number; tolerance: number; passed: boolean }[];
+  passed: number;
+  failed: number;
+}
+
+/** A model opened by the addon. One call runs at a time; a second rejects with code engine.busy. */
+export interface AddonModel {
+  plan(settings: Partial<EngineSettings>, idCount: number): Promise<Plan>;
+  generate(request: GenerateRequest, onEvent: (event: EngineEvent) => void): Promise<GenerateReport>;
+  decode(latentsPath: string, settings: Partial<EngineSettings>, onEvent: (event: EngineEvent) => void): Promise<GenerateReport>;
+  /** Makes the running call reject with code job.cancelled within 200 ms of work. */
+  cancel(): void;
+  close(): void;
+}
+
+/** Rejections are Errors with `code`, `message` (the sentence), `advice`, `detail`, `neededBytes`, `freeBytes`. */
+export interface Addon {
+  openModel(files: ModelFiles, settings: Partial<EngineSettings>): Promise<AddonModel>;
+  inspect(path: string): Promise<Inspection>;
+  machine(): Machine;
+  selfTest(threads: number): Promise<SelfTest>;
+  /** The settings struct after the addon read it: what default -> struct -> echo must keep. */
+  echo(settings: Partial<EngineSettings>): EngineSettings;
+}
