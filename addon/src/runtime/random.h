@@ -1,0 +1,39 @@
+// Seeded random tensors and the error measure: what kernel checks, tests and benchmarks compare with.
+#pragma once
+#include <cmath>
+#include <cstdint>
+#include <random>
+
+#include "runtime/context.h"
+#include "runtime/tensor.h"
+
+namespace rushes::check {
+
+/// Normal values of the given scale, as f32 or bf16.
+inline Tensor random_tensor(const Context& context, Shape shape, uint64_t seed, float scale = 1.0f, DType type = DType::f32) {
+  Tensor out = context.allocate(type, std::move(shape));
+  std::mt19937_64 engine(seed);
+  std::normal_distribution<float> normal(0.0f, scale);
+  for (int64_t i = 0; i < out.count(); ++i) {
+    if (type == DType::f32) out.data<float>()[i] = normal(engine);
+    else out.data<bf16>()[i] = bf16(normal(engine));
+  }
+  return out;
+}
+
+/// The element as float, whatever the type (f32 or bf16).
+inline float at(const Tensor& x, int64_t i) { return x.type() == DType::f32 ? x.data<float>()[i] : float(x.data<bf16>()[i]); }
+
+/// ||out - reference|| / ||reference|| in float64; infinite when out holds a non-finite value.
+inline double relative_error(const Tensor& out, const Tensor& reference) {
+  double difference = 0, norm = 0;
+  for (int64_t i = 0; i < reference.count(); ++i) {
+    const double r = at(reference, i), d = at(out, i) - r;
+    if (!std::isfinite(at(out, i))) return INFINITY;
+    difference += d * d;
+    norm += r * r;
+  }
+  return std::sqrt(difference / (norm > 0 ? norm : 1));
+}
+
+}  // namespace rushes::check

@@ -1,0 +1,10 @@
+// Golden cases: folders with case.json and tensors.safetensors, computed by the published PyTorch definitions.
+#pragma once
+
+namespace rushes {
+
+/// Runs every folder given (a folder of case folders is searched). Prints a line per case and backend, then
+/// "N passed, N failed, N skipped"; returns 0 only when all passed. A new case needs no code.
+int run_golden(int count, char** folders);
+
+}  // namespace rushes
