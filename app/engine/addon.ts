@@ -18,6 +18,8 @@ export interface GenerateRequest {
   stepLatentsPrefix?: string;
   resumePath?: string;
   startStep?: number;
+  /** Ask for preview events after each step. */
+  preview?: boolean;
 }
 
 /** What happens during a call, in order. */
@@ -112,10 +114,13 @@ export interface AddonModel {
 
 /** Rejections are Errors with `code`, `message` (the sentence), `advice`, `detail`, `neededBytes`, `freeBytes`. */
 export interface Addon {
-  openModel(files: ModelFiles, settings: Partial<EngineSettings>): Promise<AddonModel>;
+  /** Reads and checks headers only; weights are packed by the first job. */
+  openModel(files: ModelFiles): Promise<AddonModel>;
   inspect(path: string): Promise<Inspection>;
   machine(): Machine;
   selfTest(threads: number): Promise<SelfTest>;
+  /** Times the operations; the JSON of engine/bench.h. `line` gets the table as it grows. */
+  bench(options: { filter?: string; threads?: number; quick?: boolean }, line: (text: string) => void): Promise<unknown>;
   /** The settings struct after the addon read it: what default -> struct -> echo must keep. */
   echo(settings: Partial<EngineSettings>): EngineSettings;
 }

@@ -1,4 +1,4 @@
-/* The engine's narrow C interface: engine -> model -> job. Nothing throws or aborts across it; every call that can fail
+/* The engine's narrow C interface: a model, and what it is asked to do. Nothing throws or aborts across it; every call that can fail
    returns a rushes_status. Strings are UTF-8. Reports are JSON objects, freed with rushes_string_free. */
 #ifndef RUSHES_ENGINE_H
 #define RUSHES_ENGINE_H
@@ -11,7 +11,6 @@
 extern "C" {
 #endif
 
-typedef struct rushes_engine rushes_engine;
 typedef struct rushes_model rushes_model;
 
 /* code "" means success; otherwise a stable code ("checkpoint.corrupt", "memory.exhausted", "job.cancelled", ...), one
@@ -64,13 +63,9 @@ typedef struct {
 void rushes_settings_default(rushes_settings* settings);
 void rushes_string_free(char* text);
 
-rushes_status rushes_engine_create(rushes_engine** out);
-void rushes_engine_destroy(rushes_engine* engine);
-
-/* Reads headers only; nothing large is loaded until a job needs it. `settings` choose device, precision, threads,
-   quantization and memory budget. A model stays warm (weights packed) until rushes_model_close. */
-rushes_status rushes_model_open(rushes_engine* engine, const rushes_model_files* files, const rushes_settings* settings,
-                                const rushes_callbacks* callbacks, rushes_model** out);
+/* Reads headers only; nothing large is loaded until a job needs it. What a job packed stays warm, while it fits, until
+   another job needs other packing or the model is closed. */
+rushes_status rushes_model_open(const rushes_model_files* files, rushes_model** out);
 void rushes_model_close(rushes_model* model);
 
 /* Predicted bytes and seconds for each stage, without running it. {"stages": [{"stage", "peakBytes", "seconds"}],
@@ -79,7 +74,7 @@ rushes_status rushes_plan(rushes_model* model, const rushes_settings* settings, 
 
 /* Runs text -> latents -> frames on the calling thread. report: {"settings": {resolved}, "stages": [{"stage", "seconds",
    "peakBytes"}], "int8": {"layers", "bytes16", "bytes", "names": ["blocks.0.self_attn.q [1536x1536]", ...]},
-   "plan": {...}, "warnings": [...], "frames", "width", "height"}. */
+   "plan": {...}, "warnings": [...], "frames", "width", "height"}. A second call while one runs: engine.busy. */
 rushes_status rushes_generate(rushes_model* model, const rushes_request* request, const rushes_callbacks* callbacks,
                               char** report);
 /* Decodes saved latents again, without sampling. */
@@ -96,6 +91,10 @@ rushes_status rushes_machine(char** report);
 /* Loops the kernel registry: {"checks": [{"operation", "name", "isa", "case", "error", "tolerance", "passed"}],
    "passed", "failed"}. */
 rushes_status rushes_self_test(int threads, char** report);
+/* Times the operations against this machine's ceilings (engine/bench.h). `filter` may be NULL; quick: few seconds.
+   `line` gets the table as it grows. */
+rushes_status rushes_bench(const char* filter, int threads, int quick, void* user, void (*line)(void* user, const char* text),
+                           char** report);
 
 #ifdef __cplusplus
 }
