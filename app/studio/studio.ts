@@ -1,0 +1,120 @@
+// The studio: one library folder, its history, its queue and the engine, behind one object. Every door (command line,
+// window, server, library) opens one of these and nothing below it.
+import type { Job, JobDetail, JobEvent, JobMode, JobState } from "../../contract/job.ts";
+import type { EngineSettings } from "../../contract/settings/derive.ts";
+import type { Inspection, Machine, Plan, SelfTest } from "../engine/addon.ts";
+
+/** Which model: a name of the catalogue ("demo"), or files. A file given beside a name replaces that part of the model.
+ * With ditPath and an unknown name the name is a label only (TurboDiffusion's `--model Wan2.1-1.3B --dit_path ...`). */
+export interface ModelChoice {
+  name?: string;
+  ditPath?: string;
+  vaePath?: string;
+  textEncoderPath?: string;
+  tokenizerPath?: string;
+}
+
+/** A model of the catalogue, before its files are read. */
+export interface ModelEntry {
+  name: string;
+  label: string;
+  folder: string;
+  installed: boolean;
+  bytes: number;
+}
+
+/** A model whose files exist, were read (headers only) and fit together. */
+export interface Model {
+  name: string;
+  label: string;
+  architecture: string;
+  dit: string;
+  /** The 16-bit transformer, where the model has one beside a quantized one. */
+  dit16: string | null;
+  vae: string;
+  textEncoder: string;
+  /** Null when no tokenizer.json lies beside the encoder and none was given; generating says where to get it. */
+  tokenizer: string | null;
+  textLength: number;
+  /** Good sizes, width and height; empty when the model does not say. */
+  sizes: [number, number][];
+  /** What the model's manifest puts in place of the general defaults. */
+  defaults: Partial<EngineSettings>;
+  modes: JobMode[];
+  inspections: { dit: Inspection; dit16: Inspection | null; vae: Inspection; textEncoder: Inspection };
+}
+
+/** One video to make. `settings` are the values that are known; what is absent comes from the model, then the general
+ * defaults. Without a seed a random one is drawn and stored. */
+export interface JobRequest {
+  prompt: string;
+  model?: ModelChoice;
+  settings?: Partial<EngineSettings>;
+  /** Settings given but not used by this model (negativePrompt, guidanceScale, ...): recorded only. */
+  unusedSettings?: Record<string, unknown>;
+  /** An extra copy: a folder (existing, or ending in a separator), or a file path, which is overwritten. */
+  savePath?: string;
+}
+
+/** What would run, before it is accepted. */
+export interface CheckedRequest {
+  model: Model;
+  settings: EngineSettings;
+  tokens: string[];
+  /** True when the prompt is longer than the model reads. */
+  cut: boolean;
+  warnings: string[];
+}
+
+export interface WaitOptions {
+  /** Aborting cancels the job. */
+  signal?: AbortSignal;
+  onEvent?: (event: JobEvent) => void;
+}
+
+/** Newest first; `before` is the id to continue below. */
+export interface HistoryQuery {
+  limit?: number;
+  before?: number;
+  state?: JobState;
+  model?: string;
+}
+
+export interface StudioOptions {
+  /** Absent: RUSHES_LIBRARY, else Videos/Rushes in the home folder. */
+  libraryFolder?: string;
+}
+
+export interface Studio {
+  readonly libraryFolder: string;
+  /** The catalogue. */
+  models(): ModelEntry[];
+  /** Finds a model's files and reads their headers; refuses wrong, partial or corrupt ones in one sentence. */
+  model(choice: ModelChoice): Promise<Model>;
+  /** What a file's header says. */
+  inspect(path: string): Promise<Inspection>;
+  /** Everything enqueue checks and resolves, without accepting. */
+  check(request: JobRequest): Promise<CheckedRequest>;
+  /** Accepts a job: its row is committed before this resolves. Throws a RushesError when the request is refused. */
+  enqueue(request: JobRequest): Promise<Job>;
+  /** Accepts all of them or none. */
+  enqueueAll(requests: JobRequest[]): Promise<Job[]>;
+  /** Accepts a job that makes a video from the saved latents of another, without sampling. */
+  decodeAgain(jobId: number): Promise<Job>;
+  /** Sees to it that the queue runs (here, unless another process runs it) and resolves with the job when it is done,
+   * failed or cancelled. A failed job does not reject: look at its state and error. */
+  wait(jobId: number, options?: WaitOptions): Promise<Job>;
+  /** Cancels a queued or running job, wherever it runs. */
+  cancel(jobId: number): void;
+  list(query?: HistoryQuery): Job[];
+  /** Full-text search over the prompts; words in any order, the last letters of a word may be left out. */
+  search(words: string, query?: HistoryQuery): Job[];
+  get(jobId: number): JobDetail | null;
+  plan(request: JobRequest): Promise<Plan>;
+  machine(): Promise<Machine>;
+  selfTest(threads?: number): Promise<SelfTest>;
+  /** Runs the benchmark program with these arguments; resolves with its exit code. */
+  bench(arguments_: string[], onLine: (line: string) => void): Promise<number>;
+  /** Stops what runs here (its job stays in the queue), ends the engine and closes the history. */
+  close(): Promise<void>;
+}

@@ -1,0 +1,175 @@
+// What every door knows of a job: its states and the moves between them, its record, and what happens to it while it
+// runs. How jobs are stored lives in app/history, how they run in app/jobs.
+
+/*
+   accept          take            report
+  --------> queued -----> running --------> done
+              |  ^           |  |
+       cancel |  | resume    |  +---------> failed ----+
+              |  +-----------+                         |
+              |  |           | cancel                  | again
+              |  |           v                         |
+              +--|------> cancelled                    |
+                 +------------------ ------------------+
+
+  "resume": the process or the engine that ran the job ended; the job continues from its last finished step.
+  "again": the user asks for a failed or cancelled job once more.
+*/
+export const jobStates = ["queued", "running", "done", "failed", "cancelled"] as const;
+export type JobState = (typeof jobStates)[number];
+
+const moves: Record<JobState, readonly JobState[]> = {
+  queued: ["running", "cancelled", "failed"],
+  running: ["done", "failed", "cancelled", "queued"],
+  done: [],
+  failed: ["queued"],
+  cancelled: ["queued"],
+};
+
+/** True where the drawing above has an arrow. */
+export function mayMove(from: JobState, to: JobState): boolean {
+  return moves[from].includes(to);
+}
+
+/** True when nothing more happens to the job unless somebody asks for it. */
+export function isFinal(state: JobState): boolean {
+  return state === "done" || state === "failed" || state === "cancelled";
+}
+
+/** The engine's own stages; "save" (the file, its poster and the extra copy) is the app's. */
+export type StageName = "text" | "load" | "sample" | "decode";
+export type JobStage = StageName | "save";
+
+export type JobMode = "t2v" | "i2v";
+/** "decode" makes a video from another job's saved latents, without sampling. */
+export type JobKind = "generate" | "decode";
+export type LogLevel = "debug" | "info" | "warning";
+
+/** The files one job runs with, absolute paths. */
+export interface JobFiles {
+  dit: string;
+  vae: string;
+  textEncoder: string;
+  tokenizer: string;
+  textLength: number;
+}
+
+export interface JobError {
+  code: string;
+  /** One plain sentence. */
+  sentence: string;
+  /** What to do; may be empty. */
+  advice: string;
+  /** Technical detail, shown folded; may be empty. */
+  detail: string;
+}
+
+export interface JobVideo {
+  path: string;
+  posterPath: string;
+  /** The extra copy, where one was asked for. */
+  copyPath: string | null;
+  bytes: number;
+  frames: number;
+  width: number;
+  height: number;
+}
+
+export interface JobProgress {
+  stage: JobStage;
+  /** 0..1 of the stage. */
+  fraction: number;
+  /** Counts from 1 while sampling, else 0. */
+  step: number;
+  steps: number;
+  /** 0..1 of the whole job, stages weighted by their planned seconds. */
+  overall: number;
+  /** Seconds left, counted from the start of execution; null while nothing is known. */
+  etaSeconds: number | null;
+}
+
+/** What quantization did to the transformer: bytes16 is what its layers would take in 16 bits. */
+export interface Int8Summary {
+  layers: number;
+  bytes16: number;
+  bytes: number;
+}
+
+/** A job as it stands in the history. Times are milliseconds since 1970. */
+export interface Job {
+  id: number;
+  /** The name this job has in its video's metadata. */
+  uid: string;
+  kind: JobKind;
+  state: JobState;
+  prompt: string;
+  mode: JobMode;
+  /** The model's name, e.g. "demo", or the transformer's file name. */
+  model: string;
+  files: JobFiles;
+  inputImage: string | null;
+  seed: number;
+  /** Full resolved engine settings: what will run, and after the run what ran. */
+  settings: Record<string, unknown>;
+  /** Settings that were given but do nothing for this model; recorded only. */
+  unusedSettings: Record<string, unknown>;
+  tokenCount: number;
+  createdAt: number;
+  startedAt: number | null;
+  finishedAt: number | null;
+  attempts: number;
+  /** The last finished step the latest attempt continued from; 0 when it began at the beginning. */
+  resumedFromStep: number;
+  progress: JobProgress | null;
+  warnings: string[];
+  int8: Int8Summary | null;
+  latentsPath: string | null;
+  savePath: string | null;
+  sourceJobId: number | null;
+  video: JobVideo | null;
+  error: JobError | null;
+}
+
+export interface JobStageRecord {
+  attempt: number;
+  stage: JobStage;
+  seconds: number;
+  /** Null where the stage ended before the engine counted it. */
+  peakBytes: number | null;
+  plannedSeconds: number | null;
+  plannedBytes: number | null;
+}
+
+export interface JobStepLatents {
+  step: number;
+  path: string;
+  bytes: number;
+  createdAt: number;
+}
+
+export interface JobLogLine {
+  at: number;
+  level: LogLevel;
+  line: string;
+}
+
+export interface JobStateChange {
+  state: JobState;
+  at: number;
+  note: string;
+}
+
+/** Everything known of one job. */
+export interface JobDetail extends Job {
+  stages: JobStageRecord[];
+  steps: JobStepLatents[];
+  log: JobLogLine[];
+  changes: JobStateChange[];
+}
+
+/** What a waiting caller hears. Events of other jobs arrive too while they hold the queue; look at jobId. */
+export type JobEvent =
+  | { kind: "state"; jobId: number; state: JobState; note: string }
+  | { kind: "progress"; jobId: number; progress: JobProgress }
+  | { kind: "log"; jobId: number; level: LogLevel; line: string }
+  | { kind: "preview"; jobId: number; step: number; rgb: Uint8Array; width: number; height: number };
