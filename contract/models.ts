@@ -1,0 +1,69 @@
+// Model manifests: names, files, capabilities, and the defaults and limits a model sets in place of the catalogue's.
+// Finding the files on this machine does not live here (app/models).
+import type { Capability } from "./settings/catalogue.ts";
+import type { SettingLimits, Settings } from "./settings/derive.ts";
+import type { FrameSize } from "./settings/resolution.ts";
+
+/** The files of one model, as paths. A manifest holds them relative to its own folder. */
+export interface ModelPaths {
+  readonly dit: string;
+  readonly vae: string;
+  readonly textEncoder: string;
+  readonly tokenizer: string;
+}
+
+export interface ModelManifest {
+  /** What --model takes: "demo". */
+  readonly id: string;
+  readonly name: string;
+  /** "wan2.1-t2v" */
+  readonly architecture: string;
+  readonly files: ModelPaths;
+  /** The transformer without quantization, where the model ships both. */
+  readonly dit16?: string;
+  /** Context rows: 512 unless the model's config.json says otherwise. */
+  readonly textLength: number;
+  readonly capabilities: readonly Capability[];
+  /** Sizes the model is good at, the first one being its default. Empty: the named resolutions. */
+  readonly sizes: readonly FrameSize[];
+  /** Values the model sets; weaker than a config file, a preset or a flag. */
+  readonly defaults: Partial<Settings>;
+  readonly limits: SettingLimits;
+}
+
+/** A model that Rushes knows by name but does not bring: where TurboDiffusion's instructions put its files. */
+export interface KnownModel {
+  readonly id: string;
+  readonly name: string;
+  readonly architecture: string;
+  /** Defaults of thu-ml/TurboDiffusion turbodiffusion/inference/wan2.1_t2v_infer.py; the transformer has none there. */
+  readonly files: Omit<ModelPaths, "dit" | "tokenizer">;
+  readonly capabilities: readonly Capability[];
+}
+
+const turboDiffusionFiles = {
+  vae: "checkpoints/Wan2.1_VAE.pth",
+  textEncoder: "checkpoints/models_t5_umt5-xxl-enc-bf16.pth",
+} as const;
+
+export const knownModels: readonly KnownModel[] = [
+  {
+    id: "wan2.1-1.3b",
+    name: "Wan2.1-1.3B",
+    architecture: "wan2.1-t2v",
+    files: turboDiffusionFiles,
+    capabilities: ["distilled", "sla"],
+  },
+  {
+    id: "wan2.1-14b",
+    name: "Wan2.1-14B",
+    architecture: "wan2.1-t2v",
+    files: turboDiffusionFiles,
+    capabilities: ["distilled", "sla"],
+  },
+];
+
+/** The known model of that name, whatever its case. */
+export function knownModel(name: string): KnownModel | null {
+  return knownModels.find(({ id }) => id === name.toLowerCase()) ?? null;
+}
