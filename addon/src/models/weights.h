@@ -2,6 +2,7 @@
 // Diffusers, TurboDiffusion), and the account of what is missing or unexpected. Knows names and shapes, no arithmetic.
 #pragma once
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -37,12 +38,17 @@ struct WeightReport {
   std::string summary() const;
 };
 
-/// Canonical name -> tensor of the file. Layout and prefix are already undone.
+/// From a name of the file (prefix stripped) to the original name: nothing for a name this layout does not have,
+/// "" for one that is known and deliberately not a weight (spiece_model, a second name of the same tensor).
+using ToOriginal = std::function<std::optional<std::string>(std::string_view)>;
+
+/// Canonical name -> tensor of the file. Layout and prefix are already undone. A layer X stored as TurboDiffusion int8
+/// is bound as "X.int8_weight" (i8 [N, K]) and "X.scale" (f32 [ceil(N/128), ceil(K/128)]); has() tells which form it is.
 class WeightSet {
  public:
   /// Binds without judging: report() says what does not fit.
   static WeightSet bind(std::shared_ptr<const Checkpoint> file, const std::vector<ExpectedTensor>& expected,
-                        const std::function<std::string(std::string_view diffusers)>& to_original);
+                        const ToOriginal& to_original);
   const WeightReport& report() const { return report_; }
   /// Throws checkpoint.incomplete with report().summary() unless complete.
   void require_complete(std::string_view what) const;
@@ -69,17 +75,35 @@ StrippedNames strip_prefix(const Checkpoint& file);
 /// One model family: how to recognise it and what it consists of. Registered by name in models/registry.cpp.
 struct Family {
   std::string_view name;  // "wan-dit", "wan-vae", "umt5"
+  std::string_view noun;  // "Wan transformer", "Wan VAE", "umT5 text encoder"
   /// The architecture in the file as JSON-ready facts and expected tensors, or nothing when it is another family.
   struct Detected {
     std::string architecture;  // "Wan 2.1 T2V 1.3B", "Wan DiT, 8 layers of width 256"
     std::vector<std::pair<std::string, int64_t>> sizes;  // {"dim", 1536}, {"layers", 30}, ...
     std::vector<ExpectedTensor> expected;
-    std::function<std::string(std::string_view)> to_original;  // Diffusers/HF name -> original name
+    ToOriginal to_original;                                    // name of this file's layout -> original name
     std::vector<std::string> uses;                             // "text to video", "needs a CLIP image encoder"
     std::string refused;  // why this version cannot run it ("VACE is not supported"), "" when it can
+    /// One of `sizes`; 0 when the architecture has no such size.
+    int64_t size(std::string_view size_name) const;
   };
   std::optional<Detected> (*detect)(const StrippedNames& names);
+  /// Original name -> Diffusers (or Hugging Face) name; only names of this family make sense.
+  std::string (*to_diffusers)(std::string_view original);
 };
 const std::vector<Family>& families();
+/// Throws engine.internal for a name that is not registered.
+const Family& family_named(std::string_view name);
+
+/// A file recognised as one family, bound and complete.
+struct OpenedWeights {
+  WeightSet weights;
+  Family::Detected detected;
+};
+/// Recognise, bind, require completeness. Errors: checkpoint.unsupported (another family: "This file is a Wan VAE, not a
+/// Wan transformer", or an architecture this version refuses), checkpoint.incomplete.
+OpenedWeights open_weights(std::shared_ptr<const Checkpoint> file, std::string_view family);
+/// "It is a LoRA", for a file of no registered family; "" when nothing is known about it.
+std::string foreign_file_noun(const StrippedNames& names);
 
 }  // namespace rushes
