@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <map>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -21,7 +22,10 @@ std::string_view container_name(Container container);
 /// version does not read, named).
 class Checkpoint {
  public:
+  /// `path` may also be a *.safetensors.index.json: its shards are one checkpoint then.
   static std::shared_ptr<const Checkpoint> open(const std::filesystem::path& path);
+  /// The same from bytes that outlive the checkpoint; `path` only names it in errors.
+  static std::shared_ptr<const Checkpoint> open_bytes(std::span<const std::byte> bytes, const std::filesystem::path& path);
   virtual ~Checkpoint() = default;
 
   const std::filesystem::path& path() const { return path_; }
