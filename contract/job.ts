@@ -1,5 +1,7 @@
 // What every door knows of a job: its states and the moves between them, its record, and what happens to it while it
 // runs. How jobs are stored lives in app/history, how they run in app/jobs.
+import type { ErrorRecord } from "./errors.ts";
+import type { ResolvedSettings } from "./settings/derive.ts";
 
 /*
    accept          take            report
@@ -54,15 +56,8 @@ export interface JobFiles {
   textLength: number;
 }
 
-export interface JobError {
-  code: string;
-  /** One plain sentence. */
-  sentence: string;
-  /** What to do; may be empty. */
-  advice: string;
-  /** Technical detail, shown folded; may be empty. */
-  detail: string;
-}
+/** Why a job failed. */
+export type JobError = Pick<ErrorRecord, "code" | "sentence" | "advice" | "detail">;
 
 export interface JobVideo {
   path: string;
@@ -109,10 +104,9 @@ export interface Job {
   files: JobFiles;
   inputImage: string | null;
   seed: number;
-  /** Full resolved engine settings: what will run, and after the run what ran. */
-  settings: Record<string, unknown>;
-  /** Settings that were given but do nothing for this model; recorded only. */
-  unusedSettings: Record<string, unknown>;
+  /** Every setting, resolved: what will run, and after the run what ran. Those that do nothing for the model are
+   * recorded too. */
+  settings: ResolvedSettings;
   tokenCount: number;
   createdAt: number;
   startedAt: number | null;

@@ -1,7 +1,8 @@
 // The studio: one library folder, its history, its queue and the engine, behind one object. Every door (command line,
 // window, server, library) opens one of these and nothing below it.
 import type { Job, JobDetail, JobEvent, JobMode, JobState } from "../../contract/job.ts";
-import type { EngineSettings } from "../../contract/settings/derive.ts";
+import type { ModelManifest } from "../../contract/models.ts";
+import type { ResolvedSettings, Settings } from "../../contract/settings/derive.ts";
 import type { Inspection, Machine, Plan, SelfTest } from "../engine/addon.ts";
 
 /** Which model: a name of the catalogue ("demo"), or files. A file given beside a name replaces that part of the model.
@@ -14,44 +15,18 @@ export interface ModelChoice {
   tokenizerPath?: string;
 }
 
-/** A model of the catalogue, before its files are read. */
-export interface ModelEntry {
-  name: string;
-  label: string;
-  folder: string;
-  installed: boolean;
-  bytes: number;
-}
-
-/** A model whose files exist, were read (headers only) and fit together. */
-export interface Model {
-  name: string;
-  label: string;
-  architecture: string;
-  dit: string;
-  /** The 16-bit transformer, where the model has one beside a quantized one. */
-  dit16: string | null;
-  vae: string;
-  textEncoder: string;
-  /** Null when no tokenizer.json lies beside the encoder and none was given; generating says where to get it. */
-  tokenizer: string | null;
-  textLength: number;
-  /** Good sizes, width and height; empty when the model does not say. */
-  sizes: [number, number][];
-  /** What the model's manifest puts in place of the general defaults. */
-  defaults: Partial<EngineSettings>;
-  modes: JobMode[];
+/** A model whose files exist, were read (headers only) and fit together. Paths are absolute. */
+export interface Model extends ModelManifest {
+  /** files.tokenizer is "" when none was found; generating then says where to get it. */
   inspections: { dit: Inspection; dit16: Inspection | null; vae: Inspection; textEncoder: Inspection };
 }
 
-/** One video to make. `settings` are the values that are known; what is absent comes from the model, then the general
- * defaults. Without a seed a random one is drawn and stored. */
+/** One video to make (or numSamples videos). `settings` are the values that are known; what is absent comes from the
+ * model, then the general defaults. Without a seed a random one is drawn and stored. */
 export interface JobRequest {
   prompt: string;
   model?: ModelChoice;
-  settings?: Partial<EngineSettings>;
-  /** Settings given but not used by this model (negativePrompt, guidanceScale, ...): recorded only. */
-  unusedSettings?: Record<string, unknown>;
+  settings?: Partial<Settings>;
   /** An extra copy: a folder (existing, or ending in a separator), or a file path, which is overwritten. */
   savePath?: string;
 }
@@ -59,7 +34,11 @@ export interface JobRequest {
 /** What would run, before it is accepted. */
 export interface CheckedRequest {
   model: Model;
-  settings: EngineSettings;
+  /** The transformer that is used: the model's own or its 16-bit one. */
+  dit: string;
+  settings: ResolvedSettings;
+  /** Token ids, the closing `</s>` included. */
+  ids: Int32Array;
   tokens: string[];
   /** True when the prompt is longer than the model reads. */
   cut: boolean;
@@ -80,6 +59,14 @@ export interface HistoryQuery {
   model?: string;
 }
 
+export interface BenchOptions {
+  /** Only operations whose name contains this. */
+  filter?: string;
+  threads?: number;
+  /** A few seconds instead of minutes. */
+  quick?: boolean;
+}
+
 export interface StudioOptions {
   /** Absent: RUSHES_LIBRARY, else Videos/Rushes in the home folder. */
   libraryFolder?: string;
@@ -87,8 +74,8 @@ export interface StudioOptions {
 
 export interface Studio {
   readonly libraryFolder: string;
-  /** The catalogue. */
-  models(): ModelEntry[];
+  /** Models found on this machine by name; reads manifests only. */
+  models(): ModelManifest[];
   /** Finds a model's files and reads their headers; refuses wrong, partial or corrupt ones in one sentence. */
   model(choice: ModelChoice): Promise<Model>;
   /** What a file's header says. */
@@ -97,7 +84,7 @@ export interface Studio {
   check(request: JobRequest): Promise<CheckedRequest>;
   /** Accepts a job: its row is committed before this resolves. Throws a RushesError when the request is refused. */
   enqueue(request: JobRequest): Promise<Job>;
-  /** Accepts all of them or none. */
+  /** Accepts all of them or none; a request with numSamples n becomes n jobs with seeds seed, seed+1, ... */
   enqueueAll(requests: JobRequest[]): Promise<Job[]>;
   /** Accepts a job that makes a video from the saved latents of another, without sampling. */
   decodeAgain(jobId: number): Promise<Job>;
@@ -113,8 +100,10 @@ export interface Studio {
   plan(request: JobRequest): Promise<Plan>;
   machine(): Promise<Machine>;
   selfTest(threads?: number): Promise<SelfTest>;
-  /** Runs the benchmark program with these arguments; resolves with its exit code. */
-  bench(arguments_: string[], onLine: (line: string) => void): Promise<number>;
+  /** Puts a failed or cancelled job back into the queue; it continues from its last finished step. */
+  again(jobId: number): Job;
+  /** Times the operations against this machine's ceilings; the table comes line by line. */
+  bench(options: BenchOptions, onLine: (line: string) => void): Promise<unknown>;
   /** Stops what runs here (its job stays in the queue), ends the engine and closes the history. */
   close(): Promise<void>;
 }
