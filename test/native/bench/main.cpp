@@ -1,0 +1,42 @@
+// engine_bench: the speed of every operation on this machine, without Node.
+//   engine_bench [--filter TEXT] [--isa NAME] [--threads N] [--quick] [--json]
+#include <cstdio>
+#include <cstdlib>
+#include <string>
+
+#include "engine/bench.h"
+#include "runtime/status.h"
+
+int main(int argc, char** argv) {
+  rushes::BenchOptions options;
+  for (int i = 1; i < argc; ++i) {
+    const std::string flag = argv[i];
+    const char* value = i + 1 < argc ? argv[i + 1] : nullptr;
+    if (flag == "--quick") {
+      options.quick = true;
+    } else if (flag == "--json") {
+      options.json = true;
+    } else if (value && flag == "--filter") {
+      options.filter = argv[++i];
+    } else if (value && flag == "--isa") {
+      options.isa = argv[++i];
+    } else if (value && flag == "--threads" && std::atoi(value) > 0) {
+      options.threads = std::atoi(argv[++i]);
+    } else {
+      std::fprintf(stderr, "engine_bench [--filter TEXT] [--isa NAME] [--threads N] [--quick] [--json]\n");
+      return 2;
+    }
+  }
+  options.on_line = [](const std::string& line) {
+    std::printf("%s\n", line.c_str());
+    std::fflush(stdout);
+  };
+  try {
+    const std::string report = rushes::run_bench(options);
+    if (options.json) std::printf("%s\n", report.c_str());
+    return report.find(options.json ? "\"correct\": false" : " WRONG ") != std::string::npos;
+  } catch (const rushes::Error& error) {
+    std::fprintf(stderr, "%s %s\n", error.sentence().c_str(), error.advice().c_str());
+    return 1;
+  }
+}
