@@ -1,0 +1,73 @@
+// Every norm kernel against the reference, on widths that registers do not divide.
+#include <algorithm>
+
+#include "ops/norm/norm.h"
+#include "ops/norm/norm_kernels.h"
+#include "runtime/random.h"
+
+namespace rushes {
+namespace {
+
+struct Case {
+  int64_t rows, heads, head_size;
+  DType in, out;
+};
+constexpr Case kCases[] = {{3, 2, 128, DType::f32, DType::f32},
+                           {5, 3, 22, DType::f32, DType::bf16},
+                           {17, 12, 128, DType::bf16, DType::bf16},
+                           {1, 1, 10, DType::bf16, DType::f32}};
+
+// A context in which the operation's table yields exactly this kernel or a plainer one.
+Context context_for(const KernelInfo& info, int threads) {
+  Context context;
+  context.backend = info.backend;
+  context.features = context.features.limited_to(info.isa);
+  context.threads = threads;
+  return context;
+}
+
+using Operation = void (*)(const Context&, const Case&, const Tensor& x, const Tensor& scale, const Tensor& shift, Tensor& out);
+
+void append(const CpuFeatures& features, const std::vector<Kernel<NormFunction>>& table, bool takes_bf16, Operation run,
+            std::vector<KernelCheck>& checks) {
+  for (const auto& kernel : table)
+    for (const Case& c : kCases) {
+      if (!features.supports(kernel.info.isa) || (c.in == DType::bf16 && !takes_bf16)) continue;
+      const std::string text = "rows " + std::to_string(c.rows) + " width " + std::to_string(c.heads * c.head_size) + " " +
+                               std::string(dtype_name(c.in)) + " to " + std::string(dtype_name(c.out));
+      auto error = [info = kernel.info, c, run](int threads) {
+        const int64_t width = c.heads * c.head_size;
+        const Context tested = context_for(info, threads), plain = context_for({{}, {}, Backend::reference}, 1);
+        const Tensor x = check::random_tensor(plain, {c.rows, width}, 1, 3, c.in);
+        const Tensor scale = check::random_tensor(plain, {width}, 2), shift = check::random_tensor(plain, {width}, 3);
+        Tensor out = tested.allocate(c.out, x.shape()), expected = plain.allocate(DType::f32, x.shape());
+        run(tested, c, x, scale, shift, out);
+        run(plain, c, x, scale, shift, expected);
+        return check::relative_error(out, expected);
+      };
+      checks.push_back({kernel.info, text, c.out == DType::bf16 ? 3e-3 : 2e-6, error});
+    }
+}
+
+}  // namespace
+
+void append_norm_checks(const CpuFeatures& features, std::vector<KernelCheck>& checks) {
+  append(features, layer_norm_kernels(), false,
+         [](const Context& context, const Case&, const Tensor& x, const Tensor& scale, const Tensor& shift, Tensor& out) {
+           layer_norm(context, x, scale, shift, 1e-6f, out);
+         },
+         checks);
+  append(features, rms_norm_kernels(), true,
+         [](const Context& context, const Case&, const Tensor& x, const Tensor& scale, const Tensor&, Tensor& out) {
+           rms_norm(context, x, scale, 1e-6f, out);
+         },
+         checks);
+  append(features, rms_norm_rotary_kernels(), true,
+         [](const Context& context, const Case& c, const Tensor& x, const Tensor& scale, const Tensor&, Tensor& out) {
+           const RotaryTable table = make_rotary_table(context, 1, 1, c.rows, c.head_size);
+           rms_norm_rotary(context, x, scale, 1e-6f, c.heads, table, out);
+         },
+         checks);
+}
+
+}  // namespace rushes
