@@ -1,0 +1,40 @@
+// Attention's block operations for AVX2 and FMA.
+#if defined(__AVX2__)
+#include <immintrin.h>
+
+#include "ops/attention/block_math_avx2_lanes.h"
+
+namespace rushes::attention {
+namespace {
+
+// |q| * (k with the sign of q): both below 128, so that the int16 sum of two products cannot overflow.
+struct Int8Lanes {
+  using Operand = __m256i;
+  using Sum = __m256i;
+  static constexpr int64_t kWidth = 8, kVectorBytes = 32;
+  static constexpr int kTileRows = 4, kTileVectors = 2;
+  static constexpr int32_t kKeyOffset = 0;
+
+  static Sum initial_sum(int32_t x) { return _mm256_set1_epi32(x); }
+  static Operand load_operand(const char* p) { return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)); }
+  static Operand broadcast_word(const char* p) {
+    int32_t word;
+    std::memcpy(&word, p, 4);
+    return _mm256_set1_epi32(word);
+  }
+  static Sum multiply_add(Operand q, Operand k, Sum sum) {
+    const __m256i pairs = _mm256_maddubs_epi16(_mm256_abs_epi8(q), _mm256_sign_epi8(k, q));
+    return _mm256_add_epi32(sum, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
+  }
+  static void store_scaled(float* p, Sum sum, float factor) {
+    _mm256_storeu_ps(p, _mm256_mul_ps(_mm256_cvtepi32_ps(sum), _mm256_set1_ps(factor)));
+  }
+};
+
+}  // namespace
+
+const BlockMath kBlockMathAvx2 = make_block_math<FloatLanes8>();
+const Int8Math kInt8MathAvx2 = make_int8_math<Int8Lanes>();
+
+}  // namespace rushes::attention
+#endif
