@@ -1,6 +1,7 @@
 // Convolutions of the Wan VAE on channels-last frames, and the channel norm and resampling around them.
 #pragma once
 #include <memory>
+#include <vector>
 
 #include "runtime/context.h"
 #include "runtime/kernel.h"
@@ -8,11 +9,13 @@
 
 namespace rushes {
 
-/// Padding and stride of a convolution over frames [T, H, W, C]. Time is never padded here: the caller prepends cached
+/// Padding, stride and doubling of a convolution over frames [T, H, W, C]. Time is never padded here: the caller prepends cached
 /// or zero frames. Spatial padding is zeros.
 struct ConvolutionShape {
   int stride_time = 1, stride_space = 1;
   int pad_top = 0, pad_bottom = 0, pad_left = 0, pad_right = 0;
+  /// The frames are doubled in height and width first, as by upsample_nearest, without the doubled frames in memory.
+  bool doubled = false;
 };
 
 /// Weights packed for the kernels of one context.
@@ -31,6 +34,14 @@ std::shared_ptr<Convolution> prepare_convolution(const Context& context, const T
 /// context's compute type, out may be f32). `residual`, when given, is added: same shape as out.
 void convolution(const Context& context, const Tensor& x, const Convolution& weights, const ConvolutionShape& shape,
                  const Tensor* residual, Tensor& out);
+
+/// The frames of a clip one by one, each [H, W, C]. An undefined Tensor among a convolution's inputs is a frame of zeros.
+using FrameList = std::vector<Tensor>;
+
+/// The same over separate frames, so that cached ones need no copy: x holds T frames (at least one defined), `out` T'
+/// frames allocated by the caller, `residual` (null: none) as many. Kernels skip frames of zeros.
+void convolution(const Context& context, const FrameList& x, const Convolution& weights, const ConvolutionShape& shape,
+                 const FrameList* residual, FrameList& out);
 
 /// Wan's channel norm, then optionally SiLU: y = x / max(||x||_2 over C, 1e-12) * sqrt(C) * gamma.
 /// x, out [T, H, W, C]; gamma f32 [C]; out may be x.
