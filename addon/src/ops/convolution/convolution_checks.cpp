@@ -33,9 +33,16 @@ std::string text(const Case& c) {
 
 TensorView view_of(const Tensor& tensor) { return {"check", tensor.type(), tensor.shape(), tensor.raw()}; }
 
+Context make_context(Backend backend, int threads = 1, DType compute = DType::f32) {
+  Context context;
+  context.backend = backend;
+  context.threads = threads;
+  context.compute = compute;
+  return context;
+}
+
 double run_convolution(const KernelEntry& entry, const Case& c, DType compute, int threads) {
-  const Context plain{.backend = Backend::reference, .threads = threads};
-  const Context context{.backend = entry.info.backend, .threads = threads, .compute = compute};
+  const Context plain = make_context(Backend::reference, threads), context = make_context(entry.info.backend, threads, compute);
   const Tensor weight = check::random_tensor(plain, {c.out, c.in, c.kernel_time, c.kernel_height, c.kernel_width}, 1, 0.1f, DType::bf16);
   const Tensor bias = check::random_tensor(plain, {c.out}, 2);
   const TensorView weight_view = view_of(weight), bias_view = view_of(bias);
@@ -64,7 +71,7 @@ double run_convolution(const KernelEntry& entry, const Case& c, DType compute, i
 }
 
 double run_norm(const NormEntry& entry, int64_t channels, DType type) {
-  const Context plain{.backend = Backend::reference};
+  const Context plain = make_context(Backend::reference);
   const Tensor x = check::random_tensor(plain, {37, channels}, 5, 3, type), gamma = check::random_tensor(plain, {channels}, 6);
   const Tensor out = plain.allocate(type, x.shape()), expected = plain.allocate(DType::f32, x.shape());
   NormCall call;
