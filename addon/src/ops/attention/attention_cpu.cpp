@@ -106,18 +106,11 @@ void attend(const Context& context, const CpuMath& math, const PackedHead& head,
   }
 }
 
-void write_rows(const float* x, int64_t padded, int64_t rows, const float* factor, const float* bias, Tensor& out,
-                int64_t first_row, int64_t column, int64_t head_size) {
+void write_head_rows(const BlockMath& math, const float* x, int64_t padded, int64_t rows, const float* factor,
+                     const float* bias, Tensor& out, int64_t first, int64_t column, int64_t head_size) {
   const int64_t stride = out.size(1);
-  for (int64_t r = 0; r < rows; ++r) {
-    const float* row = x + r * padded;
-    const float f = factor ? factor[r] : 1.0f;
-    const int64_t at = (first_row + r) * stride + column;
-    if (out.type() == DType::f32)
-      for (int64_t d = 0; d < head_size; ++d) out.data<float>()[at + d] = row[d] * f + (bias ? bias[d] : 0.0f);
-    else
-      for (int64_t d = 0; d < head_size; ++d) out.data<bf16>()[at + d] = bf16(row[d] * f + (bias ? bias[d] : 0.0f));
-  }
+  std::byte* to = out.raw() + (first * stride + column) * static_cast<int64_t>(dtype_size(out.type()));
+  math.write_rows(x, padded, rows, head_size, factor, bias, to, out.type() == DType::bf16, stride);
 }
 
 void load_head_rows(const BlockMath& math, const Tensor& x, int64_t first, int64_t rows, int64_t column,

@@ -59,8 +59,8 @@ void attend(const Context& context, const CpuMath& math, const PackedHead& head,
 
 /// Writes rows of f32 [rows, padded] as head `head` of a [L, heads * D] tensor, each multiplied by factor[r] (null: 1)
 /// and with `bias` [head_size] added (null: none).
-void write_rows(const float* x, int64_t padded, int64_t rows, const float* factor, const float* bias, Tensor& out,
-                int64_t first_row, int64_t column, int64_t head_size);
+void write_head_rows(const BlockMath& math, const float* x, int64_t padded, int64_t rows, const float* factor,
+                     const float* bias, Tensor& out, int64_t first, int64_t column, int64_t head_size);
 
 /// Loads rows [first, first + rows) of one head as f32 [padded_rows, padded].
 void load_head_rows(const BlockMath& math, const Tensor& x, int64_t first, int64_t rows, int64_t column,

@@ -47,7 +47,7 @@ void dense_cpu(const Context& context, const DenseProblem& problem, const CpuMat
         math.packed.store_elements(own.rows, padded, block.rows, padded, own.packed);
         attend(context, math, packed, nullptr, panels, problem.keys, padded, block, own);
         for (int64_t r = 0; r < block.rows; ++r) own.row_sum[r] = 1.0f / own.row_sum[r];
-        write_rows(own.out, padded, block.rows, own.row_sum, nullptr, problem.out, row, column, size);
+        write_head_rows(math.packed, own.out, padded, block.rows, own.row_sum, nullptr, problem.out, row, column, size);
       }
     }
     context.check_cancelled();

@@ -136,17 +136,19 @@ void query_unit(const Context& context, const SparseProblem& problem, const CpuM
   const float* bias = problem.settings.projection_bias->data<float>();
   const float* state = b.state + h * b.padded * b.padded;
   if (problem.parts.sparse)
-    write_rows(own.out, b.padded, block.rows, own.row_sum, nullptr, *problem.parts.sparse, row, column, b.size);
+    write_head_rows(math.packed, own.out, b.padded, block.rows, own.row_sum, nullptr, *problem.parts.sparse, row,
+                    column, b.size);
   if (problem.parts.linear)
     for (int64_t begin = 0; begin < block.rows; begin += kRowTile) {
       const int64_t rows = std::min(kRowTile, block.rows - begin);
       math.f32.product(own.rows + begin * b.padded, b.padded * 4, rows, state, b.padded, b.padded, Update::replace,
                        nullptr, own.scores, b.padded);
-      write_rows(own.scores, b.padded, rows, nullptr, bias, *problem.parts.linear, row + begin, column, b.size);
+      write_head_rows(math.packed, own.scores, b.padded, rows, nullptr, bias, *problem.parts.linear, row + begin,
+                      column, b.size);
     }
   math.f32.product(own.rows, b.padded * 4, block.rows, state, b.padded, b.padded, Update::rescale_and_add, own.row_sum,
                    own.out, b.padded);
-  write_rows(own.out, b.padded, block.rows, nullptr, bias, problem.out, row, column, b.size);
+  write_head_rows(math.packed, own.out, b.padded, block.rows, nullptr, bias, problem.out, row, column, b.size);
 }
 
 void transpose_projection(const Tensor& weight, int64_t size, int64_t padded, float* out) {

@@ -50,6 +50,10 @@ struct BlockMath {
   /// f32 [depth, columns] -> right operand (values: depth = keys).
   void (*pack_right)(const float* x, int64_t depth, int64_t columns, void* out);
 
+  /// What load_rows took, put back: out[r, c] = x[r, c] * factor[r] + bias[c] (null: 1, 0) as f32 or bf16.
+  void (*write_rows)(const float* x, int64_t padded, int64_t rows, int64_t columns, const float* factor,
+                     const float* bias, void* out, bool to_bf16, int64_t out_stride);
+
   /// Row-major words [kPanelKeys, words] -> [words, kPanelKeys] (keys become columns).
   void (*transpose_words)(const uint32_t* x, int64_t words, uint32_t* out);
 

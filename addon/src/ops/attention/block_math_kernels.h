@@ -171,6 +171,30 @@ void softmax_step(const float* scores, int64_t stride, int64_t rows, int64_t col
   std::memset(out + rows * padded, 0, static_cast<size_t>((padded_rows - rows) * padded) * 4);
 }
 
+template <bool kFactor, bool kBias>
+void write_row(const float* x, int64_t columns, float factor, const float* bias, void* out, bool to_bf16) {
+  const auto value = [=](int64_t c) { return (kFactor ? x[c] * factor : x[c]) + (kBias ? bias[c] : 0.0f); };
+  if (to_bf16)
+    for (int64_t c = 0; c < columns; ++c) static_cast<uint16_t*>(out)[c] = round_to_bf16(value(c));
+  else
+    for (int64_t c = 0; c < columns; ++c) static_cast<float*>(out)[c] = value(c);
+}
+
+[[maybe_unused]] void write_rows(const float* x, int64_t padded, int64_t rows, int64_t columns, const float* factor,
+                                 const float* bias, void* out, bool to_bf16, int64_t out_stride) {
+  auto* to = static_cast<char*>(out);
+  for (int64_t r = 0; r < rows; ++r, x += padded, to += out_stride * (to_bf16 ? 2 : 4)) {
+    if (factor && bias)
+      write_row<true, true>(x, columns, factor[r], bias, to, to_bf16);
+    else if (factor)
+      write_row<true, false>(x, columns, factor[r], bias, to, to_bf16);
+    else if (bias)
+      write_row<false, true>(x, columns, 1.0f, bias, to, to_bf16);
+    else
+      write_row<false, false>(x, columns, 1.0f, bias, to, to_bf16);
+  }
+}
+
 template <class Lanes>
 void store_elements(const float* x, int64_t stride, int64_t rows, int64_t columns, void* out) {
   for (int64_t r = 0; r < rows; ++r) {
@@ -256,7 +280,8 @@ void feature_map(float* x, int64_t rows, int64_t columns, int64_t padded) {
   return scale;
 }
 
-// Int8 products share the tile of the float ones; sums start at -key_offset * sum q.
+// Int8 products share the tile of the float ones; key_offset * sum q is taken off at the end (as a starting value it
+// made the compiler spill the sums).
 template <class Lanes, int kRows>
 void int8_rows(const char* q, int64_t depth, const char* k, int64_t columns, const int32_t* query_sums, float factor,
                float* c, int64_t c_stride) {
@@ -267,12 +292,15 @@ void int8_rows(const char* q, int64_t depth, const char* k, int64_t columns, con
 #pragma GCC unroll 8
     for (int r = 0; r < kRows; ++r)
 #pragma GCC unroll 8
-      for (int v = 0; v < kVectors; ++v) sum[r][v] = Lanes::initial_sum(-Lanes::kKeyOffset * query_sums[r]);
+      for (int v = 0; v < kVectors; ++v) sum[r][v] = Lanes::zero_sum();
     multiply_tile<Lanes, kRows, kVectors>(q, depth, k + n * 4, columns * 4, depth / 4, sum);
 #pragma GCC unroll 8
-    for (int r = 0; r < kRows; ++r)
+    for (int r = 0; r < kRows; ++r) {
+      const int32_t offset = Lanes::kKeyOffset * query_sums[r];
 #pragma GCC unroll 8
-      for (int v = 0; v < kVectors; ++v) Lanes::store_scaled(c + r * c_stride + n + v * kWidth, sum[r][v], factor);
+      for (int v = 0; v < kVectors; ++v)
+        Lanes::store_scaled(c + r * c_stride + n + v * kWidth, sum[r][v], offset, factor);
+    }
   }
 }
 
@@ -292,8 +320,8 @@ void int8_product(const int8_t* q, int64_t rows, const void* k, int64_t columns,
 
 template <class Lanes>
 constexpr BlockMath make_block_math() {
-  return {Lanes::kWordElements == 2, Lanes::kWordElements, product<Lanes>,  softmax_step<Lanes>, load_rows,
-          store_elements<Lanes>,     pack_right<Lanes>,    transpose_words, feature_map<Lanes>};
+  return {Lanes::kWordElements == 2, Lanes::kWordElements, product<Lanes>, softmax_step<Lanes>, load_rows,
+          store_elements<Lanes>,     pack_right<Lanes>,    write_rows,     transpose_words,     feature_map<Lanes>};
 }
 
 template <class Lanes>

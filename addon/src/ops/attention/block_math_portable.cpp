@@ -55,35 +55,42 @@ struct FloatLanes {
   static Sum multiply_add(Operand a, Operand b, Sum sum) { return a * b + sum; }
 };
 
-// A word of four int8 products summed in int32, one column at a time.
+// A word of four int8 products: |127 * 127 + 127 * 127| fits 16 bits, so that two products are added there and the two
+// halves in 32 bits.
+using Short8 = int16_t __attribute__((vector_size(16)));
+
 struct Int8Lanes {
-  using Operand = Int4;
   using Sum = Int4;
+  struct Operand {
+    Short8 even, odd;
+  };
   static constexpr int64_t kWidth = 4, kVectorBytes = 16;
-  static constexpr int kTileRows = 2, kTileVectors = 2;
+  static constexpr int kTileRows = 4, kTileVectors = 1;
   static constexpr int32_t kKeyOffset = 0;
 
-  static Sum initial_sum(int32_t x) { return Int4{x, x, x, x}; }
+  static Sum zero_sum() { return Int4{}; }
+  static Operand split(Short8 bytes) {
+    using Unsigned8 = uint16_t __attribute__((vector_size(16)));
+    return {reinterpret_cast<Short8>(reinterpret_cast<Unsigned8>(bytes) << 8) >> 8, bytes >> 8};
+  }
   static Operand load_operand(const char* p) {
-    Int4 x;
+    Short8 x;
     std::memcpy(&x, p, 16);
-    return x;
+    return split(x);
   }
   static Operand broadcast_word(const char* p) {
     int32_t x;
     std::memcpy(&x, p, 4);
-    return Int4{x, x, x, x};
-  }
-  template <int kByte>
-  static Int4 byte(Int4 x) {
-    using Word4 = uint32_t __attribute__((vector_size(16)));
-    return reinterpret_cast<Int4>(reinterpret_cast<Word4>(x) << (24 - 8 * kByte)) >> 24;
+    return split(reinterpret_cast<Short8>(Int4{x, x, x, x}));
   }
   static Sum multiply_add(Operand a, Operand b, Sum sum) {
-    return sum + byte<0>(a) * byte<0>(b) + byte<1>(a) * byte<1>(b) + byte<2>(a) * byte<2>(b) + byte<3>(a) * byte<3>(b);
+    const Short8 products = a.even * b.even + a.odd * b.odd;
+    const auto pairs = reinterpret_cast<Int4>(products);
+    using Word4 = uint32_t __attribute__((vector_size(16)));
+    return sum + (reinterpret_cast<Int4>(reinterpret_cast<Word4>(pairs) << 16) >> 16) + (pairs >> 16);
   }
-  static void store_scaled(float* p, Sum sum, float factor) {
-    const Float4 x = __builtin_convertvector(sum, Float4) * FloatLanes::broadcast(factor);
+  static void store_scaled(float* p, Sum sum, int32_t offset, float factor) {
+    const Float4 x = __builtin_convertvector(sum - offset, Float4) * FloatLanes::broadcast(factor);
     std::memcpy(p, &x, 16);
   }
 };
