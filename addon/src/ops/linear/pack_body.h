@@ -1,0 +1,121 @@
+// Packing of activations: rounding to bf16, TurboDiffusion's int8 tile quantizer (thu-ml/TurboDiffusion:turbodiffusion/
+// ops/quant/quant.hpp), and the interleaving of rows into panels. Written once for all vector widths; see vector_body.h.
+#pragma once
+#include "ops/linear/panel_kernel.h"
+#include "ops/linear/vector_body.h"
+
+namespace rushes {
+namespace {
+
+/// Words of `kBytes` (a group of one row) from a row to its place among the rows of its panel.
+template <int kBytes, int kRows>
+RUSHES_INLINE void scatter_row(const std::byte* row, int bytes, std::byte* to) {
+  for (int at = 0; at < bytes; at += kBytes, to += kBytes * kRows) __builtin_memcpy(to, row + at, kBytes);
+}
+
+/// One row of the tile as f32, rounded to bf16 when asked; zeros from `depth` to 128.
+template <int kLanes>
+RUSHES_INLINE void read_row(const PackTile& t, int row, float* to) {
+  using V = Vector<kLanes>;
+  int k = 0;
+  if (t.x_type == DType::bf16) {
+    const uint16_t* from = reinterpret_cast<const uint16_t*>(t.x) + row * t.x_stride;
+    for (; k + kLanes <= t.depth; k += kLanes) V::store(to + k, V::from_bf16(from + k));
+    for (; k < t.depth; ++k) {
+      const uint32_t word = static_cast<uint32_t>(from[k]) << 16;
+      std::memcpy(to + k, &word, 4);
+    }
+  } else {
+    const float* from = reinterpret_cast<const float*>(t.x) + row * t.x_stride;
+    if (t.depth < kTile) std::memset(to, 0, sizeof(float) * kTile);
+    std::memcpy(to, from, sizeof(float) * t.depth);
+    if (t.round_to_bf16)
+      for (k = 0; k < kTile; k += kLanes)
+        V::store(to + k, reinterpret_cast<typename V::Float>(V::bf16_bits(V::load(to + k)) << 16));
+    return;
+  }
+  for (; k < kTile; ++k) to[k] = 0;
+}
+
+/// Quantizes one tile: q = saturate(rne(x * (128 / a))), a = max(1e-8, max|x|) in f32, scale = a / 128. A tile with a
+/// value that is not finite gets the scale NaN and zeros, so that the caller's finite check sees it in the output.
+/// `q` [128][128]; rows beyond the tile's are not written. Returns the scale.
+template <int kLanes>
+float quantize_tile(const PackTile& t, int8_t* q) {
+  using V = Vector<kLanes>;
+  alignas(64) float values[kTile * kTile];
+  typename V::Int largest = {};
+  for (int row = 0; row < t.rows; ++row) {
+    float* to = values + row * kTile;
+    read_row<kLanes>(t, row, to);
+    for (int k = 0; k < kTile; k += kLanes) {
+      const typename V::Int bits = reinterpret_cast<typename V::Int>(V::load(to + k)) & 0x7fffffff;
+      largest = bits > largest ? bits : largest;
+    }
+  }
+  int32_t bits = 0;
+  for (int i = 0; i < kLanes; ++i) bits = largest[i] > bits ? largest[i] : bits;
+  if (bits >= 0x7f800000) {
+    std::memset(q, 0, static_cast<size_t>(t.rows) * kTile);
+    return __builtin_nanf("");
+  }
+  float a;
+  std::memcpy(&a, &bits, 4);
+  if (!(a > 1e-8f)) a = 1e-8f;
+  const float factor = 128.0f / a;
+  const typename V::Float round = V::all(12582912.0f);
+  for (int at = 0; at < t.rows * kTile; at += kLanes) {
+    typename V::Float y = (V::load(values + at) * factor + round) - round;
+    y = y > 127.0f ? V::all(127.0f) : y;
+    y = y < -128.0f ? V::all(-128.0f) : y;
+    const typename V::Byte bytes = __builtin_convertvector(__builtin_convertvector(y, typename V::Int), typename V::Byte);
+    std::memcpy(q + at, &bytes, sizeof bytes);
+  }
+  return a / 128.0f;
+}
+
+/// int8 tiles into panels of kRows rows in groups of kGroup depths, as int8 or widened to int16.
+template <int kLanes, int kRows, int kGroup, class Element, int kOffset>
+void pack_int8(const PackTile& t) {
+  alignas(64) int8_t q[kTile * kTile];
+  const float scale = quantize_tile<kLanes>(t, q);
+  const int64_t tile = t.first_depth / kTile;
+  for (int row = 0; row < t.padded_rows; ++row) {
+    alignas(64) Element values[kTile] = {};
+    int32_t sum = 0;
+    if (row < t.rows) {
+      for (int k = 0; k < kTile; ++k) values[k] = q[row * kTile + k];
+      if constexpr (kOffset != 0)
+        for (int k = 0; k < kTile; ++k) sum += q[row * kTile + k];
+    }
+    const int64_t panel = (t.first_row + row) / kRows, slot = (t.first_row + row) % kRows;
+    const int64_t entry = (panel * t.depth_tiles + tile) * kRows + slot;
+    t.row_scales[entry] = scale;
+    t.row_offsets[entry] = -kOffset * sum;
+    constexpr int kWord = kGroup * static_cast<int>(sizeof(Element));
+    scatter_row<kWord, kRows>(reinterpret_cast<const std::byte*>(values), sizeof values,
+                              t.panels + panel * t.panel_bytes + (t.first_depth * kRows + slot * kGroup) * sizeof(Element));
+  }
+}
+
+/// f32 (kBf16 false) or bf16 values into panels of kRows rows in groups of kGroup depths.
+template <int kLanes, int kRows, int kGroup, bool kBf16>
+void pack_float(const PackTile& t) {
+  using V = Vector<kLanes>;
+  constexpr int kBytes = kBf16 ? 2 : 4;
+  for (int row = 0; row < t.padded_rows; ++row) {
+    alignas(64) float values[kTile];
+    alignas(64) uint16_t halves[kTile];
+    if (row < t.rows) read_row<kLanes>(t, row, values);
+    else std::memset(values, 0, sizeof values);
+    if constexpr (kBf16)
+      for (int k = 0; k < kTile; k += kLanes) V::store_bf16(halves + k, V::load(values + k));
+    const int64_t panel = (t.first_row + row) / kRows, slot = (t.first_row + row) % kRows;
+    const std::byte* from = kBf16 ? reinterpret_cast<const std::byte*>(halves) : reinterpret_cast<const std::byte*>(values);
+    scatter_row<kGroup * kBytes, kRows>(from, t.padded_depth * kBytes,
+                                        t.panels + panel * t.panel_bytes + (t.first_depth * kRows + slot * kGroup) * kBytes);
+  }
+}
+
+}  // namespace
+}  // namespace rushes

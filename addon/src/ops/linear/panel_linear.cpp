@@ -1,0 +1,234 @@
+// Drives a panel kernel: packs the weights once, then for each chunk of rows packs the activations and multiplies, one
+// thread to a block of outputs. Every sum is made by one thread in one order, so the thread count changes no bit.
+#include <omp.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "ops/linear/packed_linear.h"
+
+namespace rushes {
+namespace {
+
+constexpr int64_t round_up(int64_t value, int64_t step) { return (value + step - 1) / step * step; }
+
+// A column panel's part that stays in the second-level cache while the rows pass by.
+constexpr int64_t kWeightCacheBytes = 640 << 10;
+// Rows of one work item: enough to use a column panel often, few enough to share out and to cancel between.
+constexpr int64_t kItemRows = 192;
+// Rows packed at a time; a multiple of 128 (scales) and of every kernel's rows.
+constexpr int64_t kChunkRows = 768;
+
+template <class Word>
+void copy_groups(const std::byte* row, int64_t groups, int64_t panel_columns, std::byte* to) {
+  for (int64_t g = 0; g < groups; ++g)
+    std::memcpy(to + g * panel_columns * static_cast<int64_t>(sizeof(Word)), row + g * static_cast<int64_t>(sizeof(Word)), sizeof(Word));
+}
+
+class PanelLinear final : public RunnableLinear {
+ public:
+  PanelLinear(const Context& context, const LinearSource& source, const PanelKernel& kernel);
+  void run(const Context& context, const Tensor& x, Tensor& out, const Epilogue& epilogue) const override;
+
+ private:
+  struct Chunk;
+  void pack_weights(const Context& context, const LinearSource& source);
+  void pack_rows(const Context& context, const Tensor& x, const Chunk& chunk) const;
+  void multiply(const Context& context, const Chunk& chunk, Tensor& out, const Epilogue& epilogue) const;
+
+  const PanelKernel& kernel_;
+  int64_t depth_ = 0;         // K, padded to whole groups
+  int64_t depth_tiles_ = 0;   // ceil(K / 128)
+  int64_t panels_ = 0;        // column panels
+  int64_t panel_bytes_ = 0;   // of one column panel
+  int64_t depth_block_ = 0;   // depths multiplied before the next row panel
+  Tensor weights_;            // u8 [panels][panel_bytes]
+  Tensor scales_;             // int8: f32 [ceil(N/128)][depth_tiles]
+  Tensor bias_;               // f32 [panels * columns]
+};
+
+/// Rows [begin, end) of x on their way, and the scratch they use.
+struct PanelLinear::Chunk {
+  int64_t begin = 0, end = 0;
+  Tensor panels, row_scales, row_offsets;
+  Tensor sums;  // f32 [threads][row panels of an item][rows][columns]
+  int64_t row_panel_bytes = 0;
+};
+
+PanelLinear::PanelLinear(const Context& context, const LinearSource& source, const PanelKernel& kernel) : kernel_(kernel) {
+  name = source.name;
+  format = kernel.format;
+  out_features = source.weight.shape[0];
+  in_features = source.weight.shape[1];
+  depth_ = round_up(in_features, std::max(kernel.row_group, kernel.column_group));
+  depth_tiles_ = (in_features + kTile - 1) / kTile;
+  panels_ = (out_features + kernel.columns - 1) / kernel.columns;
+  const auto weight_size = static_cast<int64_t>(dtype_size(kernel.weight));
+  panel_bytes_ = depth_ * kernel.columns * weight_size;
+  depth_block_ = std::max<int64_t>(kTile, kWeightCacheBytes / (kernel.columns * weight_size) / kTile * kTile);
+  weights_ = context.allocate(DType::u8, {panels_, panel_bytes_}, MemoryUse::weights);
+  if (kernel.format == LinearFormat::int8_tiles)
+    scales_ = context.allocate(DType::f32, {(out_features + kTile - 1) / kTile, depth_tiles_}, MemoryUse::weights);
+  bias_ = load_bias(context, source, panels_ * kernel.columns);
+  resident_bytes = weights_.bytes() + (scales_.defined() ? scales_.bytes() : 0) + (bias_.defined() ? bias_.bytes() : 0);
+  if (!context.dry_run) pack_weights(context, source);
+}
+
+void PanelLinear::pack_weights(const Context& context, const LinearSource& source) {
+  const WeightTiles tiles(source);
+  const int64_t row_tiles = (out_features + kTile - 1) / kTile;
+  const int64_t rows = panels_ * kernel_.columns;
+  const auto weight_size = static_cast<int64_t>(dtype_size(kernel_.weight));
+  const int64_t group_bytes = kernel_.column_group * weight_size;
+#pragma omp parallel for collapse(2) schedule(static) num_threads(context.threads)
+  for (int64_t row_tile = 0; row_tile < row_tiles; ++row_tile) {
+    for (int64_t depth_tile = 0; depth_tile < depth_tiles_; ++depth_tile) {
+      alignas(64) float values[kTile * kTile];
+      alignas(64) std::byte packed[kTile * kTile * 4];
+      if (kernel_.weight == DType::i8) {
+        auto* q = reinterpret_cast<int8_t*>(packed);
+        scales_.data<float>()[row_tile * depth_tiles_ + depth_tile] = tiles.read_int8(row_tile, depth_tile, q);
+        if (kernel_.weight_offset)
+          for (int i = 0; i < kTile * kTile; ++i) q[i] = static_cast<int8_t>(q[i] ^ 0x80);
+      } else {
+        tiles.read(row_tile, depth_tile, values);
+        if (kernel_.weight == DType::f32) std::memcpy(packed, values, sizeof values);
+        else
+          for (int i = 0; i < kTile * kTile; ++i) reinterpret_cast<bf16*>(packed)[i] = bf16(values[i]);
+      }
+      const int64_t depth = std::min<int64_t>(kTile, depth_ - depth_tile * kTile);
+      for (int64_t row = row_tile * kTile; row < std::min(rows, (row_tile + 1) * kTile); ++row) {
+        const int64_t panel = row / kernel_.columns, column = row % kernel_.columns;
+        std::byte* to = reinterpret_cast<std::byte*>(weights_.raw()) + panel * panel_bytes_ +
+                        (depth_tile * kTile * kernel_.columns + column * kernel_.column_group) * weight_size;
+        const std::byte* from = packed + row % kTile * kTile * weight_size;
+        if (group_bytes == 4) copy_groups<uint32_t>(from, depth / kernel_.column_group, kernel_.columns, to);
+        else copy_groups<uint16_t>(from, depth / kernel_.column_group, kernel_.columns, to);
+      }
+    }
+  }
+}
+
+void PanelLinear::run(const Context& context, const Tensor& x, Tensor& out, const Epilogue& epilogue) const {
+  const int64_t rows = x.size(0), chunk_rows = std::min(round_up(rows, kernel_.rows), kChunkRows);
+  const int64_t row_panels = (chunk_rows + kernel_.rows - 1) / kernel_.rows;
+  if (context.work) {
+    const double operations = 2.0 * rows * in_features * out_features;
+    (kernel_.product == DType::i8     ? context.work->int8_ops
+     : kernel_.product == DType::bf16 ? context.work->bf16_ops
+                                      : context.work->f32_ops) += operations;
+  }
+  Chunk chunk;
+  chunk.row_panel_bytes = depth_ * kernel_.rows * static_cast<int64_t>(dtype_size(kernel_.activation));
+  chunk.panels = context.allocate(DType::u8, {row_panels, chunk.row_panel_bytes});
+  if (kernel_.format == LinearFormat::int8_tiles) {
+    chunk.row_scales = context.allocate(DType::f32, {row_panels, depth_tiles_, kernel_.rows});
+    chunk.row_offsets = context.allocate(DType::i32, {row_panels, depth_tiles_, kernel_.rows});
+  }
+  const int64_t item_panels = depth_ <= depth_block_ ? 1 : std::max<int64_t>(1, kItemRows / kernel_.rows);
+  chunk.sums = context.allocate(DType::f32, {context.threads, item_panels * kernel_.rows, kernel_.columns});
+  if (context.dry_run) return;
+  for (chunk.begin = 0; chunk.begin < rows; chunk.begin = chunk.end) {
+    chunk.end = std::min(rows, chunk.begin + kChunkRows);
+    context.check_cancelled();
+    pack_rows(context, x, chunk);
+    multiply(context, chunk, out, epilogue);
+  }
+  context.check_cancelled();
+}
+
+void PanelLinear::pack_rows(const Context& context, const Tensor& x, const Chunk& chunk) const {
+  const int64_t rows = chunk.end - chunk.begin, row_tiles = (rows + kTile - 1) / kTile;
+  const bool int8 = kernel_.format == LinearFormat::int8_tiles;
+#pragma omp parallel for collapse(2) schedule(dynamic, 4) num_threads(context.threads)
+  for (int64_t row_tile = 0; row_tile < row_tiles; ++row_tile) {
+    for (int64_t depth_tile = 0; depth_tile < depth_tiles_; ++depth_tile) {
+      const int64_t row = row_tile * kTile, depth = depth_tile * kTile;
+      PackTile tile = {};
+      tile.x = x.raw() + ((chunk.begin + row) * in_features + depth) * static_cast<int64_t>(dtype_size(x.type()));
+      tile.x_type = x.type();
+      tile.x_stride = in_features;
+      tile.rows = static_cast<int>(std::min<int64_t>(kTile, rows - row));
+      tile.depth = static_cast<int>(std::min<int64_t>(kTile, in_features - depth));
+      tile.padded_rows = static_cast<int>(std::min<int64_t>(kTile, round_up(rows, kernel_.rows) - row));
+      if (row_tile == row_tiles - 1) tile.padded_rows = static_cast<int>(round_up(rows, kernel_.rows) - row);
+      tile.padded_depth = static_cast<int>(std::min<int64_t>(kTile, depth_ - depth));
+      tile.round_to_bf16 = int8 || (kernel_.format == LinearFormat::bf16 && context.compute == DType::bf16);
+      tile.panels = chunk.panels.raw();
+      tile.panel_bytes = chunk.row_panel_bytes;
+      tile.first_row = row;
+      tile.first_depth = depth;
+      tile.depth_tiles = depth_tiles_;
+      if (int8) {
+        tile.row_scales = chunk.row_scales.data<float>();
+        tile.row_offsets = chunk.row_offsets.data<int32_t>();
+      }
+      kernel_.pack(tile);
+    }
+  }
+}
+
+void PanelLinear::multiply(const Context& context, const Chunk& chunk, Tensor& out, const Epilogue& epilogue) const {
+  const int64_t rows = chunk.end - chunk.begin;
+  const int64_t row_panels = (rows + kernel_.rows - 1) / kernel_.rows;
+  const int64_t item_panels = std::max<int64_t>(1, kItemRows / kernel_.rows);
+  const int64_t items = (row_panels + item_panels - 1) / item_panels;
+  const bool int8 = kernel_.format == LinearFormat::int8_tiles, whole = depth_ <= depth_block_;
+  const int64_t block = int64_t{kernel_.rows} * kernel_.columns;
+  const auto out_size = static_cast<int64_t>(dtype_size(out.type()));
+#pragma omp parallel num_threads(context.threads)
+  {
+    float* sums = chunk.sums.data<float>() + omp_get_thread_num() * chunk.sums.size(1) * chunk.sums.size(2);
+    if (kernel_.enter) kernel_.enter();
+#pragma omp for collapse(2) schedule(dynamic)
+    for (int64_t panel = 0; panel < panels_; ++panel) {
+      for (int64_t item = 0; item < items; ++item) {
+        if (context.is_cancelled()) continue;
+        const int64_t first = item * item_panels, last = std::min(row_panels, first + item_panels);
+        const int64_t column = panel * kernel_.columns;
+        for (int64_t depth = 0; depth < depth_; depth += depth_block_) {
+          const int64_t depth_end = std::min(depth_, depth + depth_block_);
+          for (int64_t row_panel = first; row_panel < last; ++row_panel) {
+            PanelProduct product = {};
+            product.activations = chunk.panels.raw() + row_panel * chunk.row_panel_bytes;
+            product.weights = weights_.raw() + panel * panel_bytes_;
+            product.depth_begin = depth;
+            product.depth_end = depth_end;
+            product.first = depth == 0;
+            product.sums = sums + (whole ? 0 : row_panel - first) * block;
+            if (int8) {
+              product.row_scales = chunk.row_scales.data<float>() + row_panel * depth_tiles_ * kernel_.rows;
+              product.row_offsets = chunk.row_offsets.data<int32_t>() + row_panel * depth_tiles_ * kernel_.rows;
+              product.column_scales = scales_.data<float>() + column / kTile * depth_tiles_;
+            }
+            kernel_.multiply(product);
+            if (depth_end < depth_) continue;
+            const int64_t row = row_panel * kernel_.rows;
+            PanelOutput output = {};
+            output.sums = product.sums;
+            output.rows = static_cast<int>(std::min<int64_t>(kernel_.rows, rows - row));
+            output.columns = static_cast<int>(std::min<int64_t>(kernel_.columns, out_features - column));
+            output.bias = bias_.defined() ? bias_.data<float>() + column : nullptr;
+            output.activation = epilogue.activation;
+            output.accumulate = epilogue.accumulate;
+            output.gate = epilogue.gate ? epilogue.gate->data<float>() + column : nullptr;
+            output.out = out.raw() + ((chunk.begin + row) * out_features + column) * out_size;
+            output.out_type = out.type();
+            output.out_stride = out_features;
+            kernel_.finish(output);
+          }
+        }
+      }
+    }
+    if (kernel_.leave) kernel_.leave();
+  }
+}
+
+}  // namespace
+
+std::shared_ptr<RunnableLinear> make_panel_linear(const Context& context, const LinearSource& source,
+                                                  const PanelKernel& kernel) {
+  return std::make_shared<PanelLinear>(context, source, kernel);
+}
+
+}  // namespace rushes
