@@ -30,7 +30,8 @@ struct Layer {
 void bench_layer(Bench& bench, LinearFormat format, int64_t rows, const Layer& layer) {
   const bool int8 = format == LinearFormat::int8_tiles;
   const std::string operation = int8 ? "int8 linear" : "bf16 linear";
-  const std::string shape = std::to_string(rows) + "x" + std::to_string(layer.depth) + "x" + std::to_string(layer.outputs);
+  const std::string shape =
+      std::to_string(rows) + "x" + std::to_string(layer.depth) + "x" + std::to_string(layer.outputs);
   if (!bench.wanted(operation, shape)) return;
   const Context context = bench.context(DType::bf16);
   const Tensor weight = filled(context, {layer.outputs, layer.depth}, 1, 0.05f);

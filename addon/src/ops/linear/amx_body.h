@@ -1,7 +1,7 @@
-// The AMX kernels over a Tiles type that gives the few tile instructions: the real ones, or a plain C++ model of them on
-// machines that lack them. Tiles: template <int> zero(), load(from, stride), store(to, stride); template <int, int, int>
-// dot_int8() and dot_bf16() (destination, rows, columns); enter() and leave() set and drop the tile shapes, 16 rows of 64
-// bytes each.
+// The AMX kernels over a Tiles type that gives the few tile instructions: the real ones, or a plain C++ model of them
+// on machines that lack them. Tiles: template <int> zero(), load(from, stride), store(to, stride); template <int, int,
+// int> dot_int8() and dot_bf16() (destination, rows, columns); enter() and leave() set and drop the tile shapes, 16
+// rows of 64 bytes each.
 //
 // A block is 32 rows x 32 columns: tiles 0-3 hold its sums (row half * 2 + column half), 4-5 the rows, 6-7 the columns.
 // Rows are packed in groups of 64 bytes, so a tile of 16 rows is one run of 1 KiB; columns in groups of 4 bytes, 32
@@ -102,18 +102,38 @@ void multiply_bf16_amx(const PanelProduct& p) {
 
 template <class Tiles>
 constexpr PanelKernel int8_amx_kernel() {
-  return {.format = LinearFormat::int8_tiles, .product = DType::i8, .activation = DType::i8, .weight = DType::i8,
-          .rows = kAmxRows, .columns = kAmxColumns, .row_group = 64, .column_group = 4, .weight_offset = 0,
-          .pack = pack_int8<16, kAmxRows, 64, int8_t, 0>, .multiply = multiply_int8_amx<Tiles>,
-          .finish = finish_panel<16, kAmxColumns>, .enter = Tiles::enter, .leave = Tiles::leave};
+  return {.format = LinearFormat::int8_tiles,
+          .product = DType::i8,
+          .activation = DType::i8,
+          .weight = DType::i8,
+          .rows = kAmxRows,
+          .columns = kAmxColumns,
+          .row_group = 64,
+          .column_group = 4,
+          .weight_offset = 0,
+          .pack = pack_int8<16, kAmxRows, 64, int8_t, 0>,
+          .multiply = multiply_int8_amx<Tiles>,
+          .finish = finish_panel<16, kAmxColumns>,
+          .enter = Tiles::enter,
+          .leave = Tiles::leave};
 }
 
 template <class Tiles>
 constexpr PanelKernel bf16_amx_kernel() {
-  return {.format = LinearFormat::bf16, .product = DType::bf16, .activation = DType::bf16, .weight = DType::bf16,
-          .rows = kAmxRows, .columns = kAmxColumns, .row_group = 32, .column_group = 2, .weight_offset = 0,
-          .pack = pack_float<16, kAmxRows, 32, true>, .multiply = multiply_bf16_amx<Tiles>,
-          .finish = finish_panel<16, kAmxColumns>, .enter = Tiles::enter, .leave = Tiles::leave};
+  return {.format = LinearFormat::bf16,
+          .product = DType::bf16,
+          .activation = DType::bf16,
+          .weight = DType::bf16,
+          .rows = kAmxRows,
+          .columns = kAmxColumns,
+          .row_group = 32,
+          .column_group = 2,
+          .weight_offset = 0,
+          .pack = pack_float<16, kAmxRows, 32, true>,
+          .multiply = multiply_bf16_amx<Tiles>,
+          .finish = finish_panel<16, kAmxColumns>,
+          .enter = Tiles::enter,
+          .leave = Tiles::leave};
 }
 
 }  // namespace

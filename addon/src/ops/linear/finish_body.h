@@ -33,8 +33,10 @@ RUSHES_INLINE void finish_rows(const PanelOutput& o, int panel_columns) {
       float part[kLanes];
       V::store(part, y);
       for (int i = 0; i < valid; ++i) {
-        if (!o.accumulate) to[i] = part[i];
-        else to[i] += o.gate ? o.gate[column + i] * part[i] : part[i];
+        if (!o.accumulate)
+          to[i] = part[i];
+        else
+          to[i] += o.gate ? o.gate[column + i] * part[i] : part[i];
       }
     }
   }
@@ -43,9 +45,15 @@ RUSHES_INLINE void finish_rows(const PanelOutput& o, int panel_columns) {
 template <int kLanes, int kPanelColumns>
 void finish_panel(const PanelOutput& o) {
   switch (o.activation) {
-    case Activation::none: finish_rows<kLanes, Activation::none>(o, kPanelColumns); return;
-    case Activation::silu: finish_rows<kLanes, Activation::silu>(o, kPanelColumns); return;
-    case Activation::gelu_tanh: finish_rows<kLanes, Activation::gelu_tanh>(o, kPanelColumns); return;
+    case Activation::none:
+      finish_rows<kLanes, Activation::none>(o, kPanelColumns);
+      return;
+    case Activation::silu:
+      finish_rows<kLanes, Activation::silu>(o, kPanelColumns);
+      return;
+    case Activation::gelu_tanh:
+      finish_rows<kLanes, Activation::gelu_tanh>(o, kPanelColumns);
+      return;
   }
 }
 

@@ -8,8 +8,8 @@
 namespace rushes {
 namespace {
 
-/// 6 rows x 16 columns in 12 registers. Weights are unsigned (value + 128); every row's sum starts at -128 times the sum
-/// of its activations, so nothing but the weights is kept.
+/// 6 rows x 16 columns in 12 registers. Weights are unsigned (value + 128); every row's sum starts at -128 times the
+/// sum of its activations, so nothing but the weights is kept.
 template <class Instruction>
 struct AvxVnniInt8 {
   static constexpr int kRows = 6, kVectors = 2, kLanes = 8, kDepth = 4, kWeightBytes = 32;
@@ -28,9 +28,17 @@ struct AvxVnniInt8 {
 
 template <class Instruction>
 constexpr PanelKernel int8_avxvnni_kernel() {
-  return {.format = LinearFormat::int8_tiles, .product = DType::i8, .activation = DType::i8, .weight = DType::i8,
-          .rows = 6, .columns = 16, .row_group = 4, .column_group = 4, .weight_offset = 128,
-          .pack = pack_int8<8, 6, 4, int8_t, 128>, .multiply = multiply_int8<AvxVnniInt8<Instruction>>,
+  return {.format = LinearFormat::int8_tiles,
+          .product = DType::i8,
+          .activation = DType::i8,
+          .weight = DType::i8,
+          .rows = 6,
+          .columns = 16,
+          .row_group = 4,
+          .column_group = 4,
+          .weight_offset = 128,
+          .pack = pack_int8<8, 6, 4, int8_t, 128>,
+          .multiply = multiply_int8<AvxVnniInt8<Instruction>>,
           .finish = finish_panel<8, 16>};
 }
 

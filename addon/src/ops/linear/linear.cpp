@@ -51,7 +51,8 @@ void require(bool holds, const std::string& what) {
 
 void check_source(const LinearSource& source, LinearFormat format) {
   const TensorView& weight = source.weight;
-  require(weight.shape.size() == 2 && weight.shape[0] > 0 && weight.shape[1] > 0, source.name + " has no [N, K] weight");
+  require(weight.shape.size() == 2 && weight.shape[0] > 0 && weight.shape[1] > 0,
+          source.name + " has no [N, K] weight");
   const int64_t rows = weight.shape[0], depth = weight.shape[1];
   const Shape tiles = {(rows + kTile - 1) / kTile, (depth + kTile - 1) / kTile};
   if (weight.type == DType::i8)
@@ -59,18 +60,22 @@ void check_source(const LinearSource& source, LinearFormat format) {
             source.name + " is int8 and needs f32 scales " + shape_text(tiles));
   require(!source.bias || source.bias->count() == rows, source.name + " has a bias of another length than its rows");
   if (format == LinearFormat::int8_tiles && depth % kTile != 0)
-    throw Error("settings.invalid", "The layer " + source.name + " has " + std::to_string(depth) +
-                                        " inputs; int8 tiles need a multiple of 128.",
-                "Leave this layer unquantized.");
+    throw Error(
+        "settings.invalid",
+        "The layer " + source.name + " has " + std::to_string(depth) + " inputs; int8 tiles need a multiple of 128.",
+        "Leave this layer unquantized.");
 }
 
 }  // namespace
 
 const std::vector<Kernel<MakeLinear>>& linear_kernels(LinearFormat format, DType compute) {
   switch (format) {
-    case LinearFormat::f32: return kF32Kernels;
-    case LinearFormat::bf16: return compute == DType::bf16 ? kBf16Kernels : kBf16WidenedKernels;
-    case LinearFormat::int8_tiles: return kInt8Kernels;
+    case LinearFormat::f32:
+      return kF32Kernels;
+    case LinearFormat::bf16:
+      return compute == DType::bf16 ? kBf16Kernels : kBf16WidenedKernels;
+    case LinearFormat::int8_tiles:
+      return kInt8Kernels;
   }
   return kF32Kernels;
 }

@@ -42,23 +42,49 @@ struct Avx2Float {
       return _mm256_loadu_ps(reinterpret_cast<const float*>(from));
     }
   }
-  static RUSHES_INLINE Row row(const std::byte* from) { return _mm256_broadcast_ss(reinterpret_cast<const float*>(from)); }
+  static RUSHES_INLINE Row row(const std::byte* from) {
+    return _mm256_broadcast_ss(reinterpret_cast<const float*>(from));
+  }
   static RUSHES_INLINE void add(Sum& sum, Weights w, Row a) { sum = _mm256_fmadd_ps(w, a, sum); }
 };
 
 }  // namespace
 
-const PanelKernel kInt8Avx2 = {
-    .format = LinearFormat::int8_tiles, .product = DType::i8, .activation = DType::i16, .weight = DType::i8,
-    .rows = 6, .columns = 16, .row_group = 2, .column_group = 2, .weight_offset = 0,
-    .pack = pack_int8<8, 6, 2, int16_t, 0>, .multiply = multiply_int8<Avx2Int8>, .finish = finish_panel<8, 16>};
-const PanelKernel kF32Avx2 = {
-    .format = LinearFormat::f32, .product = DType::f32, .activation = DType::f32, .weight = DType::f32,
-    .rows = 6, .columns = 16, .row_group = 1, .column_group = 1, .weight_offset = 0,
-    .pack = pack_float<8, 6, 1, false>, .multiply = multiply_float<Avx2Float<false>>, .finish = finish_panel<8, 16>};
-const PanelKernel kBf16WidenedAvx2 = {
-    .format = LinearFormat::bf16, .product = DType::f32, .activation = DType::f32, .weight = DType::bf16,
-    .rows = 6, .columns = 16, .row_group = 1, .column_group = 1, .weight_offset = 0,
-    .pack = pack_float<8, 6, 1, false>, .multiply = multiply_float<Avx2Float<true>>, .finish = finish_panel<8, 16>};
+const PanelKernel kInt8Avx2 = {.format = LinearFormat::int8_tiles,
+                               .product = DType::i8,
+                               .activation = DType::i16,
+                               .weight = DType::i8,
+                               .rows = 6,
+                               .columns = 16,
+                               .row_group = 2,
+                               .column_group = 2,
+                               .weight_offset = 0,
+                               .pack = pack_int8<8, 6, 2, int16_t, 0>,
+                               .multiply = multiply_int8<Avx2Int8>,
+                               .finish = finish_panel<8, 16>};
+const PanelKernel kF32Avx2 = {.format = LinearFormat::f32,
+                              .product = DType::f32,
+                              .activation = DType::f32,
+                              .weight = DType::f32,
+                              .rows = 6,
+                              .columns = 16,
+                              .row_group = 1,
+                              .column_group = 1,
+                              .weight_offset = 0,
+                              .pack = pack_float<8, 6, 1, false>,
+                              .multiply = multiply_float<Avx2Float<false>>,
+                              .finish = finish_panel<8, 16>};
+const PanelKernel kBf16WidenedAvx2 = {.format = LinearFormat::bf16,
+                                      .product = DType::f32,
+                                      .activation = DType::f32,
+                                      .weight = DType::bf16,
+                                      .rows = 6,
+                                      .columns = 16,
+                                      .row_group = 1,
+                                      .column_group = 1,
+                                      .weight_offset = 0,
+                                      .pack = pack_float<8, 6, 1, false>,
+                                      .multiply = multiply_float<Avx2Float<true>>,
+                                      .finish = finish_panel<8, 16>};
 
 }  // namespace rushes

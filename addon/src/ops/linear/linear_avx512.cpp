@@ -16,8 +16,10 @@ struct Avx512Float {
   using Weights = __m512;
   using Row = __m512;
   static RUSHES_INLINE Weights weights(const std::byte* from) {
-    if constexpr (kBf16Weights) return Vector<16>::from_bf16(reinterpret_cast<const uint16_t*>(from));
-    else return _mm512_loadu_ps(from);
+    if constexpr (kBf16Weights)
+      return Vector<16>::from_bf16(reinterpret_cast<const uint16_t*>(from));
+    else
+      return _mm512_loadu_ps(from);
   }
   static RUSHES_INLINE Row row(const std::byte* from) { return _mm512_set1_ps(*reinterpret_cast<const float*>(from)); }
   static RUSHES_INLINE void add(Sum& sum, Weights w, Row a) {
@@ -27,13 +29,29 @@ struct Avx512Float {
 
 }  // namespace
 
-const PanelKernel kF32Avx512 = {
-    .format = LinearFormat::f32, .product = DType::f32, .activation = DType::f32, .weight = DType::f32,
-    .rows = 6, .columns = 64, .row_group = 1, .column_group = 1, .weight_offset = 0,
-    .pack = pack_float<16, 6, 1, false>, .multiply = multiply_float<Avx512Float<false>>, .finish = finish_panel<16, 64>};
-const PanelKernel kBf16WidenedAvx512 = {
-    .format = LinearFormat::bf16, .product = DType::f32, .activation = DType::f32, .weight = DType::bf16,
-    .rows = 6, .columns = 64, .row_group = 1, .column_group = 1, .weight_offset = 0,
-    .pack = pack_float<16, 6, 1, false>, .multiply = multiply_float<Avx512Float<true>>, .finish = finish_panel<16, 64>};
+const PanelKernel kF32Avx512 = {.format = LinearFormat::f32,
+                                .product = DType::f32,
+                                .activation = DType::f32,
+                                .weight = DType::f32,
+                                .rows = 6,
+                                .columns = 64,
+                                .row_group = 1,
+                                .column_group = 1,
+                                .weight_offset = 0,
+                                .pack = pack_float<16, 6, 1, false>,
+                                .multiply = multiply_float<Avx512Float<false>>,
+                                .finish = finish_panel<16, 64>};
+const PanelKernel kBf16WidenedAvx512 = {.format = LinearFormat::bf16,
+                                        .product = DType::f32,
+                                        .activation = DType::f32,
+                                        .weight = DType::bf16,
+                                        .rows = 6,
+                                        .columns = 64,
+                                        .row_group = 1,
+                                        .column_group = 1,
+                                        .weight_offset = 0,
+                                        .pack = pack_float<16, 6, 1, false>,
+                                        .multiply = multiply_float<Avx512Float<true>>,
+                                        .finish = finish_panel<16, 64>};
 
 }  // namespace rushes

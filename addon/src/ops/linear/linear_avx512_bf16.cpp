@@ -21,14 +21,24 @@ struct Avx512Bf16 {
     return _mm512_set1_epi32(pair);
   }
   // As assembler: GCC 12 copies the accumulators around the intrinsic.
-  static RUSHES_INLINE void add(Sum& sum, Weights w, Row a) { asm("vdpbf16ps %2, %1, %0" : "+v"(sum) : "v"(w), "v"(a)); }
+  static RUSHES_INLINE void add(Sum& sum, Weights w, Row a) {
+    asm("vdpbf16ps %2, %1, %0" : "+v"(sum) : "v"(w), "v"(a));
+  }
 };
 
 }  // namespace
 
-const PanelKernel kBf16Avx512Bf16 = {
-    .format = LinearFormat::bf16, .product = DType::bf16, .activation = DType::bf16, .weight = DType::bf16,
-    .rows = 6, .columns = 64, .row_group = 2, .column_group = 2, .weight_offset = 0,
-    .pack = pack_float<16, 6, 2, true>, .multiply = multiply_float<Avx512Bf16>, .finish = finish_panel<16, 64>};
+const PanelKernel kBf16Avx512Bf16 = {.format = LinearFormat::bf16,
+                                     .product = DType::bf16,
+                                     .activation = DType::bf16,
+                                     .weight = DType::bf16,
+                                     .rows = 6,
+                                     .columns = 64,
+                                     .row_group = 2,
+                                     .column_group = 2,
+                                     .weight_offset = 0,
+                                     .pack = pack_float<16, 6, 2, true>,
+                                     .multiply = multiply_float<Avx512Bf16>,
+                                     .finish = finish_panel<16, 64>};
 
 }  // namespace rushes

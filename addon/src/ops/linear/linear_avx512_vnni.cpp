@@ -29,9 +29,17 @@ struct Avx512VnniInt8 {
 
 }  // namespace
 
-const PanelKernel kInt8Avx512Vnni = {
-    .format = LinearFormat::int8_tiles, .product = DType::i8, .activation = DType::i8, .weight = DType::i8,
-    .rows = 6, .columns = 64, .row_group = 4, .column_group = 4, .weight_offset = 128,
-    .pack = pack_int8<16, 6, 4, int8_t, 128>, .multiply = multiply_int8<Avx512VnniInt8>, .finish = finish_panel<16, 64>};
+const PanelKernel kInt8Avx512Vnni = {.format = LinearFormat::int8_tiles,
+                                     .product = DType::i8,
+                                     .activation = DType::i8,
+                                     .weight = DType::i8,
+                                     .rows = 6,
+                                     .columns = 64,
+                                     .row_group = 4,
+                                     .column_group = 4,
+                                     .weight_offset = 128,
+                                     .pack = pack_int8<16, 6, 4, int8_t, 128>,
+                                     .multiply = multiply_int8<Avx512VnniInt8>,
+                                     .finish = finish_panel<16, 64>};
 
 }  // namespace rushes

@@ -44,8 +44,8 @@ void append_linear_checks(const CpuFeatures& features, std::vector<KernelCheck>&
       if (!features.supports(kernel.info.isa)) continue;
       for (const Case& c : kCases) {
         const DType x_type = c.rows == 37 ? DType::bf16 : DType::f32;
-        const std::string text = "rows " + std::to_string(c.rows) + " in " + std::to_string(c.depth) + " out " +
-                                 std::to_string(c.outputs);
+        const std::string text =
+            "rows " + std::to_string(c.rows) + " in " + std::to_string(c.depth) + " out " + std::to_string(c.outputs);
         checks.push_back({kernel.info, text, 2e-6, [=, &kernel, &kernels](int threads) {
                             Context context;
                             context.features = features;

@@ -44,14 +44,17 @@ struct PortableInt8 {
 
 template <bool kBf16Weights>
 struct PortableFloat {
-  static constexpr int kRows = 4, kVectors = 1, kLanes = kWidth, kDepth = 1, kWeightBytes = kWidth * (kBf16Weights ? 2 : 4);
+  static constexpr int kRows = 4, kVectors = 1, kLanes = kWidth, kDepth = 1,
+                       kWeightBytes = kWidth * (kBf16Weights ? 2 : 4);
   using V = Vector<kWidth>;
   using Sum = V::Float;
   using Weights = V::Float;
   using Row = float;
   static Weights weights(const std::byte* from) {
-    if constexpr (kBf16Weights) return V::from_bf16(reinterpret_cast<const uint16_t*>(from));
-    else return V::load(reinterpret_cast<const float*>(from));
+    if constexpr (kBf16Weights)
+      return V::from_bf16(reinterpret_cast<const uint16_t*>(from));
+    else
+      return V::load(reinterpret_cast<const float*>(from));
   }
   static Row row(const std::byte* from) {
     float a;
@@ -63,17 +66,41 @@ struct PortableFloat {
 
 }  // namespace
 
-const PanelKernel kInt8Portable = {
-    .format = LinearFormat::int8_tiles, .product = DType::i8, .activation = DType::i16, .weight = DType::i8,
-    .rows = 2, .columns = kWidth, .row_group = 2, .column_group = 2, .weight_offset = 0,
-    .pack = pack_int8<kWidth, 2, 2, int16_t, 0>, .multiply = multiply_int8<PortableInt8>, .finish = finish_panel<kWidth, kWidth>};
-const PanelKernel kF32Portable = {
-    .format = LinearFormat::f32, .product = DType::f32, .activation = DType::f32, .weight = DType::f32,
-    .rows = 4, .columns = kWidth, .row_group = 1, .column_group = 1, .weight_offset = 0,
-    .pack = pack_float<kWidth, 4, 1, false>, .multiply = multiply_float<PortableFloat<false>>, .finish = finish_panel<kWidth, kWidth>};
-const PanelKernel kBf16WidenedPortable = {
-    .format = LinearFormat::bf16, .product = DType::f32, .activation = DType::f32, .weight = DType::bf16,
-    .rows = 4, .columns = kWidth, .row_group = 1, .column_group = 1, .weight_offset = 0,
-    .pack = pack_float<kWidth, 4, 1, false>, .multiply = multiply_float<PortableFloat<true>>, .finish = finish_panel<kWidth, kWidth>};
+const PanelKernel kInt8Portable = {.format = LinearFormat::int8_tiles,
+                                   .product = DType::i8,
+                                   .activation = DType::i16,
+                                   .weight = DType::i8,
+                                   .rows = 2,
+                                   .columns = kWidth,
+                                   .row_group = 2,
+                                   .column_group = 2,
+                                   .weight_offset = 0,
+                                   .pack = pack_int8<kWidth, 2, 2, int16_t, 0>,
+                                   .multiply = multiply_int8<PortableInt8>,
+                                   .finish = finish_panel<kWidth, kWidth>};
+const PanelKernel kF32Portable = {.format = LinearFormat::f32,
+                                  .product = DType::f32,
+                                  .activation = DType::f32,
+                                  .weight = DType::f32,
+                                  .rows = 4,
+                                  .columns = kWidth,
+                                  .row_group = 1,
+                                  .column_group = 1,
+                                  .weight_offset = 0,
+                                  .pack = pack_float<kWidth, 4, 1, false>,
+                                  .multiply = multiply_float<PortableFloat<false>>,
+                                  .finish = finish_panel<kWidth, kWidth>};
+const PanelKernel kBf16WidenedPortable = {.format = LinearFormat::bf16,
+                                          .product = DType::f32,
+                                          .activation = DType::f32,
+                                          .weight = DType::bf16,
+                                          .rows = 4,
+                                          .columns = kWidth,
+                                          .row_group = 1,
+                                          .column_group = 1,
+                                          .weight_offset = 0,
+                                          .pack = pack_float<kWidth, 4, 1, false>,
+                                          .multiply = multiply_float<PortableFloat<true>>,
+                                          .finish = finish_panel<kWidth, kWidth>};
 
 }  // namespace rushes

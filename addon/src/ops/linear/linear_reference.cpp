@@ -31,8 +31,10 @@ float element(const Tensor& x, int64_t index) {
 
 double activate(double y, Activation activation) {
   switch (activation) {
-    case Activation::none: return y;
-    case Activation::silu: return y / (1 + std::exp(-y));
+    case Activation::none:
+      return y;
+    case Activation::silu:
+      return y / (1 + std::exp(-y));
     case Activation::gelu_tanh:
       return 0.5 * y * (1 + std::tanh(0.79788456080286536 * (y + 0.044715 * y * y * y)));
   }
@@ -42,9 +44,12 @@ double activate(double y, Activation activation) {
 void put(double y, const Epilogue& epilogue, Tensor& out, int64_t row, int64_t column) {
   const int64_t index = row * out.size(1) + column;
   const auto value = static_cast<float>(activate(y, epilogue.activation));
-  if (epilogue.accumulate) out.data<float>()[index] += (epilogue.gate ? epilogue.gate->data<float>()[column] : 1.0f) * value;
-  else if (out.type() == DType::bf16) out.data<bf16>()[index] = bf16(value);
-  else out.data<float>()[index] = value;
+  if (epilogue.accumulate)
+    out.data<float>()[index] += (epilogue.gate ? epilogue.gate->data<float>()[column] : 1.0f) * value;
+  else if (out.type() == DType::bf16)
+    out.data<bf16>()[index] = bf16(value);
+  else
+    out.data<float>()[index] = value;
 }
 
 ReferenceLinear::ReferenceLinear(const Context& context, const LinearSource& source, LinearFormat wanted) {
@@ -65,13 +70,18 @@ ReferenceLinear::ReferenceLinear(const Context& context, const LinearSource& sou
     for (int64_t depth_tile = 0; depth_tile < depth_tiles; ++depth_tile) {
       std::vector<float> values(kTile * kTile);
       std::vector<int8_t> q(kTile * kTile);
-      if (int8) scales_.data<float>()[row_tile * depth_tiles + depth_tile] = tiles.read_int8(row_tile, depth_tile, q.data());
-      else tiles.read(row_tile, depth_tile, values.data());
+      if (int8)
+        scales_.data<float>()[row_tile * depth_tiles + depth_tile] = tiles.read_int8(row_tile, depth_tile, q.data());
+      else
+        tiles.read(row_tile, depth_tile, values.data());
       for (int64_t n = row_tile * kTile; n < std::min(out_features, (row_tile + 1) * kTile); ++n)
         for (int64_t k = depth_tile * kTile; k < std::min(in_features, (depth_tile + 1) * kTile); ++k) {
           const int64_t at = n % kTile * kTile + k % kTile;
-          if (int8) weights_.data<int8_t>()[n * in_features + k] = q[at];
-          else weights_.data<float>()[k * out_features + n] = format == LinearFormat::bf16 ? bf16_rounded(values[at]) : values[at];
+          if (int8)
+            weights_.data<int8_t>()[n * in_features + k] = q[at];
+          else
+            weights_.data<float>()[k * out_features + n] =
+                format == LinearFormat::bf16 ? bf16_rounded(values[at]) : values[at];
         }
     }
   }
@@ -79,9 +89,12 @@ ReferenceLinear::ReferenceLinear(const Context& context, const LinearSource& sou
 
 void ReferenceLinear::run(const Context& context, const Tensor& x, Tensor& out, const Epilogue& epilogue) const {
   const bool int8 = format == LinearFormat::int8_tiles;
-  if (context.work) (int8 ? context.work->int8_ops : context.work->f32_ops) += 2.0 * x.size(0) * in_features * out_features;
-  if (int8) run_int8(context, x, out, epilogue);
-  else run_float(context, x, out, epilogue);
+  if (context.work)
+    (int8 ? context.work->int8_ops : context.work->f32_ops) += 2.0 * x.size(0) * in_features * out_features;
+  if (int8)
+    run_int8(context, x, out, epilogue);
+  else
+    run_float(context, x, out, epilogue);
 }
 
 // sums[n] = sum over k of row[k] * W[n][k], in float64, k rising.
@@ -137,7 +150,8 @@ void ReferenceLinear::run_int8(const Context& context, const Tensor& x, Tensor& 
           const int8_t* w = weights_.data<int8_t>() + n * in_features + tile * kTile;
           int32_t product = 0;
           for (int k = 0; k < kTile; ++k) product += int32_t{a[k]} * w[k];
-          const float scales = scale.data<float>()[m / kTile * tiles + tile] * scales_.data<float>()[n / kTile * tiles + tile];
+          const float scales =
+              scale.data<float>()[m / kTile * tiles + tile] * scales_.data<float>()[n / kTile * tiles + tile];
           const float part = static_cast<float>(product) * scales;
           sum = tile == 0 ? part : sum + part;
         }
@@ -152,7 +166,8 @@ void ReferenceLinear::run_int8(const Context& context, const Tensor& x, Tensor& 
 void quantize_tiles(const Context& context, const Tensor& x, Tensor& q, Tensor& scale) {
   const int64_t rows = x.size(0), columns = x.size(1);
   const int64_t row_tiles = (rows + kTile - 1) / kTile, column_tiles = (columns + kTile - 1) / kTile;
-  if (q.type() != DType::i8 || q.count() != x.count() || scale.type() != DType::f32 || scale.count() != row_tiles * column_tiles)
+  if (q.type() != DType::i8 || q.count() != x.count() || scale.type() != DType::f32 ||
+      scale.count() != row_tiles * column_tiles)
     throw Error("engine.internal", "The tile quantizer was given outputs of another shape than its input's.");
   if (context.dry_run) return;
 #pragma omp parallel for collapse(2) num_threads(context.threads)
@@ -178,7 +193,8 @@ void quantize_tiles(const Context& context, const Tensor& x, Tensor& q, Tensor& 
   }
 }
 
-std::shared_ptr<RunnableLinear> make_reference_linear(const Context& context, const LinearSource& source, LinearFormat format) {
+std::shared_ptr<RunnableLinear> make_reference_linear(const Context& context, const LinearSource& source,
+                                                      LinearFormat format) {
   return std::make_shared<ReferenceLinear>(context, source, format);
 }
 

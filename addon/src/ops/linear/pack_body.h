@@ -1,5 +1,6 @@
 // Packing of activations: rounding to bf16, TurboDiffusion's int8 tile quantizer (thu-ml/TurboDiffusion:turbodiffusion/
-// ops/quant/quant.hpp), and the interleaving of rows into panels. Written once for all vector widths; see vector_body.h.
+// ops/quant/quant.hpp), and the interleaving of rows into panels. Written once for all vector widths; see
+// vector_body.h.
 #pragma once
 #include "ops/linear/panel_kernel.h"
 #include "ops/linear/vector_body.h"
@@ -68,7 +69,8 @@ float quantize_tile(const PackTile& t, int8_t* q) {
     typename V::Float y = (V::load(values + at) * factor + round) - round;
     y = y > 127.0f ? V::all(127.0f) : y;
     y = y < -128.0f ? V::all(-128.0f) : y;
-    const typename V::Byte bytes = __builtin_convertvector(__builtin_convertvector(y, typename V::Int), typename V::Byte);
+    const typename V::Byte bytes =
+        __builtin_convertvector(__builtin_convertvector(y, typename V::Int), typename V::Byte);
     std::memcpy(q + at, &bytes, sizeof bytes);
   }
   return a / 128.0f;
@@ -93,8 +95,9 @@ void pack_int8(const PackTile& t) {
     t.row_scales[entry] = scale;
     t.row_offsets[entry] = -kOffset * sum;
     constexpr int kWord = kGroup * static_cast<int>(sizeof(Element));
-    scatter_row<kWord, kRows>(reinterpret_cast<const std::byte*>(values), sizeof values,
-                              t.panels + panel * t.panel_bytes + (t.first_depth * kRows + slot * kGroup) * sizeof(Element));
+    scatter_row<kWord, kRows>(
+        reinterpret_cast<const std::byte*>(values), sizeof values,
+        t.panels + panel * t.panel_bytes + (t.first_depth * kRows + slot * kGroup) * sizeof(Element));
   }
 }
 
@@ -106,14 +109,18 @@ void pack_float(const PackTile& t) {
   for (int row = 0; row < t.padded_rows; ++row) {
     alignas(64) float values[kTile];
     alignas(64) uint16_t halves[kTile];
-    if (row < t.rows) read_row<kLanes>(t, row, values);
-    else std::memset(values, 0, sizeof values);
+    if (row < t.rows)
+      read_row<kLanes>(t, row, values);
+    else
+      std::memset(values, 0, sizeof values);
     if constexpr (kBf16)
       for (int k = 0; k < kTile; k += kLanes) V::store_bf16(halves + k, V::load(values + k));
     const int64_t panel = (t.first_row + row) / kRows, slot = (t.first_row + row) % kRows;
-    const std::byte* from = kBf16 ? reinterpret_cast<const std::byte*>(halves) : reinterpret_cast<const std::byte*>(values);
-    scatter_row<kGroup * kBytes, kRows>(from, t.padded_depth * kBytes,
-                                        t.panels + panel * t.panel_bytes + (t.first_depth * kRows + slot * kGroup) * kBytes);
+    const std::byte* from =
+        kBf16 ? reinterpret_cast<const std::byte*>(halves) : reinterpret_cast<const std::byte*>(values);
+    scatter_row<kGroup * kBytes, kRows>(
+        from, t.padded_depth * kBytes,
+        t.panels + panel * t.panel_bytes + (t.first_depth * kRows + slot * kGroup) * kBytes);
   }
 }
 

@@ -1,6 +1,6 @@
 // What a matrix-product kernel is here: a micro-kernel over packed panels, how its operands are laid out, and the two
-// passes around it (packing the activations, finishing the sums). panel_linear.cpp drives it; the *_body.h headers write
-// it once for all instruction sets, the files with an instruction set's suffix compile it.
+// passes around it (packing the activations, finishing the sums). panel_linear.cpp drives it; the *_body.h headers
+// write it once for all instruction sets, the files with an instruction set's suffix compile it.
 //
 // A panel is `rows` rows of x, or `columns` outputs (rows of W), kept for all K: groups of `group` consecutive k of one
 // row lie together, then the next row, then the next group: element (row r, depth k) of a panel is at
@@ -25,8 +25,8 @@ struct PackTile {
   bool round_to_bf16;  // f32 input is rounded to bf16 before anything else
   std::byte* panels;   // of the chunk
   int64_t panel_bytes;
-  int64_t first_row;     // of the tile within the chunk
-  int64_t first_depth;   // of the tile
+  int64_t first_row;    // of the tile within the chunk
+  int64_t first_depth;  // of the tile
   // int8 only, [panel][depth tile][rows of a panel]: scale of each row and -weight_offset * (sum of its values).
   float* row_scales;
   int32_t* row_offsets;
@@ -41,9 +41,9 @@ struct PanelProduct {
   bool first;                      // the sums start here; otherwise they are added to
   float* sums;                     // [rows][columns], 64-byte aligned
   // int8 only
-  const float* row_scales;       // [depth tile][rows]
-  const int32_t* row_offsets;    // [depth tile][rows]
-  const float* column_scales;    // [depth tile]; one for all columns of the panel
+  const float* row_scales;     // [depth tile][rows]
+  const int32_t* row_offsets;  // [depth tile][rows]
+  const float* column_scales;  // [depth tile]; one for all columns of the panel
 };
 
 /// A finished block of sums on its way out.

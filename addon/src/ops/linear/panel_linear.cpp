@@ -22,7 +22,8 @@ constexpr int64_t kChunkRows = 768;
 template <class Word>
 void copy_groups(const std::byte* row, int64_t groups, int64_t panel_columns, std::byte* to) {
   for (int64_t g = 0; g < groups; ++g)
-    std::memcpy(to + g * panel_columns * static_cast<int64_t>(sizeof(Word)), row + g * static_cast<int64_t>(sizeof(Word)), sizeof(Word));
+    std::memcpy(to + g * panel_columns * static_cast<int64_t>(sizeof(Word)),
+                row + g * static_cast<int64_t>(sizeof(Word)), sizeof(Word));
 }
 
 class PanelLinear final : public RunnableLinear {
@@ -37,14 +38,14 @@ class PanelLinear final : public RunnableLinear {
   void multiply(const Context& context, const Chunk& chunk, Tensor& out, const Epilogue& epilogue) const;
 
   const PanelKernel& kernel_;
-  int64_t depth_ = 0;         // K, padded to whole groups
-  int64_t depth_tiles_ = 0;   // ceil(K / 128)
-  int64_t panels_ = 0;        // column panels
-  int64_t panel_bytes_ = 0;   // of one column panel
-  int64_t depth_block_ = 0;   // depths multiplied before the next row panel
-  Tensor weights_;            // u8 [panels][panel_bytes]
-  Tensor scales_;             // int8: f32 [ceil(N/128)][depth_tiles]
-  Tensor bias_;               // f32 [panels * columns]
+  int64_t depth_ = 0;        // K, padded to whole groups
+  int64_t depth_tiles_ = 0;  // ceil(K / 128)
+  int64_t panels_ = 0;       // column panels
+  int64_t panel_bytes_ = 0;  // of one column panel
+  int64_t depth_block_ = 0;  // depths multiplied before the next row panel
+  Tensor weights_;           // u8 [panels][panel_bytes]
+  Tensor scales_;            // int8: f32 [ceil(N/128)][depth_tiles]
+  Tensor bias_;              // f32 [panels * columns]
 };
 
 /// Rows [begin, end) of x on their way, and the scratch they use.
@@ -55,7 +56,8 @@ struct PanelLinear::Chunk {
   int64_t row_panel_bytes = 0;
 };
 
-PanelLinear::PanelLinear(const Context& context, const LinearSource& source, const PanelKernel& kernel) : kernel_(kernel) {
+PanelLinear::PanelLinear(const Context& context, const LinearSource& source, const PanelKernel& kernel)
+    : kernel_(kernel) {
   name = source.name;
   format = kernel.format;
   out_features = source.weight.shape[0];
@@ -92,7 +94,8 @@ void PanelLinear::pack_weights(const Context& context, const LinearSource& sourc
           for (int i = 0; i < kTile * kTile; ++i) q[i] = static_cast<int8_t>(q[i] ^ 0x80);
       } else {
         tiles.read(row_tile, depth_tile, values);
-        if (kernel_.weight == DType::f32) std::memcpy(packed, values, sizeof values);
+        if (kernel_.weight == DType::f32)
+          std::memcpy(packed, values, sizeof values);
         else
           for (int i = 0; i < kTile * kTile; ++i) reinterpret_cast<bf16*>(packed)[i] = bf16(values[i]);
       }
@@ -102,8 +105,10 @@ void PanelLinear::pack_weights(const Context& context, const LinearSource& sourc
         std::byte* to = reinterpret_cast<std::byte*>(weights_.raw()) + panel * panel_bytes_ +
                         (depth_tile * kTile * kernel_.columns + column * kernel_.column_group) * weight_size;
         const std::byte* from = packed + row % kTile * kTile * weight_size;
-        if (group_bytes == 4) copy_groups<uint32_t>(from, depth / kernel_.column_group, kernel_.columns, to);
-        else copy_groups<uint16_t>(from, depth / kernel_.column_group, kernel_.columns, to);
+        if (group_bytes == 4)
+          copy_groups<uint32_t>(from, depth / kernel_.column_group, kernel_.columns, to);
+        else
+          copy_groups<uint16_t>(from, depth / kernel_.column_group, kernel_.columns, to);
       }
     }
   }

@@ -58,11 +58,14 @@ void multiply_float(const PanelProduct& p) {
   const std::byte* weights = p.weights + p.depth_begin / Engine::kDepth * (kVectors * Engine::kWeightBytes);
   const std::byte* activations = p.activations + p.depth_begin / Engine::kDepth * (kRows * 4);
   typename Engine::Sum sum[kRows][kVectors];
+#pragma GCC unroll 8
   for (int r = 0; r < kRows; ++r)
+#pragma GCC unroll 8
     for (int v = 0; v < kVectors; ++v) {
       typename V::Float value = {};
       if (!p.first) value = V::load(p.sums + r * kColumns + v * kLanes);
-      std::memcpy(&sum[r][v], &value, sizeof value);
+      sum[r][v] =
+          reinterpret_cast<typename Engine::Sum>(value);  // by value: a sum whose address is taken leaves its register
     }
   for (int64_t g = p.depth_begin / Engine::kDepth; g < p.depth_end / Engine::kDepth; ++g) {
     typename Engine::Weights w[kVectors];
@@ -74,8 +77,11 @@ void multiply_float(const PanelProduct& p) {
     weights += kVectors * Engine::kWeightBytes;
     activations += kRows * 4;
   }
+#pragma GCC unroll 8
   for (int r = 0; r < kRows; ++r)
-    for (int v = 0; v < kVectors; ++v) std::memcpy(p.sums + r * kColumns + v * kLanes, &sum[r][v], kLanes * 4);
+#pragma GCC unroll 8
+    for (int v = 0; v < kVectors; ++v)
+      V::store(p.sums + r * kColumns + v * kLanes, reinterpret_cast<typename V::Float>(sum[r][v]));
 }
 
 }  // namespace

@@ -57,8 +57,8 @@ struct Vector {
     std::memcpy(to, &half, sizeof half);
   }
 
-  /// e^x for x clamped to [-87, 88]: 2^n times the Taylor polynomial of degree 6 on |r| <= ln2 / 2; relative error below
-  /// 2.5e-7.
+  /// e^x for x clamped to [-87, 88]: 2^n times the Taylor polynomial of degree 6 on |r| <= ln2 / 2; relative error
+  /// below 2.5e-7.
   static RUSHES_INLINE Float exponential(Float x) {
     x = x < -87.0f ? all(-87.0f) : x;
     x = x > 88.0f ? all(88.0f) : x;
