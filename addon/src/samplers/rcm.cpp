@@ -63,8 +63,10 @@ void RcmSampler::advance(std::span<const float> velocity) {
   for (size_t i = 0; i < x_.size(); ++i) {
     const double clean = x_[i] - now * velocity[i];
     estimate_[i] = static_cast<float>(clean);
-    if (settings_.ode) x_[i] -= (now - next) * velocity[i];
-    else x_[i] = (1 - next) * clean + (noise.empty() ? 0.0 : next * noise[i]);
+    if (settings_.ode)
+      x_[i] -= (now - next) * velocity[i];
+    else
+      x_[i] = (1 - next) * clean + (noise.empty() ? 0.0 : next * noise[i]);
   }
   ++step_;
 }

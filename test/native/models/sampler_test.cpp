@@ -1,6 +1,4 @@
 // Noise and the rCM sampler: published values, independence of shapes and threads, resuming, refusals.
-#include "samplers/rcm.h"
-
 #include <doctest/doctest.h>
 
 #include <cmath>
@@ -8,6 +6,7 @@
 
 #include "runtime/status.h"
 #include "samplers/noise.h"
+#include "samplers/rcm.h"
 
 using namespace rushes;
 
@@ -33,7 +32,8 @@ TEST_CASE("Philox 4x32-10 gives its authors' known answer") {
   float out[4];
   philox_normal(0, 0, out);
   auto expected = [](uint32_t a, uint32_t b, bool sine) {
-    const double radius = std::sqrt(-2 * std::log((a + 1.0) / 4294967296.0)), angle = 2 * std::numbers::pi * b / 4294967296.0;
+    const double radius = std::sqrt(-2 * std::log((a + 1.0) / 4294967296.0)),
+                 angle = 2 * std::numbers::pi * b / 4294967296.0;
     return static_cast<float>(radius * (sine ? std::sin(angle) : std::cos(angle)));
   };
   CHECK(out[0] == expected(0x6627e8d5, 0xe169c58d, false));
@@ -101,8 +101,8 @@ TEST_CASE("a run continued from saved latents equals the run that was not interr
 }
 
 TEST_CASE("settings outside their range are refused") {
-  for (const RcmSettings settings : {RcmSettings{0}, RcmSettings{5}, RcmSettings{4, 0.5}, RcmSettings{4, 1601},
-                                     RcmSettings{4, std::nan("")}})
+  for (const RcmSettings settings :
+       {RcmSettings{0}, RcmSettings{5}, RcmSettings{4, 0.5}, RcmSettings{4, 1601}, RcmSettings{4, std::nan("")}})
     CHECK_THROWS_AS(RcmSampler(settings, 4), Error);
   CHECK_THROWS_AS(RcmSampler({}, std::vector<double>(4), 5), Error);
   RcmSampler sampler({}, 4);

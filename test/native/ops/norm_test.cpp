@@ -76,7 +76,8 @@ TEST_CASE("rotation turns interleaved pairs and keeps their length") {
   rms_norm_rotary(context, x, weight, 1e-6f, 2, table, turned);
   for (int64_t i = 0; i < x.count(); i += 2) {
     const float a = plain.data<float>()[i], b = plain.data<float>()[i + 1];
-    CHECK(std::hypot(turned.data<float>()[i], turned.data<float>()[i + 1]) == doctest::Approx(std::hypot(a, b)).epsilon(1e-4));
+    CHECK(std::hypot(turned.data<float>()[i], turned.data<float>()[i + 1]) ==
+          doctest::Approx(std::hypot(a, b)).epsilon(1e-4));
   }
   CHECK(std::memcmp(plain.raw(), turned.raw(), 256 * 4) == 0);  // token 0 does not turn
 }

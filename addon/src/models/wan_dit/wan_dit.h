@@ -23,6 +23,11 @@ struct DitAttention {
   double top_k = 0.1;
 };
 
+/// The text after the transformer's own embedding, [text_len, dim]: it does not change from step to step.
+struct DitText {
+  Tensor rows;
+};
+
 /// One quantized layer as the log and the history show it.
 struct QuantizedLayer {
   std::string name;
@@ -41,10 +46,18 @@ class WanDit {
   /// Bytes of the block linears at 16 bit, and as they are held.
   uint64_t linear_bytes_16bit() const { return bytes_16bit_; }
   uint64_t linear_bytes_held() const { return bytes_held_; }
-  /// latents f32 [in_channels, T, H, W] (H, W even), timestep 0..1000, context f32 [text_len, text_dim] ->
-  /// velocity f32 [out_channels, T, H, W]. Calls `progress` with 0..1 block by block and checks cancellation there.
-  virtual Tensor velocity(const Context& context, const Tensor& latents, float timestep, const Tensor& text,
+  /// text f32 [text_len, text_dim], the umT5 context with its zero rows -> what the blocks attend to. Once per job.
+  virtual DitText embed_text(const Context& context, const Tensor& text) const = 0;
+  /// latents f32 [in_channels, T, H, W] (H, W even), timestep 0..1000 -> velocity f32 [out_channels, T, H, W]. Calls
+  /// `progress` with 0..1 block by block and checks cancellation there. Errors: settings.invalid (a shape or an attention
+  /// this model does not have), output.not_finite (names the block).
+  virtual Tensor velocity(const Context& context, const Tensor& latents, float timestep, const DitText& text,
                           const DitAttention& attention, const std::function<void(double)>& progress = {}) const = 0;
+  /// The same with the text embedded for this one call.
+  Tensor velocity(const Context& context, const Tensor& latents, float timestep, const Tensor& text,
+                  const DitAttention& attention, const std::function<void(double)>& progress = {}) const {
+    return velocity(context, latents, timestep, embed_text(context, text), attention, progress);
+  }
 
  protected:
   WanDitConfig config_;

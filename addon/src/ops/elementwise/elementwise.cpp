@@ -40,9 +40,9 @@ std::vector<Kernel<Function>> table_of(std::string_view operation, Function refe
 }  // namespace
 
 #if defined(__x86_64__)
-#define RUSHES_ELEMENT_TABLE(Function, operation)                                                          \
-  table_of<Function>(#operation, operation##_reference,                                                    \
-                     {{{#operation, #operation "_f32_avx2", Backend::cpu, Isa::avx2}, operation##_avx2},   \
+#define RUSHES_ELEMENT_TABLE(Function, operation)                                                        \
+  table_of<Function>(#operation, operation##_reference,                                                  \
+                     {{{#operation, #operation "_f32_avx2", Backend::cpu, Isa::avx2}, operation##_avx2}, \
                       {{#operation, #operation "_f32_avx512", Backend::cpu, Isa::avx512}, operation##_avx512}})
 #else
 #define RUSHES_ELEMENT_TABLE(Function, operation) table_of<Function>(#operation, operation##_reference, {})

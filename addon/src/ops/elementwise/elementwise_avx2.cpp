@@ -18,7 +18,9 @@ void silu_avx2(const ElementSpans& spans, int64_t begin, int64_t end) {
 void gated_gelu_avx2(const ElementSpans& spans, int64_t begin, int64_t end) {
   for_elements<true>(spans, begin, end, [](Lanes gate, Lanes up) { return gelu_of(gate) * up; });
 }
-bool all_finite_avx2(const ElementSpans& spans, int64_t begin, int64_t end) { return finite_elements(spans, begin, end); }
+bool all_finite_avx2(const ElementSpans& spans, int64_t begin, int64_t end) {
+  return finite_elements(spans, begin, end);
+}
 
 }  // namespace rushes
 #endif

@@ -27,7 +27,8 @@ void append(const CpuFeatures& features, const std::vector<Kernel<ElementFunctio
       if (!features.supports(kernel.info.isa)) continue;
       auto error = [info = kernel.info, count, in, out_type, run](int threads) {
         const Context tested = context_for(info, threads), plain = context_for({{}, {}, Backend::reference}, 1);
-        const Tensor a = check::random_tensor(plain, {count}, 1, 4, in), b = check::random_tensor(plain, {count}, 2, 1, in);
+        const Tensor a = check::random_tensor(plain, {count}, 1, 4, in),
+                     b = check::random_tensor(plain, {count}, 2, 1, in);
         Tensor out = tested.allocate(out_type, {count}), expected = plain.allocate(DType::f32, {count});
         run(tested, a, b, out);
         run(plain, a, b, expected);
@@ -49,8 +50,10 @@ double finite_error(const KernelInfo& info, int64_t count, DType type, int threa
   for (const float value : bad)
     for (const int64_t place : {int64_t{0}, count / 2, count - 1}) {
       const Tensor x = check::random_tensor(plain, {count}, 1, 1e30f, type);
-      if (type == DType::f32) x.data<float>()[place] = value;
-      else x.data<bf16>()[place] = bf16(value);
+      if (type == DType::f32)
+        x.data<float>()[place] = value;
+      else
+        x.data<bf16>()[place] = bf16(value);
       wrong += all_finite(tested, x) != (value == 1.0f);
     }
   return wrong / 12.0;
@@ -59,20 +62,24 @@ double finite_error(const KernelInfo& info, int64_t count, DType type, int threa
 }  // namespace
 
 void append_elementwise_checks(const CpuFeatures& features, std::vector<KernelCheck>& checks) {
-  const Operation to_other = [](const Context& context, const Tensor& a, const Tensor&, Tensor& out) { convert(context, a, out); };
+  const Operation to_other = [](const Context& context, const Tensor& a, const Tensor&, Tensor& out) {
+    convert(context, a, out);
+  };
   append(features, convert_kernels(), DType::f32, DType::bf16, to_other, checks);
   append(features, convert_kernels(), DType::bf16, DType::f32, to_other, checks);
   append(features, add_kernels(), DType::f32, DType::f32, add, checks);
-  append(features, silu_kernels(), DType::f32, DType::f32,
-         [](const Context& context, const Tensor& a, const Tensor&, Tensor& out) { silu(context, a, out); }, checks);
+  append(
+      features, silu_kernels(), DType::f32, DType::f32,
+      [](const Context& context, const Tensor& a, const Tensor&, Tensor& out) { silu(context, a, out); }, checks);
   append(features, gated_gelu_kernels(), DType::f32, DType::f32, gated_gelu, checks);
   append(features, gated_gelu_kernels(), DType::bf16, DType::bf16, gated_gelu, checks);
   for (const auto& kernel : all_finite_kernels())
     for (const DType type : {DType::f32, DType::bf16})
       for (const int64_t count : kCounts)
         if (features.supports(kernel.info.isa))
-          checks.push_back({kernel.info, "count " + std::to_string(count) + " " + std::string(dtype_name(type)), 0,
-                            [info = kernel.info, count, type](int threads) { return finite_error(info, count, type, threads); }});
+          checks.push_back(
+              {kernel.info, "count " + std::to_string(count) + " " + std::string(dtype_name(type)), 0,
+               [info = kernel.info, count, type](int threads) { return finite_error(info, count, type, threads); }});
 }
 
 }  // namespace rushes

@@ -8,12 +8,15 @@ namespace {
 using rushes::ElementSpans;
 
 inline Lanes load(const void* data, bool bf16, int64_t i) {
-  return bf16 ? Lanes::load_bf16(static_cast<const uint16_t*>(data) + i) : Lanes::load(static_cast<const float*>(data) + i);
+  return bf16 ? Lanes::load_bf16(static_cast<const uint16_t*>(data) + i)
+              : Lanes::load(static_cast<const float*>(data) + i);
 }
 
 inline void store(void* data, bool bf16, int64_t i, Lanes x) {
-  if (bf16) x.store_bf16(static_cast<uint16_t*>(data) + i);
-  else x.store(static_cast<float*>(data) + i);
+  if (bf16)
+    x.store_bf16(static_cast<uint16_t*>(data) + i);
+  else
+    x.store(static_cast<float*>(data) + i);
 }
 
 // The elements [i, end), fewer than a register, then zeros.

@@ -12,8 +12,10 @@ float element(const void* data, bool is_bf16, int64_t i) {
 }
 
 void put(const ElementSpans& spans, int64_t i, double value) {
-  if (spans.out_bf16) static_cast<bf16*>(spans.out)[i] = bf16(static_cast<float>(value));
-  else static_cast<float*>(spans.out)[i] = static_cast<float>(value);
+  if (spans.out_bf16)
+    static_cast<bf16*>(spans.out)[i] = bf16(static_cast<float>(value));
+  else
+    static_cast<float*>(spans.out)[i] = static_cast<float>(value);
 }
 
 // Hendrycks and Gimpel 2016, the tanh form.

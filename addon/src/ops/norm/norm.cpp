@@ -46,9 +46,9 @@ std::vector<Kernel<NormFunction>> table_of([[maybe_unused]] std::string_view ope
 }  // namespace
 
 #if defined(__x86_64__)
-#define RUSHES_NORM_TABLE(operation)                                                                       \
-  table_of(#operation, operation##_reference,                                                              \
-           {{{#operation, #operation "_f32_avx2", Backend::cpu, Isa::avx2}, operation##_avx2},             \
+#define RUSHES_NORM_TABLE(operation)                                                           \
+  table_of(#operation, operation##_reference,                                                  \
+           {{{#operation, #operation "_f32_avx2", Backend::cpu, Isa::avx2}, operation##_avx2}, \
             {{#operation, #operation "_f32_avx512", Backend::cpu, Isa::avx512}, operation##_avx512}})
 #else
 #define RUSHES_NORM_TABLE(operation) table_of(#operation, operation##_reference, {})
@@ -71,7 +71,8 @@ void layer_norm(const Context& context, const Tensor& x, const Tensor& scale, co
                 Tensor& out) {
   expect(x.rank() == 2 && x.type() == DType::f32, "layer_norm", "x must be f32 [rows, width]");
   expect(out.shape() == x.shape() && is_activation(out), "layer_norm", "out must have the shape of x, f32 or bf16");
-  expect(is_vector(scale, x.size(1)) && is_vector(shift, x.size(1)), "layer_norm", "scale and shift must be f32 [width]");
+  expect(is_vector(scale, x.size(1)) && is_vector(shift, x.size(1)), "layer_norm",
+         "scale and shift must be f32 [width]");
   context.check_cancelled();
   count_pass(context, x, out);
   if (context.dry_run) return;
@@ -93,7 +94,8 @@ void rms_norm(const Context& context, const Tensor& x, const Tensor& weight, flo
 void rms_norm_rotary(const Context& context, const Tensor& x, const Tensor& weight, float eps, int64_t heads,
                      const RotaryTable& table, Tensor& out) {
   expect(x.rank() == 2 && is_activation(x), "rms_norm_rotary", "x must be [rows, width], f32 or bf16");
-  expect(out.shape() == x.shape() && is_activation(out), "rms_norm_rotary", "out must have the shape of x, f32 or bf16");
+  expect(out.shape() == x.shape() && is_activation(out), "rms_norm_rotary",
+         "out must have the shape of x, f32 or bf16");
   expect(is_vector(weight, x.size(1)), "rms_norm_rotary", "weight must be f32 [width]");
   expect(heads > 0 && x.size(1) % (2 * heads) == 0, "rms_norm_rotary", "the width must split into heads of even size");
   const Shape angles{x.size(0), x.size(1) / heads / 2};

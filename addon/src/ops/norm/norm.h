@@ -7,15 +7,16 @@ namespace rushes {
 
 /// out = (x - mean) / sqrt(var + eps) * scale + shift over the last axis, in f32.
 /// x [L, d] f32; scale, shift f32 [d]; out [L, d] f32 or bf16. Modulation is scale = 1 + c, shift = s.
-void layer_norm(const Context& context, const Tensor& x, const Tensor& scale, const Tensor& shift, float eps, Tensor& out);
+void layer_norm(const Context& context, const Tensor& x, const Tensor& scale, const Tensor& shift, float eps,
+                Tensor& out);
 
 /// out = x / sqrt(mean(x^2) + eps) * weight over the last axis, in f32. x [L, d] f32 or bf16; weight f32 [d];
 /// out [L, d] f32 or bf16; out may be x.
 void rms_norm(const Context& context, const Tensor& x, const Tensor& weight, float eps, Tensor& out);
 
-/// Angles of Wan's 3-D rotary embedding for a token grid: cosines and sines f32 [frames*height*width, head_size/2] each.
-/// Pair i of a head: the first head_size/2 - 2*(head_size/6) pairs turn with the frame, the next head_size/6 with the
-/// row, the rest with the column; theta 10000, exponent 2i/axis_channels (Wan-Video/Wan2.1:wan/modules/model.py).
+/// Angles of Wan's 3-D rotary embedding for a token grid: cosines and sines f32 [frames*height*width, head_size/2]
+/// each. Pair i of a head: the first head_size/2 - 2*(head_size/6) pairs turn with the frame, the next head_size/6 with
+/// the row, the rest with the column; theta 10000, exponent 2i/axis_channels (Wan-Video/Wan2.1:wan/modules/model.py).
 struct RotaryTable {
   Tensor cosine, sine;
 };

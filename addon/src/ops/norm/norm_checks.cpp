@@ -26,15 +26,16 @@ Context context_for(const KernelInfo& info, int threads) {
   return context;
 }
 
-using Operation = void (*)(const Context&, const Case&, const Tensor& x, const Tensor& scale, const Tensor& shift, Tensor& out);
+using Operation = void (*)(const Context&, const Case&, const Tensor& x, const Tensor& scale, const Tensor& shift,
+                           Tensor& out);
 
 void append(const CpuFeatures& features, const std::vector<Kernel<NormFunction>>& table, bool takes_bf16, Operation run,
             std::vector<KernelCheck>& checks) {
   for (const auto& kernel : table)
     for (const Case& c : kCases) {
       if (!features.supports(kernel.info.isa) || (c.in == DType::bf16 && !takes_bf16)) continue;
-      const std::string text = "rows " + std::to_string(c.rows) + " width " + std::to_string(c.heads * c.head_size) + " " +
-                               std::string(dtype_name(c.in)) + " to " + std::string(dtype_name(c.out));
+      const std::string text = "rows " + std::to_string(c.rows) + " width " + std::to_string(c.heads * c.head_size) +
+                               " " + std::string(dtype_name(c.in)) + " to " + std::string(dtype_name(c.out));
       auto error = [info = kernel.info, c, run](int threads) {
         const int64_t width = c.heads * c.head_size;
         const Context tested = context_for(info, threads), plain = context_for({{}, {}, Backend::reference}, 1);
@@ -52,22 +53,25 @@ void append(const CpuFeatures& features, const std::vector<Kernel<NormFunction>>
 }  // namespace
 
 void append_norm_checks(const CpuFeatures& features, std::vector<KernelCheck>& checks) {
-  append(features, layer_norm_kernels(), false,
-         [](const Context& context, const Case&, const Tensor& x, const Tensor& scale, const Tensor& shift, Tensor& out) {
-           layer_norm(context, x, scale, shift, 1e-6f, out);
-         },
-         checks);
-  append(features, rms_norm_kernels(), true,
-         [](const Context& context, const Case&, const Tensor& x, const Tensor& scale, const Tensor&, Tensor& out) {
-           rms_norm(context, x, scale, 1e-6f, out);
-         },
-         checks);
-  append(features, rms_norm_rotary_kernels(), true,
-         [](const Context& context, const Case& c, const Tensor& x, const Tensor& scale, const Tensor&, Tensor& out) {
-           const RotaryTable table = make_rotary_table(context, 1, 1, c.rows, c.head_size);
-           rms_norm_rotary(context, x, scale, 1e-6f, c.heads, table, out);
-         },
-         checks);
+  append(
+      features, layer_norm_kernels(), false,
+      [](const Context& context, const Case&, const Tensor& x, const Tensor& scale, const Tensor& shift, Tensor& out) {
+        layer_norm(context, x, scale, shift, 1e-6f, out);
+      },
+      checks);
+  append(
+      features, rms_norm_kernels(), true,
+      [](const Context& context, const Case&, const Tensor& x, const Tensor& scale, const Tensor&, Tensor& out) {
+        rms_norm(context, x, scale, 1e-6f, out);
+      },
+      checks);
+  append(
+      features, rms_norm_rotary_kernels(), true,
+      [](const Context& context, const Case& c, const Tensor& x, const Tensor& scale, const Tensor&, Tensor& out) {
+        const RotaryTable table = make_rotary_table(context, 1, 1, c.rows, c.head_size);
+        rms_norm_rotary(context, x, scale, 1e-6f, c.heads, table, out);
+      },
+      checks);
 }
 
 }  // namespace rushes

@@ -1,5 +1,5 @@
-// The norm kernels over Lanes, written once: norm_avx2.cpp and norm_avx512.cpp include it after their Lanes. A row stays
-// in the first-level cache between its passes. Internal linkage throughout.
+// The norm kernels over Lanes, written once: norm_avx2.cpp and norm_avx512.cpp include it after their Lanes. A row
+// stays in the first-level cache between its passes. Internal linkage throughout.
 #pragma once
 #include "ops/norm/norm_rows.h"
 
@@ -110,10 +110,14 @@ void rms_norm_rotary_rows(const NormRows& rows, int64_t begin, int64_t end) {
 }
 
 // The same kernel for the four pairs of element types.
-#define RUSHES_FOR_ELEMENT_TYPES(kernel, rows, begin, end)                                       \
-  if (rows.x_bf16 && rows.out_bf16) kernel<Bf16Elements, Bf16Elements>(rows, begin, end);        \
-  else if (rows.x_bf16) kernel<Bf16Elements, F32Elements>(rows, begin, end);                     \
-  else if (rows.out_bf16) kernel<F32Elements, Bf16Elements>(rows, begin, end);                   \
-  else kernel<F32Elements, F32Elements>(rows, begin, end)
+#define RUSHES_FOR_ELEMENT_TYPES(kernel, rows, begin, end) \
+  if (rows.x_bf16 && rows.out_bf16)                        \
+    kernel<Bf16Elements, Bf16Elements>(rows, begin, end);  \
+  else if (rows.x_bf16)                                    \
+    kernel<Bf16Elements, F32Elements>(rows, begin, end);   \
+  else if (rows.out_bf16)                                  \
+    kernel<F32Elements, Bf16Elements>(rows, begin, end);   \
+  else                                                     \
+    kernel<F32Elements, F32Elements>(rows, begin, end)
 
 }  // namespace

@@ -17,8 +17,10 @@ struct Row {
   }
   void put(int64_t i, double value) const {
     const int64_t e = index * rows.width + i;
-    if (rows.out_bf16) static_cast<bf16*>(rows.out)[e] = bf16(static_cast<float>(value));
-    else static_cast<float*>(rows.out)[e] = static_cast<float>(value);
+    if (rows.out_bf16)
+      static_cast<bf16*>(rows.out)[e] = bf16(static_cast<float>(value));
+    else
+      static_cast<float*>(rows.out)[e] = static_cast<float>(value);
   }
   double mean() const {
     double sum = 0;

@@ -14,7 +14,8 @@ struct Axis {
 
 }  // namespace
 
-RotaryTable make_rotary_table(const Context& context, int64_t frames, int64_t height, int64_t width, int64_t head_size) {
+RotaryTable make_rotary_table(const Context& context, int64_t frames, int64_t height, int64_t width,
+                              int64_t head_size) {
   expect(frames > 0 && height > 0 && width > 0, "make_rotary_table", "the grid must not be empty");
   expect(head_size >= 6 && head_size % 2 == 0, "make_rotary_table", "the head size must be even and at least 6");
   const int64_t pairs = head_size / 2, spatial = head_size / 6, temporal = pairs - 2 * spatial;
@@ -23,7 +24,8 @@ RotaryTable make_rotary_table(const Context& context, int64_t frames, int64_t he
   RotaryTable table{context.allocate(DType::f32, shape), context.allocate(DType::f32, shape)};
   // Every token's angles are three pieces of per-axis rows, so only those are computed, in float64.
   const int64_t positions = std::max({frames, height, width});
-  Tensor cosines = context.allocate(DType::f32, {3, positions, pairs}), sines = context.allocate(DType::f32, {3, positions, pairs});
+  Tensor cosines = context.allocate(DType::f32, {3, positions, pairs}),
+         sines = context.allocate(DType::f32, {3, positions, pairs});
   if (context.work) context.work->bytes += static_cast<double>(table.cosine.bytes() + table.sine.bytes());
   if (context.dry_run) return table;
 
@@ -41,8 +43,10 @@ RotaryTable make_rotary_table(const Context& context, int64_t frames, int64_t he
   for (int64_t token = 0; token < shape[0]; ++token) {
     const int64_t position[] = {token / (height * width), token / width % height, token % width};
     for (int a = 0; a < 3; ++a) {
-      std::copy_n(row_of(cosines, a, position[a]), axes[a].pairs, table.cosine.data<float>() + token * pairs + axes[a].first);
-      std::copy_n(row_of(sines, a, position[a]), axes[a].pairs, table.sine.data<float>() + token * pairs + axes[a].first);
+      std::copy_n(row_of(cosines, a, position[a]), axes[a].pairs,
+                  table.cosine.data<float>() + token * pairs + axes[a].first);
+      std::copy_n(row_of(sines, a, position[a]), axes[a].pairs,
+                  table.sine.data<float>() + token * pairs + axes[a].first);
     }
   }
   return table;

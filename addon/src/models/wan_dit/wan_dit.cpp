@@ -1,0 +1,142 @@
+// The Wan transformer: loading it whole, and one forward pass. Its tensors and names are in wan_dit_tensors.cpp.
+#include "models/wan_dit/wan_dit.h"
+
+#include <algorithm>
+
+#include "models/wan_dit/wan_dit_block.h"
+#include "models/wan_dit/wan_dit_patches.h"
+#include "models/wan_dit/wan_dit_tensors.h"
+#include "models/wan_dit/wan_dit_time.h"
+#include "ops/elementwise/elementwise.h"
+
+namespace rushes {
+namespace {
+
+std::string matrix_text(int64_t rows, int64_t columns) { return std::to_string(rows) + "x" + std::to_string(columns); }
+
+class LoadedWanDit final : public WanDit {
+ public:
+  LoadedWanDit(const Context& context, const OpenedWeights& opened, LinearFormat format,
+               const std::function<void(double)>& progress)
+      : LoadedWanDit(WanDitLoader(context, opened.weights), wan_dit_config(opened), format, progress) {}
+
+  DitText embed_text(const Context& context, const Tensor& text) const override;
+  using WanDit::velocity;
+  Tensor velocity(const Context& context, const Tensor& latents, float timestep, const DitText& text,
+                  const DitAttention& attention, const std::function<void(double)>& progress) const override;
+
+ private:
+  LoadedWanDit(const WanDitLoader& loader, const WanDitConfig& config, LinearFormat format,
+               const std::function<void(double)>& progress);
+  void account(const Context& context, const DitBlock& block);
+  TokenGrid require_input(const Tensor& latents, const DitText& text, const DitAttention& attention) const;
+
+  std::shared_ptr<Linear> patch_embedding_, text_embedding_[2], head_;
+  TimeEmbedding time_embedding_;
+  std::vector<DitBlock> blocks_;
+  ModulationTable head_modulation_;
+};
+
+LoadedWanDit::LoadedWanDit(const WanDitLoader& loader, const WanDitConfig& config, LinearFormat format,
+                           const std::function<void(double)>& progress)
+    : patch_embedding_(loader.linear("patch_embedding", loader.plain_format())),
+      text_embedding_{loader.linear("text_embedding.0", loader.plain_format()),
+                      loader.linear("text_embedding.2", loader.plain_format())},
+      head_(loader.linear("head.head", loader.plain_format())),
+      time_embedding_(loader),
+      head_modulation_(ModulationTable::load(loader, "head.modulation", {1})) {
+  config_ = config;
+  for (int64_t i = 0; i < config_.layers; ++i) {
+    account(loader.context(), blocks_.emplace_back(loader, i, format, config_.has_sla));
+    if (progress) progress(static_cast<double>(i + 1) / static_cast<double>(config_.layers));
+  }
+}
+
+void LoadedWanDit::account(const Context& context, const DitBlock& block) {
+  for (const Linear* layer : block.linears()) {
+    bytes_16bit_ += layer->sixteen_bit_bytes();
+    bytes_held_ += layer->resident_bytes;
+    if (layer->format != LinearFormat::int8_tiles) continue;
+    quantized_.push_back({layer->name, layer->out_features, layer->in_features});
+    if (context.debug)
+      context.debug("Int8 linear: " + layer->name + " [" + matrix_text(layer->out_features, layer->in_features) + "]");
+  }
+}
+
+DitText LoadedWanDit::embed_text(const Context& context, const Tensor& text) const {
+  if (text.rank() != 2 || text.type() != DType::f32 || text.size(1) != config_.text_dim)
+    throw Error("settings.invalid", "The text encoder gives " + shape_text(text.shape()) + ", the transformer reads rows of " +
+                                        std::to_string(config_.text_dim) + ".",
+                "Choose the text encoder that belongs to this model.");
+  Tensor rounded = context.allocate(context.compute, text.shape());
+  convert(context, text, rounded);
+  Tensor hidden = context.allocate(context.compute, {text.size(0), config_.dim});
+  DitText out{context.allocate(context.compute, hidden.shape())};
+  linear(context, rounded, *text_embedding_[0], hidden, {.activation = Activation::gelu_tanh});
+  linear(context, hidden, *text_embedding_[1], out.rows);
+  return out;
+}
+
+TokenGrid LoadedWanDit::require_input(const Tensor& latents, const DitText& text, const DitAttention& attention) const {
+  if (latents.rank() != 4 || latents.type() != DType::f32 || latents.size(0) != config_.in_channels ||
+      latents.count() == 0 || latents.size(2) % 2 || latents.size(3) % 2)
+    throw Error("settings.invalid", "Latents of shape " + shape_text(latents.shape()) + " do not fit this model, which reads [" +
+                                        std::to_string(config_.in_channels) + ", frames, even height, even width].");
+  if (text.rows.rank() != 2 || text.rows.size(1) != config_.dim || text.rows.size(0) == 0)
+    throw Error("settings.invalid", "The text was embedded by another model.");
+  if (attention.type != AttentionType::original && !config_.has_sla)
+    throw Error("settings.invalid",
+                "This model has no weights for sparse-linear attention (proj_l); it runs with original attention only.",
+                "Choose the attention type original, or a TurboDiffusion model.");
+  if (attention.type != AttentionType::original && !(attention.top_k > 0 && attention.top_k <= 1))
+    throw Error("settings.invalid", "The share of key blocks that attention keeps must be above 0 and at most 1.");
+  return {latents.size(1), latents.size(2) / 2, latents.size(3) / 2};
+}
+
+Tensor LoadedWanDit::velocity(const Context& context, const Tensor& latents, float timestep, const DitText& text,
+                              const DitAttention& attention, const std::function<void(double)>& progress) const {
+  const TokenGrid grid = require_input(latents, text, attention);
+  const DitTime time = time_embedding_(context, timestep);
+  const RotaryTable rotary = make_rotary_table(context, grid.frames, grid.height, grid.width, config_.head_size);
+  Tensor x = context.allocate(DType::f32, {grid.count(), config_.dim});
+  linear(context, patches_of(context, latents, grid), *patch_embedding_, x);
+
+  // A bad value spreads to every token in the next block's attention, so a few rows are enough to find its block.
+  const int64_t watched = std::min<int64_t>(x.size(0), 64);
+  std::string first_bad;
+  {
+    DitBuffers buffers(context, config_, grid.count(), text.rows.size(0));
+    const DitPass pass{config_, attention, time.modulation, text.rows, rotary};
+    for (size_t i = 0; i < blocks_.size(); ++i) {
+      context.check_cancelled();
+      blocks_[i].forward(context, pass, buffers, x);
+      if (first_bad.empty() && !all_finite(context, x.rows(0, watched))) first_bad = "block " + std::to_string(i);
+      if (progress) progress(static_cast<double>(i + 1) / static_cast<double>(blocks_.size()));
+    }
+  }
+
+  // Head: the embedding before the six-way projection is added to both rows.
+  Tensor shift = context.allocate(DType::f32, {1, config_.dim}), scale = context.allocate(DType::f32, {1, config_.dim});
+  add(context, head_modulation_.rows.rows(0, 1), time.embedding, shift);
+  add(context, head_modulation_.rows.rows(1, 2), time.embedding, scale);
+  Tensor normed = context.allocate(context.compute, x.shape());
+  Tensor tokens = context.allocate(DType::f32, {x.size(0), config_.out_channels * 4});
+  layer_norm(context, x, scale, shift, kDitEpsilon, normed);
+  linear(context, normed, *head_, tokens);
+  if (!all_finite(context, tokens))
+    throw Error("output.not_finite",
+                "The transformer gave a value that is not a number, first seen after " +
+                    (first_bad.empty() ? "block " + std::to_string(blocks_.size() - 1) : first_bad) + " of 0 to " +
+                    std::to_string(blocks_.size() - 1) + ".",
+                "Choose fp32 precision, or check the model's file.", "timestep " + std::to_string(timestep));
+  return latents_of(context, tokens, grid);
+}
+
+}  // namespace
+
+std::shared_ptr<WanDit> WanDit::load(const Context& context, std::shared_ptr<const Checkpoint> file, LinearFormat format,
+                                     const std::function<void(double)>& progress) {
+  return std::make_shared<LoadedWanDit>(context, open_weights(std::move(file), "wan-dit"), format, progress);
+}
+
+}  // namespace rushes

@@ -1,0 +1,121 @@
+#include "models/wan_dit/wan_dit_block.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "ops/elementwise/elementwise.h"
+
+namespace rushes {
+namespace {
+
+// Tokens that pass the feed-forward layers together: its hidden activations are 6 times as wide as the residual stream.
+// A multiple of 128, so that int8 tiles are the same as for all tokens at once.
+constexpr int64_t kFeedForwardTokens = 4096;
+
+}  // namespace
+
+ModulationTable ModulationTable::load(const WanDitLoader& loader, const std::string& name,
+                                      std::initializer_list<int64_t> scale_rows) {
+  Tensor table = loader.tensor(name);  // [1, rows, dim]
+  table = table.reshaped({table.size(1), table.size(2)});
+  if (!loader.context().dry_run)
+    for (const int64_t row : scale_rows)
+      for (int64_t i = 0; i < table.size(1); ++i) table.data<float>()[row * table.size(1) + i] += 1.0f;
+  return {table};
+}
+
+DitBuffers::DitBuffers(const Context& context, const WanDitConfig& config, int64_t tokens, int64_t text_rows) {
+  const Shape token_rows{tokens, config.dim}, text_shape{text_rows, config.dim};
+  normed = context.allocate(context.compute, token_rows);
+  q = context.allocate(context.compute, token_rows);
+  k = context.allocate(context.compute, token_rows);
+  v = context.allocate(context.compute, token_rows);
+  text_k = context.allocate(context.compute, text_shape);
+  text_v = context.allocate(context.compute, text_shape);
+  hidden = context.allocate(context.compute, {std::min(tokens, kFeedForwardTokens), config.ffn});
+  modulation = context.allocate(DType::f32, {6, config.dim});
+}
+
+DitBlock::Attention DitBlock::Attention::load(const WanDitLoader& loader, const std::string& name, LinearFormat format) {
+  return {loader.linear(name + ".q", format), loader.linear(name + ".k", format), loader.linear(name + ".v", format),
+          loader.linear(name + ".o", format), loader.tensor(name + ".norm_q.weight"), loader.tensor(name + ".norm_k.weight")};
+}
+
+DitBlock::DitBlock(const WanDitLoader& loader, int64_t index, LinearFormat format, bool has_sla) {
+  const std::string block = "blocks." + std::to_string(index) + ".";
+  modulation_ = ModulationTable::load(loader, block + "modulation", {1, 4});
+  self_ = Attention::load(loader, block + "self_attn", format);
+  if (has_sla) {
+    projection_weight_ = loader.tensor(block + "self_attn.attn_op.local_attn.proj_l.weight");
+    projection_bias_ = loader.tensor(block + "self_attn.attn_op.local_attn.proj_l.bias");
+  }
+  norm3_weight_ = loader.tensor(block + "norm3.weight");
+  norm3_bias_ = loader.tensor(block + "norm3.bias");
+  cross_ = Attention::load(loader, block + "cross_attn", format);
+  up_ = loader.linear(block + "ffn.0", format);
+  down_ = loader.linear(block + "ffn.2", format);
+}
+
+std::vector<const Linear*> DitBlock::linears() const {
+  return {self_.q.get(),  self_.k.get(),  self_.v.get(),  self_.o.get(), cross_.q.get(),
+          cross_.k.get(), cross_.v.get(), cross_.o.get(), up_.get(),     down_.get()};
+}
+
+void DitBlock::forward(const Context& context, const DitPass& pass, DitBuffers& buffers, Tensor& x) const {
+  add(context, modulation_.rows, pass.time, buffers.modulation);
+  auto row = [&](int64_t i) { return buffers.modulation.rows(i, i + 1); };
+  const Modulation attention{row(0), row(1), row(2)}, ffn{row(3), row(4), row(5)};
+
+  layer_norm(context, x, attention.scale, attention.shift, kDitEpsilon, buffers.normed);
+  self_attention(context, pass, attention.gate, buffers, x);
+  layer_norm(context, x, norm3_weight_, norm3_bias_, kDitEpsilon, buffers.normed);
+  cross_attention(context, pass, buffers, x);
+  layer_norm(context, x, ffn.scale, ffn.shift, kDitEpsilon, buffers.normed);
+  feed_forward(context, ffn.gate, buffers, x);
+}
+
+void DitBlock::self_attention(const Context& context, const DitPass& pass, const Tensor& gate, DitBuffers& buffers,
+                              Tensor& x) const {
+  auto& [normed, q, k, v, text_k, text_v, hidden, modulation] = buffers;
+  const int64_t heads = pass.config.heads;
+  linear(context, normed, *self_.q, q);
+  linear(context, normed, *self_.k, k);
+  linear(context, normed, *self_.v, v);
+  rms_norm_rotary(context, q, self_.norm_q, kDitEpsilon, heads, pass.rotary, q);
+  rms_norm_rotary(context, k, self_.norm_k, kDitEpsilon, heads, pass.rotary, k);
+  Tensor& mixed = normed;
+  if (pass.attention.type == AttentionType::original) {
+    const auto scale = static_cast<float>(1 / std::sqrt(static_cast<double>(pass.config.head_size)));
+    dense_attention(context, q, k, v, heads, scale, nullptr, mixed);
+  } else {
+    const SparseAttention sparse{pass.attention.type, pass.attention.top_k, &projection_weight_, &projection_bias_};
+    sparse_attention(context, q, k, v, heads, sparse, mixed);
+  }
+  linear(context, mixed, *self_.o, x, {.accumulate = true, .gate = &gate});
+}
+
+// The text's zero rows take part: after the embedding's bias they are not zero any more, and nothing masks them.
+void DitBlock::cross_attention(const Context& context, const DitPass& pass, DitBuffers& buffers, Tensor& x) const {
+  auto& [normed, q, k, v, text_k, text_v, hidden, modulation] = buffers;
+  linear(context, normed, *cross_.q, q);
+  linear(context, pass.text, *cross_.k, text_k);
+  linear(context, pass.text, *cross_.v, text_v);
+  rms_norm(context, q, cross_.norm_q, kDitEpsilon, q);
+  rms_norm(context, text_k, cross_.norm_k, kDitEpsilon, text_k);
+  const auto scale = static_cast<float>(1 / std::sqrt(static_cast<double>(pass.config.head_size)));
+  Tensor& mixed = normed;
+  dense_attention(context, q, text_k, text_v, pass.config.heads, scale, nullptr, mixed);
+  linear(context, mixed, *cross_.o, x, {.accumulate = true});
+}
+
+void DitBlock::feed_forward(const Context& context, const Tensor& gate, DitBuffers& buffers, Tensor& x) const {
+  const int64_t tokens = x.size(0);
+  for (int64_t begin = 0; begin < tokens; begin += kFeedForwardTokens) {
+    const int64_t end = std::min(tokens, begin + kFeedForwardTokens);
+    Tensor hidden = buffers.hidden.rows(0, end - begin), part = x.rows(begin, end);
+    linear(context, buffers.normed.rows(begin, end), *up_, hidden, {.activation = Activation::gelu_tanh});
+    linear(context, hidden, *down_, part, {.accumulate = true, .gate = &gate});
+  }
+}
+
+}  // namespace rushes

@@ -1,0 +1,45 @@
+// Takes a transformer's tensors out of the file one by one, packed for the context's kernels, and gives the pages back.
+#pragma once
+#include <memory>
+#include <string>
+
+#include "models/weights.h"
+#include "ops/linear/linear.h"
+
+namespace rushes {
+
+class WanDitLoader {
+ public:
+  WanDitLoader(const Context& context, const WeightSet& weights) : context_(context), weights_(weights) {}
+
+  const Context& context() const { return context_; }
+
+  /// A small tensor as f32.
+  Tensor tensor(const std::string& name) const {
+    Tensor out = load_tensor(context_, weights_.view(name));
+    weights_.release(name);
+    return out;
+  }
+
+  /// layer.weight (or its int8 form) and layer.bias. `with_bias` false leaves the bias to the caller.
+  std::shared_ptr<Linear> linear(const std::string& layer, LinearFormat format, bool with_bias = true) const {
+    context_.check_cancelled();
+    const bool quantized = weights_.has(layer + ".int8_weight");
+    const std::string weight = layer + (quantized ? ".int8_weight" : ".weight");
+    LinearSource source{layer, weights_.view(weight), {}, {}};
+    if (quantized) source.scale = weights_.view(layer + ".scale");
+    if (with_bias) source.bias = weights_.view(layer + ".bias");
+    auto out = prepare_linear(context_, source, format);
+    weights_.release(weight);
+    return out;
+  }
+
+  /// The format of layers that are never quantized: that of the activations.
+  LinearFormat plain_format() const { return context_.compute == DType::bf16 ? LinearFormat::bf16 : LinearFormat::f32; }
+
+ private:
+  const Context& context_;
+  const WeightSet& weights_;
+};
+
+}  // namespace rushes
