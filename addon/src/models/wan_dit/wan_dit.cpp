@@ -110,7 +110,7 @@ Tensor LoadedWanDit::velocity(const Context& context, const Tensor& latents, flo
     for (size_t i = 0; i < blocks_.size(); ++i) {
       context.check_cancelled();
       blocks_[i].forward(context, pass, buffers, x);
-      if (first_bad.empty() && !all_finite(context, x.rows(0, watched))) first_bad = "block " + std::to_string(i);
+      if (first_bad.empty() && !all_finite(context, x.rows(0, watched))) first_bad = "blocks." + std::to_string(i);
       if (progress) progress(static_cast<double>(i + 1) / static_cast<double>(blocks_.size()));
     }
   }
@@ -125,9 +125,8 @@ Tensor LoadedWanDit::velocity(const Context& context, const Tensor& latents, flo
   linear(context, normed, *head_, tokens);
   if (!all_finite(context, tokens))
     throw Error("output.not_finite",
-                "The transformer gave a value that is not a number, first seen after " +
-                    (first_bad.empty() ? "block " + std::to_string(blocks_.size() - 1) : first_bad) + " of 0 to " +
-                    std::to_string(blocks_.size() - 1) + ".",
+                "The transformer gave a value that is not a number, first seen in " +
+                    (first_bad.empty() ? "its head" : first_bad) + ".",
                 "Choose fp32 precision, or check the model's file.", "timestep " + std::to_string(timestep));
   return latents_of(context, tokens, grid);
 }
