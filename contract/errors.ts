@@ -43,11 +43,12 @@ export const errorTexts = {
   },
   "tokenizer.missing": {
     text: "The text encoder has no tokenizer.json beside it.",
-    advice: "Take tokenizer.json from the google/umt5-xxl repository, and put it beside the encoder or name it with --tokenizer_path.",
+    advice:
+      "Take tokenizer.json from the google/umt5-xxl repository, and put it beside the encoder or name it with --tokenizer_path.",
     retry: false,
   },
   "tokenizer.corrupt": {
-    text: "tokenizer.json cannot be read.",
+    text: "The tokenizer.json cannot be read.",
     advice: "Fetch the file again.",
     retry: false,
   },
@@ -102,7 +103,11 @@ export const errorTexts = {
     retry: false,
   },
   "job.cancelled": { text: "The job was cancelled.", advice: "", retry: true },
-  "job.unknown": { text: "There is no job of that number.", advice: "Run `rushes history` for the jobs.", retry: false },
+  "job.unknown": {
+    text: "There is no job of that number.",
+    advice: "Run `rushes history` for the jobs.",
+    retry: false,
+  },
   "job.interrupted": {
     text: "The job was running when the program ended.",
     advice: "Generate it again.",

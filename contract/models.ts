@@ -1,6 +1,6 @@
 // Model manifests: names, files, capabilities, and the defaults and limits a model sets in place of the catalogue's.
 // Finding the files on this machine does not live here (app/models).
-import type { Capability } from "./settings/catalogue.ts";
+import type { Capability } from "./settings/setting.ts";
 import type { SettingLimits, Settings } from "./settings/derive.ts";
 import type { FrameSize } from "./settings/resolution.ts";
 
@@ -10,6 +10,16 @@ export interface ModelPaths {
   readonly vae: string;
   readonly textEncoder: string;
   readonly tokenizer: string;
+}
+
+/** Which model: a name ("demo"), or files. A file given beside a name replaces that part of the model; with a
+ * transformer of its own an unknown name is a label only (TurboDiffusion's `--model Wan2.1-1.3B --dit_path ...`). */
+export interface ModelChoice {
+  name?: string;
+  ditPath?: string;
+  vaePath?: string;
+  textEncoderPath?: string;
+  tokenizerPath?: string;
 }
 
 export interface ModelManifest {

@@ -2,7 +2,7 @@
 // docs/settings.md. `--check` writes nothing and fails when either is stale.
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import type { Choice, Setting } from "../contract/settings/catalogue.ts";
+import type { Choice, Setting } from "../contract/settings/setting.ts";
 import { allSettings } from "../contract/settings/derive.ts";
 import { formatValue, kebabCase, snakeCase } from "../contract/settings/flags.ts";
 
@@ -124,7 +124,9 @@ const needsTexts = {
 
 function defaultText(setting: Setting): string {
   const text = formatValue(setting, setting.default);
-  return setting.imageDefault === undefined ? text : `${text}; ${formatValue(setting, setting.imageDefault)} with an image`;
+  return setting.imageDefault === undefined
+    ? text
+    : `${text}; ${formatValue(setting, setting.imageDefault)} with an image`;
 }
 
 function valuesText(setting: Setting): string {

@@ -1,7 +1,8 @@
 // What follows from the catalogue: types, defaults, checks, reading and writing a value as text, comparison. Flags and
 // config keys are in flags.ts; sizes of named resolutions in resolution.ts.
-import { catalogue, type Setting } from "./catalogue.ts";
+import { catalogue } from "./catalogue.ts";
 import { isResolution } from "./resolution.ts";
+import type { Setting } from "./setting.ts";
 
 type Entry = (typeof catalogue)[number];
 
@@ -146,9 +147,8 @@ function checkText(setting: Extract<Setting, { kind: "text" }>, value: unknown):
   if (typeof value !== "string") return refusal(setting, value, "is a text", "Put it in quotes.");
   const length = [...value].length;
   if (setting.minLength > 0 && value.trim() === "")
-    return { sentence: `${setting.label} is empty.`, advice: `Give ${setting.label.toLowerCase()} at least one word.` };
-  if (value.includes("\0"))
-    return { sentence: `${setting.label} has a NUL character in it.`, advice: "Take it out." };
+    return { sentence: `${setting.label} is empty.`, advice: "Write at least one word." };
+  if (value.includes("\0")) return { sentence: `${setting.label} has a NUL character in it.`, advice: "Take it out." };
   if (length <= setting.maxLength) return null;
   return {
     sentence: `${setting.label} has ${count(length)} characters; at most ${count(setting.maxLength)} are read.`,

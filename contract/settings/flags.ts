@@ -1,7 +1,14 @@
 // How a setting is spelt outside: flags, config keys, columns; and its values as text. Used by the command line, config
 // files and prompt lists, so that all of them read the same words.
-import type { Setting } from "./catalogue.ts";
-import { allSettings, checkSetting, type Lora, type SettingId, type SettingLimit, type SettingProblem } from "./derive.ts";
+import type { Setting } from "./setting.ts";
+import {
+  allSettings,
+  checkSetting,
+  type Lora,
+  type SettingId,
+  type SettingLimit,
+  type SettingProblem,
+} from "./derive.ts";
 
 /** "numSteps" -> "num_steps": TurboDiffusion's spelling of ids. */
 export function snakeCase(id: string): string {
@@ -42,7 +49,11 @@ export function readValue(setting: Setting & { id: SettingId }, value: unknown, 
   }
   if (typeof value === "string" && setting.kind !== "text") return readText(setting, value, limit);
   if (setting.kind === "loras" && Array.isArray(value))
-    return checked(setting, value.map((item: unknown) => (typeof item === "string" ? loraOfText(item) : item)), limit);
+    return checked(
+      setting,
+      value.map((item: unknown) => (typeof item === "string" ? loraOfText(item) : item)),
+      limit,
+    );
   return checked(setting, value, limit);
 }
 
@@ -82,8 +93,14 @@ function numberOfText(setting: Extract<Setting, { kind: "integer" | "real" }>, w
 }
 
 const booleanWords = new Map([
-  ["true", true], ["on", true], ["yes", true], ["1", true],
-  ["false", false], ["off", false], ["no", false], ["0", false],
+  ["true", true],
+  ["on", true],
+  ["yes", true],
+  ["1", true],
+  ["false", false],
+  ["off", false],
+  ["no", false],
+  ["0", false],
 ]);
 
 /** FILE, FILE:STRENGTH or FILE:STRENGTH:EXPERT. Text that is none of these becomes a value that the check refuses. */

@@ -1,0 +1,8 @@
+// Where the library is: one folder with videos, latents, history and presets.
+import { homedir } from "node:os";
+import { join, resolve } from "node:path";
+
+/** The folder that was asked for, else RUSHES_LIBRARY, else Videos/Rushes in the home folder; absolute. */
+export function libraryFolderOf(asked: string | undefined): string {
+  return resolve(asked ?? (process.env["RUSHES_LIBRARY"] || join(homedir(), "Videos", "Rushes")));
+}

@@ -1,0 +1,157 @@
+// Which source wins for each setting, and what follows from the winners: size in pixels, the values a model cannot use.
+// Pure: files are read elsewhere (collect.ts).
+import { RushesError } from "../../contract/errors.ts";
+import type { ModelManifest } from "../../contract/models.ts";
+import {
+  allSettings,
+  checkSetting,
+  defaultSettings,
+  differences,
+  settingOf,
+  type SettingId,
+  type Settings,
+} from "../../contract/settings/derive.ts";
+import { formatValue } from "../../contract/settings/flags.ts";
+import { type FrameSize, formatSize, sizeOfResolution } from "../../contract/settings/resolution.ts";
+import { invalid, type SettingSource } from "./sources.ts";
+
+/** What resolving needs to know of a model. */
+export type ModelTraits = Pick<ModelManifest, "name" | "capabilities" | "sizes" | "defaults" | "limits">;
+
+export interface ValueOrigin {
+  readonly kind: SettingSource["kind"];
+  /** A file, a preset's name, a model's name; "" for the catalogue's own default. */
+  readonly origin: string;
+}
+
+/** Settings with their size known; the seed is null while it is still to be drawn. */
+export type SizedSettings = Omit<Settings, "width" | "height"> & { width: number; height: number };
+
+export interface ResolvedSources {
+  readonly settings: SizedSettings;
+  readonly origins: Readonly<Record<SettingId, ValueOrigin>>;
+  /** One sentence each; among them what is given but not used by the model. */
+  readonly warnings: readonly string[];
+}
+
+/** Merges the sources, weakest first, over the catalogue's defaults and the model's own. Throws settings.invalid or
+ * model.unsupported. Without a model, its defaults and limits are left out. */
+export function resolveSettings(given: readonly SettingSource[], model: ModelTraits | null): ResolvedSources {
+  const mode = modeOf(given);
+  const sources: SettingSource[] = [
+    { kind: "default", origin: "", values: defaultSettings(mode) },
+    ...(model ? [{ kind: "model", origin: model.name, values: ownValues(model) } as const] : []),
+    ...given,
+  ];
+  const ranks = ranksOf(sources);
+  const winner = (id: SettingId) => sources[ranks[id]];
+  const merged: Record<string, unknown> = {};
+  for (const { id } of allSettings) merged[id] = winner(id)?.values[id];
+  merged["mode"] = mode;
+  const settings = merged as Settings;
+
+  for (const { id } of allSettings) {
+    const source = winner(id);
+    const problem = source?.kind === "default" ? null : checkSetting(id, settings[id], model?.limits[id]);
+    if (problem) throw invalid(problem, source && needsNaming(source) ? source.origin : null);
+  }
+
+  const origins = Object.fromEntries(allSettings.map(({ id }) => [id, originOf(winner(id))]));
+  const size = frameSize(settings, ranks);
+  for (const side of ["width", "height"] as const) {
+    const from = ranks[side] >= ranks.resolution && settings[side] !== null ? side : "resolution";
+    origins[side] = originOf(winner(from));
+  }
+  // A value that says what would hold anyway (all of a former run's settings, say) asks for nothing.
+  const asked = new Set(differences(defaultSettings(mode), settings).map(({ id }) => id));
+  const isGiven = (id: SettingId) => asked.has(id) && ranks[id] >= sources.length - given.length;
+  return {
+    settings: { ...settings, ...size },
+    origins: origins as Record<SettingId, ValueOrigin>,
+    warnings: model ? [...unfit(settings, model, isGiven), ...remarks(settings, size, model, isGiven)] : [],
+  };
+}
+
+/** Index of the strongest source that has a value for each setting. A null is a value ("random"); undefined is not. */
+function ranksOf(sources: readonly SettingSource[]): Record<SettingId, number> {
+  const strongest = (id: SettingId) =>
+    Math.max(
+      0,
+      sources.findLastIndex(({ values }) => values[id] !== undefined),
+    );
+  return Object.fromEntries(allSettings.map(({ id }) => [id, strongest(id)])) as Record<SettingId, number>;
+}
+
+function originOf(source: SettingSource | undefined): ValueOrigin {
+  return source ? { kind: source.kind, origin: source.origin } : { kind: "default", origin: "" };
+}
+
+function needsNaming(source: SettingSource): boolean {
+  return source.kind === "config" || source.kind === "preset" || source.kind === "model";
+}
+
+function modeOf(given: readonly SettingSource[]): Settings["mode"] {
+  const last = (id: "mode" | "image") => given.findLast(({ values }) => values[id])?.values[id];
+  return (last("mode") as Settings["mode"] | undefined) ?? (last("image") ? "i2v" : "t2v");
+}
+
+/** A manifest's width and height are a resolution of its own, so that a stronger `resolution` replaces both. */
+function ownValues({ defaults }: ModelTraits): Partial<Settings> {
+  const { width, height, ...others } = defaults;
+  if (typeof width !== "number" || typeof height !== "number") return others;
+  return { ...others, resolution: formatSize({ width, height }) };
+}
+
+function frameSize(settings: Settings, ranks: Record<SettingId, number>): FrameSize {
+  const named = sizeOfResolution(settings.resolution, settings.aspectRatio);
+  if (!named) {
+    const sentence = `Resolution "${settings.resolution}" has no size.`;
+    throw new RushesError("settings.invalid", { sentence, advice: "Use 480p, 720p, or a size such as 832x480." });
+  }
+  const side = (id: "width" | "height") => (ranks[id] >= ranks.resolution ? settings[id] : null) ?? named[id];
+  return { width: side("width"), height: side("height") };
+}
+
+/** Values that do nothing on this model: they are recorded all the same. */
+function unfit(settings: Settings, model: ModelTraits, isGiven: (id: SettingId) => boolean): string[] {
+  const warnings: string[] = [];
+  if (settings.mode === "i2v" && !model.capabilities.includes("i2v")) {
+    throw new RushesError("model.unsupported", {
+      sentence: `${model.name} makes videos from text only; it cannot start from an image.`,
+      advice: "Leave the image out, or choose an Image to Video model.",
+    });
+  }
+  for (const { id, needs, unfit: action, label } of allSettings) {
+    if (needs === null || model.capabilities.includes(needs) || !isGiven(id)) continue;
+    const value = settings[id];
+    if (action === "refuse") {
+      throw new RushesError("model.unsupported", {
+        sentence: `${model.name} cannot use ${label}.`,
+        advice: "Leave it out, or choose another model.",
+      });
+    }
+    const shown = formatValue(settingOf(id), value);
+    warnings.push(
+      needs === "gpu"
+        ? `${label} (${shown}) is not used without a GPU.`
+        : `${label} (${shown}) is not used by this model (${model.name}).`,
+    );
+  }
+  return warnings;
+}
+
+/** Values that will run but may not do what was meant. */
+function remarks(settings: Settings, size: FrameSize, model: ModelTraits, isGiven: (id: SettingId) => boolean) {
+  const lines: string[] = [];
+  const named = settings.resolution === "480p" || settings.resolution === "720p";
+  if (isGiven("aspectRatio") && !named)
+    lines.push(`Aspect (${settings.aspectRatio}) is not used with a resolution in pixels (${settings.resolution}).`);
+  if (isGiven("slaTopk") && settings.attentionType === "original")
+    lines.push("SLA Top-K is not used with original attention.");
+  const good = model.sizes.some(({ width, height }) => width === size.width && height === size.height);
+  if (model.sizes.length > 0 && !good) {
+    const sizes = model.sizes.map(formatSize).join(", ");
+    lines.push(`${model.name} was made for ${sizes}; ${formatSize(size)} may look wrong.`);
+  }
+  return lines;
+}

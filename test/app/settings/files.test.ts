@@ -1,0 +1,159 @@
+// Config files, presets and prompt lists: what they may look like, and the sentence each mistake gets.
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { collectSources, modelChoice } from "../../../app/settings/collect.ts";
+import { readConfig, readConfigFile } from "../../../app/settings/config-file.ts";
+import { readPreset } from "../../../app/settings/presets.ts";
+import { readPromptsFile } from "../../../app/settings/prompts-file.ts";
+import { RushesError } from "../../../contract/errors.ts";
+
+let folder = "";
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), "rushes-settings-"));
+});
+afterAll(() => {
+  rmSync(folder, { recursive: true, force: true });
+});
+
+function file(name: string, text: string): string {
+  const path = join(folder, name);
+  writeFileSync(path, text);
+  return path;
+}
+
+function failure(run: () => unknown): RushesError {
+  try {
+    run();
+  } catch (error) {
+    if (error instanceof RushesError) return error;
+  }
+  throw new Error("It was accepted, or failed with another error.");
+}
+
+describe("config files", () => {
+  test("TurboDiffusion's form", () => {
+    const text =
+      "model:\n  quant_linear: true\n  attention_type: sagesla\n  sla_topk: 0.15\n  dit_path: a.pth\nseed: 4\n";
+    expect(readConfig(text, "config.yaml")).toEqual({
+      values: { quantLinear: "int8", attentionType: "sagesla", slaTopk: 0.15, seed: 4 },
+      files: { ditPath: "a.pth" },
+    });
+  });
+  test("our ids, kebab-case, underscores and a model's name", () => {
+    const text = "model: demo\nnumFrames: 17\nnum-steps: 2\nsigma_max: 90\node: yes\nsave_path: out.mp4\n";
+    expect(readConfig(text, "c")).toEqual({
+      values: { model: "demo", numFrames: 17, numSteps: 2, sigmaMax: 90, ode: true },
+      files: {},
+      savePath: "out.mp4",
+    });
+    expect(readConfig("model: {name: demo, sla_topk: 0.2}", "c").values).toEqual({ model: "demo", slaTopk: 0.2 });
+    expect(readConfig("", "c")).toEqual({ values: {}, files: {} });
+  });
+  test.each([
+    ["numStepz: 3", "settings.unknown", 'c: there is no setting called "numStepz".', 'Did you mean "numSteps"?'],
+    ["model: {colour: red}", "settings.unknown", 'c: there is no setting called "colour".', /rushes settings/],
+    ["numSteps: many", "settings.invalid", 'c: Steps is a whole number from 1 to 4, not "many".', /from 1 to 4/],
+    ["- a\n- b", "settings.unreadable", "c is not a list of settings with values.", /name: value/],
+    ["a: [", "settings.unreadable", "c is not YAML.", /./],
+  ])("%j", (text, code, sentence, advice) => {
+    const error = failure(() => readConfig(text, "c"));
+    expect([error.code, error.message]).toEqual([code, sentence]);
+    expect(error.advice).toMatch(advice);
+  });
+  test("files that are not there, or not files", () => {
+    expect(failure(() => readConfigFile(join(folder, "none.yaml"))).message).toMatch(/none\.yaml does not exist\.$/);
+    expect(failure(() => readConfigFile(folder)).message).toMatch(/is a folder, not a file\.$/);
+  });
+});
+
+describe("presets", () => {
+  test("built-in ones by id or label", () => {
+    expect(readPreset("quality", folder).values).toEqual({ slaTopk: 0.15, sigmaMax: 90 });
+    expect(readPreset("Draft", folder).values).toEqual({ numSteps: 2, numFrames: 49 });
+  });
+  test("one's own, in the library, before a built-in one of that name", () => {
+    mkdirSync(join(folder, "presets"), { recursive: true });
+    file("presets/quality.json", JSON.stringify({ name: "Mine", catalogueVersion: 1, settings: { slaTopk: 0.3 } }));
+    expect(readPreset("quality", folder).values).toEqual({ slaTopk: 0.3 });
+    rmSync(join(folder, "presets"), { recursive: true });
+  });
+  test("any file, TurboDiffusion's included", () => {
+    expect(readPreset(file("p.yaml", "model: {sla_topk: 0.2}"), folder).values).toEqual({ slaTopk: 0.2 });
+  });
+  test("mistakes", () => {
+    expect(failure(() => readPreset("qualitty", folder)).advice).toBe('Did you mean "quality"?');
+    const newer = file("newer.json", JSON.stringify({ catalogueVersion: 99, settings: {} }));
+    expect(failure(() => readPreset(newer, folder)).message).toMatch(/is not a preset of this version/);
+    expect(failure(() => readPreset(file("bad.json", "{"), folder)).message).toMatch(/is not JSON/);
+  });
+});
+
+describe("prompt lists", () => {
+  test("text: a prompt a line, in whatever line ends and with a byte order mark", () => {
+    const path = file("p.txt", "\uFEFFa red ball\r\n\r\n  云在山上飘  \n");
+    expect(readPromptsFile(path).map(({ prompt, origin }) => [prompt, origin.slice(-6)])).toEqual([
+      ["a red ball", "line 1"],
+      ["云在山上飘", "line 3"],
+    ]);
+  });
+  test("csv: a column prompt and columns of settings; empty cells say nothing", () => {
+    const path = file("p.csv", 'prompt,seed,num_frames,save_path\n"a ball, red",7,17,\nthe moon,,,moon.mp4\n');
+    const [ball, moon] = readPromptsFile(path);
+    expect(ball).toMatchObject({ prompt: "a ball, red", values: { seed: 7, numFrames: 17 } });
+    expect(moon).toMatchObject({ prompt: "the moon", values: {}, savePath: "moon.mp4" });
+  });
+  test("json: texts and objects", () => {
+    const path = file("p.json", JSON.stringify(["a ball", { prompt: "a sun", seed: 3, quant_linear: true }]));
+    expect(readPromptsFile(path)).toMatchObject([
+      { prompt: "a ball", values: {} },
+      { prompt: "a sun", values: { seed: 3, quantLinear: "int8" } },
+    ]);
+  });
+  test.each([
+    ["empty.txt", "\n\n", "has no prompts in it."],
+    ["column.csv", "text\na ball\n", "line 2 has no prompt."],
+    ["blank.csv", "prompt,seed\n,3\n", "line 2: Prompt is empty."],
+    ["unknown.csv", "prompt,sede\na ball,3\n", 'line 2: there is no setting called "sede".'],
+    ["broken.csv", 'prompt\n"a ball\n', "is not a table of values."],
+    ["object.json", "{}", "is not a list."],
+    ["number.json", "[1]", "item 1 is neither a text nor an object."],
+    ["long.json", JSON.stringify(["x".repeat(5000)]), "item 1: Prompt has 5,000 characters; at most 4,000 are read."],
+    ["value.csv", "prompt,num_steps\na,9\n", "line 2: Steps is a whole number from 1 to 4, not 9."],
+  ])("%s", (name, text, ending) => {
+    const { message } = failure(() => readPromptsFile(file(name, text)));
+    expect(message.endsWith(ending), message).toBe(true);
+  });
+});
+
+describe("sources together", () => {
+  const flags = { values: { model: "Wan2.1-1.3B" }, files: { ditPath: "dit.pth" } };
+  test("the library's config.yaml is read unless another is named", async () => {
+    file("config.yaml", "numSteps: 3\nvae_path: library.pth\nmodel: demo\n");
+    const other = file("other.yaml", "numSteps: 2\n");
+    const options = { libraryFolder: folder, preset: "draft", flags };
+    const own = await collectSources(options);
+    expect(own.sources.map(({ kind, values }) => [kind, values.numSteps])).toEqual([
+      ["config", 3],
+      ["preset", 2],
+      ["flag", undefined],
+    ]);
+    expect(own.choice).toMatchObject({ name: "Wan2.1-1.3B", ditPath: "dit.pth", vaePath: "library.pth" });
+    const named = await collectSources({ ...options, configFile: other });
+    expect(named.sources[0]).toMatchObject({ kind: "config", origin: other, values: { numSteps: 2 } });
+    expect((await collectSources({ ...options, configFile: null })).sources).toHaveLength(2);
+    rmSync(join(folder, "config.yaml"));
+  });
+  test("a TurboDiffusion name brings the places of its other files", () => {
+    expect(modelChoice("Wan2.1-14B", { ditPath: "d.pth", vaePath: "v.pth" })).toEqual({
+      name: "Wan2.1-14B",
+      ditPath: "d.pth",
+      vaePath: "v.pth",
+      textEncoderPath: "checkpoints/models_t5_umt5-xxl-enc-bf16.pth",
+    });
+    expect(modelChoice("demo", {})).toEqual({ name: "demo" });
+    expect(modelChoice("auto", {})).toEqual({});
+    expect(modelChoice(undefined, { ditPath: "d.pth" })).toEqual({ ditPath: "d.pth" });
+  });
+});
