@@ -42,6 +42,9 @@ struct WeightReport {
 /// "" for one that is known and deliberately not a weight (spiece_model, a second name of the same tensor).
 using ToOriginal = std::function<std::optional<std::string>(std::string_view)>;
 
+/// "blocks.3.*: 10", "head.bias": names that share their first segment (and block number) counted together, in order.
+std::vector<std::string> grouped_names(const std::vector<std::string>& names);
+
 /// Canonical name -> tensor of the file. Layout and prefix are already undone. A layer X stored as TurboDiffusion int8
 /// is bound as "X.int8_weight" (i8 [N, K]) and "X.scale" (f32 [ceil(N/128), ceil(K/128)]); has() tells which form it is.
 class WeightSet {
