@@ -1,5 +1,7 @@
 #include "engine/inspect.h"
 
+#include <algorithm>
+#include <cstdio>
 #include <map>
 #include <nlohmann/json.hpp>
 
@@ -28,9 +30,11 @@ std::string gigabytes(uint64_t bytes) {
   return text;
 }
 
+std::string tensor_count(size_t count) { return std::to_string(count) + (count == 1 ? " tensor" : " tensors"); }
+
 std::string summary_of(const Json& report, const WeightReport& weights) {
   std::string text = report["architecture"].get<std::string>() + ", " + report["layout"].get<std::string>() + " layout, ";
-  text += std::to_string(report["tensors"].get<size_t>()) + " tensors, " + gigabytes(report["bytes"].get<uint64_t>());
+  text += tensor_count(report["tensors"].get<size_t>()) + ", " + gigabytes(report["bytes"].get<uint64_t>());
   if (weights.quantized_layers > 0) text += ", int8 on " + std::to_string(weights.quantized_layers) + " layers";
   if (report["sla"].get<bool>()) text += ", with SLA weights";
   const std::string refused = report["refused"].get<std::string>();
@@ -81,7 +85,7 @@ std::string inspect_report(std::shared_ptr<const Checkpoint> file) {
     report["uses"] = Json::array();
     report["refused"] = foreign.empty() ? "its tensors belong to no model this version knows"
                                         : "it is a " + foreign + ", which this version cannot run";
-    report["summary"] = std::to_string(file->tensors().size()) + " tensors, " + gigabytes(file->file_bytes()) +
+    report["summary"] = tensor_count(file->tensors().size()) + ", " + gigabytes(file->file_bytes()) +
                         ". It cannot be used: " + report["refused"].get<std::string>() + ".";
     return report.dump(-1, ' ', false, Json::error_handler_t::replace);
   }

@@ -1,6 +1,7 @@
 // Tells the containers apart by their first bytes and says in one sentence what a file is when it is none of ours.
 #include "files/checkpoint.h"
 
+#include <algorithm>
 #include <cstring>
 
 #include "files/mapped_file.h"
@@ -44,12 +45,14 @@ std::shared_ptr<const Checkpoint> open_file(std::shared_ptr<const MappedFile> fi
   const std::string_view start = all.substr(0, 512);
   if (start.starts_with(std::string_view("PK\x03\x04", 4)) || start.starts_with(std::string_view("PK\x05\x06", 4)))
     return open_pytorch_zip(std::move(file));
-  refuse_foreign(start, path);
+  // A safetensors file begins with its header's length, whose bytes may look like any other signature (0x80 0x02 is a
+  // length of 640), so a sensible length before a brace goes first. Up to 8 bytes of one are a file that was cut short.
+  constexpr uint64_t kSensibleLength = uint64_t{1} << 32;
   uint64_t header_bytes = 0;
-  if (start.size() >= 8) std::memcpy(&header_bytes, start.data(), 8);
-  // A header length of at most 2^32 or the first brace: enough to call it a (perhaps damaged) safetensors file.
+  std::memcpy(&header_bytes, start.data(), std::min<size_t>(start.size(), 8));
+  if (header_bytes < kSensibleLength && (start.size() <= 8 || start[8] == '{')) return open_safetensors(std::move(file));
+  refuse_foreign(start, path);
   const std::string extension = path.extension().string();
-  if (start.size() > 8 ? start[8] == '{' : header_bytes < (uint64_t{1} << 32)) return open_safetensors(std::move(file));
   if (extension == ".safetensors" || extension == ".sft") refuse_corrupt(path, "it does not begin as safetensors do");
   if (extension == ".pth" || extension == ".pt" || extension == ".ckpt" || extension == ".bin")
     refuse_corrupt(path, "it does not begin as PyTorch files do");

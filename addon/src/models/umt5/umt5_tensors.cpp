@@ -99,7 +99,7 @@ std::optional<Family::Detected> detect_umt5(const StrippedNames& names) {
   out.sizes = {{"dim", config.dim},         {"heads", config.heads},           {"headSize", config.head_size},
                {"ffn", config.ffn},         {"layers", config.layers},         {"vocabulary", config.vocabulary},
                {"buckets", config.buckets}};
-  out.uses = {"text encoder of Wan models"};
+  out.uses = {"encoding prompts for Wan models"};
   const auto out_of_range = [](int64_t size) { return size < 0 || size > kLargestWidth; };
   if (out_of_range(config.dim) || out_of_range(config.ffn) || out_of_range(config.heads) ||
       out_of_range(config.buckets) || out_of_range(inner) || config.vocabulary > kLargestVocabulary) {

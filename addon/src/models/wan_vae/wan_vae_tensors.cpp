@@ -172,11 +172,11 @@ std::optional<Family::Detected> detect_wan_vae(const StrippedNames& names) {
   if (is_wan22(names) || (config.base == 160 && config.latent_channels == 48)) {
     out.architecture = "Wan2.2 VAE";
     out.refused = "it is the Wan2.2 VAE (of TI2V 5B), which this version cannot run; other Wan models use Wan2.1_VAE";
-    out.uses = {"pictures of Wan2.2 TI2V 5B"};
+    out.uses = {"latents to frames and back for Wan2.2 TI2V 5B"};
     return out;
   }
   out.architecture = config.base == 96 ? "Wan2.1 VAE" : "Wan2.1 VAE of base width " + std::to_string(config.base);
-  out.uses = {"pictures of Wan models"};
+  out.uses = {"latents to frames and back for Wan models"};
   if (config.base < 1 || config.base > kLargestWidth) {
     out.refused = "its base width " + std::to_string(config.base) + " is beyond any Wan VAE";
   } else if (config.latent_channels != 16) {
