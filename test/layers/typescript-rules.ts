@@ -16,7 +16,7 @@ const floors: Record<string, { imports: readonly string[]; typesFrom: readonly s
   media: { imports: [], typesFrom: ["engine"] },
   models: { imports: ["engine"], typesFrom: ["studio"] },
   text: { imports: [], typesFrom: [] },
-  settings: { imports: [], typesFrom: ["engine"] },
+  settings: { imports: [], typesFrom: ["engine", "studio"] },
 };
 
 /** The two files that may name the addon's binary. */
