@@ -10,7 +10,7 @@ namespace rushes {
 namespace {
 
 // Every operation that has benchmark cases (engine/bench/<operation>.cpp).
-const std::vector<void (*)(Bench&)> kOperations = {bench_linear};
+const std::vector<void (*)(Bench&)> kOperations = {bench_linear, bench_attention};
 
 CpuFeatures limited_features(const std::string& isa) {
   const CpuFeatures& host = CpuFeatures::host();

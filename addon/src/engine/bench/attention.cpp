@@ -1,11 +1,12 @@
 // Attention at Wan 1.3B's shapes: dense, SLA and SageSLA at top-k 0.1, and how much the sparse forms gain.
+#include "ops/attention/attention.h"
+
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
 #include <memory>
 
 #include "engine/bench/measure.h"
-#include "ops/attention/attention.h"
 #include "ops/attention/attention_kernels.h"
 #include "runtime/random.h"
 
@@ -68,8 +69,8 @@ void bench_attention(Bench& bench) {
       AttentionType type;
       const char* operation;
     } kForms[] = {{AttentionType::original, "dense attention"},
-                  {AttentionType::sla, "sla 0.1"},
-                  {AttentionType::sagesla, "sagesla 0.1"}};
+                  {AttentionType::sla, "sla attention 0.1"},
+                  {AttentionType::sagesla, "sagesla attention 0.1"}};
     const bool any = std::any_of(std::begin(kForms), std::end(kForms),
                                  [&](const auto& form) { return bench.wanted(form.operation, shape); });
     if (!any) continue;
