@@ -117,8 +117,12 @@ export interface Job {
   progress: JobProgress | null;
   warnings: string[];
   int8: Int8Summary | null;
+  plannedSeconds: number | null;
+  plannedPeakBytes: number | null;
   latentsPath: string | null;
   savePath: string | null;
+  /** The name the video was about to get when the job last reported. */
+  pendingVideoPath: string | null;
   sourceJobId: number | null;
   video: JobVideo | null;
   error: JobError | null;

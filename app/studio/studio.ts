@@ -1,9 +1,10 @@
 // The studio: one library folder, its history, its queue and the engine, behind one object. Every door (command line,
 // window, server, library) opens one of these and nothing below it.
-import type { Job, JobDetail, JobEvent, JobMode, JobState } from "../../contract/job.ts";
+import type { Job, JobDetail, JobEvent } from "../../contract/job.ts";
 import type { ModelManifest } from "../../contract/models.ts";
 import type { ResolvedSettings, Settings } from "../../contract/settings/derive.ts";
 import type { Inspection, Machine, Plan, SelfTest } from "../engine/addon.ts";
+import type { HistoryQuery } from "../history/reads/jobs.ts";
 
 /** Which model: a name of the catalogue ("demo"), or files. A file given beside a name replaces that part of the model.
  * With ditPath and an unknown name the name is a label only (TurboDiffusion's `--model Wan2.1-1.3B --dit_path ...`). */
@@ -49,14 +50,6 @@ export interface WaitOptions {
   /** Aborting cancels the job. */
   signal?: AbortSignal;
   onEvent?: (event: JobEvent) => void;
-}
-
-/** Newest first; `before` is the id to continue below. */
-export interface HistoryQuery {
-  limit?: number;
-  before?: number;
-  state?: JobState;
-  model?: string;
 }
 
 export interface BenchOptions {

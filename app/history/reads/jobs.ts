@@ -1,0 +1,124 @@
+// Reading jobs: one, lists, and full-text search. Every list is newest first and walks an index (their plans are tested).
+import type {
+  Job,
+  JobDetail,
+  JobLogLine,
+  JobStageRecord,
+  JobState,
+  JobStateChange,
+  JobStepLatents,
+} from "../../../contract/job.ts";
+import type { HistoryDatabase } from "../database.ts";
+import { searchQuery } from "../search-text.ts";
+import { jobFromRow, type JobRow } from "./job-row.ts";
+
+/** Newest first; `before` is the id to continue below. */
+export interface HistoryQuery {
+  limit?: number;
+  before?: number;
+  state?: JobState;
+  model?: string;
+}
+
+const defaultLimit = 100;
+
+export function readJob(database: HistoryDatabase, id: number): Job | null {
+  const row = database.prepare("SELECT * FROM jobs WHERE id = ?").get(id) as JobRow | undefined;
+  return row ? jobFromRow(row) : null;
+}
+
+export function readState(database: HistoryDatabase, id: number): JobState | null {
+  const row = database.prepare("SELECT state FROM jobs WHERE id = ?").get(id) as { state: JobState } | undefined;
+  return row?.state ?? null;
+}
+
+export function readTokenIds(database: HistoryDatabase, id: number): Int32Array {
+  const row = database.prepare("SELECT token_ids FROM jobs WHERE id = ?").get(id) as { token_ids: Buffer };
+  const { buffer, byteOffset, byteLength } = row.token_ids;
+  return new Int32Array(buffer.slice(byteOffset, byteOffset + byteLength));
+}
+
+export function readStepLatents(database: HistoryDatabase, id: number): JobStepLatents[] {
+  return database
+    .prepare("SELECT step, path, bytes, created_at AS createdAt FROM job_step_latents WHERE job_id = ? ORDER BY step")
+    .all(id) as JobStepLatents[];
+}
+
+/** Log lines after the given row, with the row to continue from. */
+export function readLogAfter(database: HistoryDatabase, id: number, after: number): (JobLogLine & { row: number })[] {
+  return database
+    .prepare("SELECT id AS row, at, level, line FROM job_log_lines WHERE job_id = ? AND id > ? ORDER BY id")
+    .all(id, after) as (JobLogLine & { row: number })[];
+}
+
+export function readChanges(database: HistoryDatabase, id: number): JobStateChange[] {
+  return database
+    .prepare("SELECT state, at, note FROM job_changes WHERE job_id = ? ORDER BY id")
+    .all(id) as JobStateChange[];
+}
+
+export function readDetail(database: HistoryDatabase, id: number): JobDetail | null {
+  return database.transaction((): JobDetail | null => {
+    const job = readJob(database, id);
+    if (!job) return null;
+    const stages = database
+      .prepare(
+        `SELECT attempt, stage, seconds, peak_bytes AS peakBytes, planned_seconds AS plannedSeconds,
+           planned_bytes AS plannedBytes FROM job_stages WHERE job_id = ? ORDER BY attempt, ordinal`,
+      )
+      .all(id) as JobStageRecord[];
+    const log = readLogAfter(database, id, 0).map(({ at, level, line }) => ({ at, level, line }));
+    return { ...job, stages, steps: readStepLatents(database, id), log, changes: readChanges(database, id) };
+  })();
+}
+
+export function listJobs(database: HistoryDatabase, query: HistoryQuery = {}): Job[] {
+  return rows(database, listStatement(query));
+}
+
+export function searchJobs(database: HistoryDatabase, words: string, query: HistoryQuery = {}): Job[] {
+  const match = searchQuery(words);
+  return match === null ? [] : rows(database, searchStatement(match, query));
+}
+
+interface Statement {
+  sql: string;
+  parameters: Record<string, string | number>;
+}
+
+function rows(database: HistoryDatabase, { sql, parameters }: Statement): Job[] {
+  return (database.prepare(sql).all(parameters) as JobRow[]).map(jobFromRow);
+}
+
+export function listStatement({ limit = defaultLimit, before, state, model }: HistoryQuery): Statement {
+  const conditions: string[] = [];
+  if (before !== undefined) conditions.push("id < @before");
+  if (state !== undefined) conditions.push("state = @state");
+  if (model !== undefined) conditions.push("model = @model");
+  const where = conditions.length === 0 ? "" : ` WHERE ${conditions.join(" AND ")}`;
+  return {
+    sql: `SELECT * FROM jobs${where} ORDER BY id DESC LIMIT @limit`,
+    parameters: given({ limit, before, state, model }),
+  };
+}
+
+export function searchStatement(
+  match: string,
+  { limit = defaultLimit, before, state, model }: HistoryQuery,
+): Statement {
+  const conditions = ["job_search MATCH @match"];
+  if (before !== undefined) conditions.push("job_search.rowid < @before");
+  if (state !== undefined) conditions.push("jobs.state = @state");
+  if (model !== undefined) conditions.push("jobs.model = @model");
+  return {
+    // CROSS JOIN keeps the search outside, which gives its rows newest first without sorting.
+    sql: `SELECT jobs.* FROM job_search CROSS JOIN jobs ON jobs.id = job_search.rowid
+          WHERE ${conditions.join(" AND ")} ORDER BY job_search.rowid DESC LIMIT @limit`,
+    parameters: given({ match, limit, before, state, model }),
+  };
+}
+
+function given(values: Record<string, string | number | undefined>): Record<string, string | number> {
+  const entries = Object.entries(values);
+  return Object.fromEntries(entries.filter((entry): entry is [string, string | number] => entry[1] !== undefined));
+}

@@ -1,0 +1,167 @@
+// Writing jobs: acceptance and the moves between states. What a running job reports is in runs.ts.
+import {
+  mayMove,
+  type JobError,
+  type JobFiles,
+  type JobKind,
+  type JobMode,
+  type JobState,
+} from "../../../contract/job.ts";
+import { RushesError } from "../../../contract/errors.ts";
+import type { ResolvedSettings } from "../../../contract/settings/derive.ts";
+import type { HistoryDatabase } from "../database.ts";
+import { searchText } from "../search-text.ts";
+
+/** A job at the moment of its acceptance. */
+export interface AcceptedJob {
+  uid: string;
+  kind: JobKind;
+  mode: JobMode;
+  model: string;
+  files: JobFiles;
+  settings: ResolvedSettings;
+  ids: Int32Array;
+  warnings: readonly string[];
+  latentsPath: string | null;
+  savePath: string | null;
+  sourceJobId: number | null;
+}
+
+/** Commits the jobs, all or none, and gives their ids. */
+export function insertJobs(database: HistoryDatabase, jobs: readonly AcceptedJob[], now = Date.now()): number[] {
+  const insert = database.prepare(`
+    INSERT INTO jobs (uid, kind, state, position, prompt, search_text, mode, model, files, input_image, settings, seed,
+      width, height, num_frames, num_steps, quant_linear, attention_type, sla_topk, sigma_max, token_ids, token_count,
+      source_job_id, created_at, warnings, latents_path, save_path)
+    VALUES (@uid, @kind, 'queued', (SELECT coalesce(max(position), 0) + 1 FROM jobs WHERE state = 'queued'), @prompt,
+      @searchText, @mode, @model, @files, @image, @settings, @seed, @width, @height, @numFrames, @numSteps,
+      @quantLinear, @attentionType, @slaTopk, @sigmaMax, @tokenIds, @tokenCount, @sourceJobId, @createdAt, @warnings,
+      @latentsPath, @savePath)`);
+  return database
+    .transaction(() =>
+      jobs.map((job) => {
+        const { prompt, image } = job.settings;
+        const { lastInsertRowid } = insert.run({
+          ...searchable(job.settings),
+          uid: job.uid,
+          kind: job.kind,
+          prompt,
+          searchText: searchText(prompt),
+          mode: job.mode,
+          model: job.model,
+          files: JSON.stringify(job.files),
+          image,
+          settings: JSON.stringify(job.settings),
+          tokenIds: Buffer.from(job.ids.buffer, job.ids.byteOffset, job.ids.byteLength),
+          tokenCount: job.ids.length,
+          sourceJobId: job.sourceJobId,
+          createdAt: now,
+          warnings: JSON.stringify(job.warnings),
+          latentsPath: job.latentsPath,
+          savePath: job.savePath,
+        });
+        const id = Number(lastInsertRowid);
+        insertChange(database, id, "queued", "accepted", now);
+        return id;
+      }),
+    )
+    .immediate();
+}
+
+/** The settings that have columns of their own. */
+function searchable(settings: ResolvedSettings) {
+  const { seed, width, height, numFrames, numSteps, quantLinear, attentionType, slaTopk, sigmaMax } = settings;
+  return { seed, width, height, numFrames, numSteps, quantLinear, attentionType, slaTopk, sigmaMax };
+}
+
+/** Keeps the stored settings and their columns equal to what ran. */
+export function updateSettings(database: HistoryDatabase, id: number, settings: ResolvedSettings): void {
+  database
+    .prepare(
+      `UPDATE jobs SET settings = @settings, seed = @seed, width = @width, height = @height, num_frames = @numFrames,
+         num_steps = @numSteps, quant_linear = @quantLinear, attention_type = @attentionType, sla_topk = @slaTopk,
+         sigma_max = @sigmaMax WHERE id = @id`,
+    )
+    .run({ ...searchable(settings), settings: JSON.stringify(settings), id });
+}
+
+export interface Move {
+  to: JobState;
+  note: string;
+  error?: JobError;
+  /** Moves out of "running" that its runner makes name the runner: another may have taken the job over. */
+  runner?: string;
+  now?: number;
+}
+
+/** Moves a job to another state; false when the job is no longer in a state (or with the runner) that allows it. */
+export function moveJob(database: HistoryDatabase, id: number, move: Move): boolean {
+  const now = move.now ?? Date.now();
+  return database
+    .transaction((): boolean => {
+      const row = database.prepare("SELECT state, runner FROM jobs WHERE id = ?").get(id) as
+        | { state: JobState; runner: string | null }
+        | undefined;
+      if (!row) throw unknownJob(id);
+      if (!mayMove(row.state, move.to) || (move.runner !== undefined && row.runner !== move.runner)) return false;
+      const error = move.error;
+      database
+        .prepare(
+          `UPDATE jobs SET state = @to, runner = NULL, cancel_requested = 0,
+             progress = CASE WHEN @to = 'queued' THEN NULL ELSE progress END,
+             finished_at = CASE WHEN @to = 'queued' THEN NULL ELSE @now END,
+             error_code = @code, error_sentence = @sentence, error_advice = @advice, error_detail = @detail
+           WHERE id = @id`,
+        )
+        .run({
+          id,
+          to: move.to,
+          now,
+          code: error?.code ?? null,
+          sentence: error?.sentence ?? null,
+          advice: error?.advice ?? null,
+          detail: error?.detail ?? null,
+        });
+      insertChange(database, id, move.to, move.note, now);
+      return true;
+    })
+    .immediate();
+}
+
+/** Puts a failed or cancelled job at the end of the queue, with a clean count of interruptions. */
+export function queueAgain(database: HistoryDatabase, id: number): boolean {
+  return database
+    .transaction((): boolean => {
+      if (!moveJob(database, id, { to: "queued", note: "asked for again" })) return false;
+      database
+        .prepare(
+          `UPDATE jobs SET interruptions = 0, crashes = 0, pending_video_path = NULL,
+             position = (SELECT coalesce(max(position), 0) + 1 FROM jobs WHERE state = 'queued') WHERE id = ?`,
+        )
+        .run(id);
+      return true;
+    })
+    .immediate();
+}
+
+/** Cancels a queued job at once; asks the runner of a running one. False when the job was final already. */
+export function requestCancel(database: HistoryDatabase, id: number): boolean {
+  return database
+    .transaction((): boolean => {
+      const row = database.prepare("SELECT state FROM jobs WHERE id = ?").get(id) as { state: JobState } | undefined;
+      if (!row) throw unknownJob(id);
+      if (row.state === "queued") return moveJob(database, id, { to: "cancelled", note: "cancelled before it ran" });
+      if (row.state !== "running") return false;
+      database.prepare("UPDATE jobs SET cancel_requested = 1 WHERE id = ?").run(id);
+      return true;
+    })
+    .immediate();
+}
+
+export function insertChange(database: HistoryDatabase, id: number, state: JobState, note: string, now: number): void {
+  database.prepare("INSERT INTO job_changes (job_id, state, at, note) VALUES (?, ?, ?, ?)").run(id, state, now, note);
+}
+
+export function unknownJob(id: number): RushesError {
+  return new RushesError("job.unknown", { sentence: `There is no job ${id}.` });
+}

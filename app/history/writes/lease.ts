@@ -1,0 +1,90 @@
+// The lease of the process that runs a library's queue: taken, kept alive, given back, taken over when its holder is
+// gone. Putting the jobs of a gone holder back into the queue happens in the same transaction.
+import type { HistoryDatabase } from "../database.ts";
+import { isSameProcessAlive, type ProcessIdentity } from "../process-identity.ts";
+import { moveJob } from "./jobs.ts";
+
+/** A holder on another host, or one whose start cannot be checked, is gone after this silence (milliseconds). */
+export const leaseSilence = 15_000;
+/** A job that was interrupted this often without finishing a step is failed: it would stop every start of the queue. */
+export const allowedInterruptions = 4;
+
+export interface Lease extends ProcessIdentity {
+  token: string;
+}
+
+interface LeaseRow {
+  token: string;
+  process_id: number;
+  process_start: string;
+  host: string;
+  heartbeat_at: number;
+}
+
+export interface TakenLease {
+  taken: boolean;
+  /** Jobs that the gone holder left running, now queued (or failed, interrupted too often). */
+  recovered: number[];
+}
+
+/** Takes the lease if nobody alive holds it. */
+export function takeLease(database: HistoryDatabase, lease: Lease, now = Date.now()): TakenLease {
+  return database
+    .transaction((): TakenLease => {
+      const row = database.prepare("SELECT * FROM runner_lease WHERE id = 1").get() as LeaseRow | undefined;
+      if (row && row.token !== lease.token && isHeld(row, lease, now)) return { taken: false, recovered: [] };
+      database
+        .prepare(
+          `INSERT INTO runner_lease (id, token, process_id, process_start, host, taken_at, heartbeat_at)
+           VALUES (1, @token, @processId, @processStart, @host, @now, @now)
+           ON CONFLICT (id) DO UPDATE SET token = @token, process_id = @processId, process_start = @processStart,
+             host = @host, taken_at = @now, heartbeat_at = @now`,
+        )
+        .run({ ...lease, now });
+      return { taken: true, recovered: recoverJobs(database, lease.token, now) };
+    })
+    .immediate();
+}
+
+/** Says that the holder lives; false when another process took the lease. */
+export function keepLease(database: HistoryDatabase, token: string, now = Date.now()): boolean {
+  return database.prepare("UPDATE runner_lease SET heartbeat_at = ? WHERE token = ?").run(now, token).changes === 1;
+}
+
+export function giveBackLease(database: HistoryDatabase, token: string): void {
+  database.prepare("DELETE FROM runner_lease WHERE token = ?").run(token);
+}
+
+function isHeld(row: LeaseRow, own: ProcessIdentity, now: number): boolean {
+  const holder = { processId: row.process_id, processStart: row.process_start, host: row.host };
+  const silent = now - row.heartbeat_at > leaseSilence;
+  if (holder.host !== own.host) return !silent;
+  const alive = isSameProcessAlive(holder);
+  return alive === "unknown" ? !silent : alive;
+}
+
+/** Whoever holds the lease runs every running job; one that another runner marked has lost it. */
+function recoverJobs(database: HistoryDatabase, token: string, now: number): number[] {
+  const rows = database
+    .prepare("SELECT id, interruptions FROM jobs WHERE state = 'running' AND runner IS NOT ?")
+    .all(token) as { id: number; interruptions: number }[];
+  for (const { id, interruptions } of rows) {
+    if (interruptions >= allowedInterruptions) {
+      moveJob(database, id, {
+        to: "failed",
+        note: "interrupted too often",
+        now,
+        error: {
+          code: "job.interrupted",
+          sentence: `The program ended ${interruptions + 1} times in a row while this job ran.`,
+          advice: "Generate it again with a smaller size or fewer frames; memory may be short.",
+          detail: "",
+        },
+      });
+    } else {
+      moveJob(database, id, { to: "queued", note: "the program that ran it ended", now });
+      database.prepare("UPDATE jobs SET interruptions = interruptions + 1 WHERE id = ?").run(id);
+    }
+  }
+  return rows.map(({ id }) => id);
+}
