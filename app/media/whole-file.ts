@@ -1,0 +1,104 @@
+// Files appear whole or not at all: written under a temporary name in the same folder, flushed, then given their name.
+import { randomUUID } from "node:crypto";
+import { link, mkdir, open, readdir, rename, rm } from "node:fs/promises";
+import { basename, dirname, extname, join } from "node:path";
+import { asRushesError, RushesError } from "../../contract/errors.ts";
+
+const partialSuffix = ".partial";
+
+/** Writes a file that may replace another of the name. */
+export async function replaceFile(path: string, bytes: Uint8Array): Promise<void> {
+  await written(path, bytes, async (partial) => rename(partial, path));
+}
+
+/** Writes a file under the wanted name, or with -2, -3, ... when it is taken; gives the path it got. `claim` hears each
+ * path before it comes into being. */
+export async function addFile(
+  wanted: string,
+  bytes: Uint8Array,
+  claim: (path: string) => void = () => {},
+): Promise<string> {
+  let path = wanted;
+  await written(wanted, bytes, async (partial) => {
+    for (let count = 1; ; count++) {
+      path = count === 1 ? wanted : withSuffix(wanted, `-${count}`);
+      claim(path);
+      if (await giveName(partial, path)) return;
+    }
+  });
+  return path;
+}
+
+/** Removes what writers that ended left behind, of any file or of the one named. Call it while nobody writes there. */
+export async function removePartialFiles(folder: string, fileName = ""): Promise<void> {
+  const names = await readdir(folder).catch(() => []);
+  const prefix = fileName === "" ? "." : `.${fileName}.`;
+  for (const name of names)
+    if (name.startsWith(prefix) && name.endsWith(partialSuffix)) await rm(join(folder, name), { force: true });
+}
+
+/** "clip.mp4" and "-2" to "clip-2.mp4". */
+export function withSuffix(path: string, suffix: string): string {
+  const extension = extname(path);
+  return `${path.slice(0, path.length - extension.length)}${suffix}${extension}`;
+}
+
+async function written(path: string, bytes: Uint8Array, publish: (partial: string) => Promise<void>): Promise<void> {
+  const folder = dirname(path);
+  const partial = join(folder, `.${basename(path)}.${randomUUID()}${partialSuffix}`);
+  try {
+    await mkdir(folder, { recursive: true });
+    const file = await open(partial, "w");
+    try {
+      await file.writeFile(bytes);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    await publish(partial);
+    await syncFolder(folder);
+  } catch (error) {
+    throw describe(error, path, bytes.length);
+  } finally {
+    await rm(partial, { force: true }).catch(() => {});
+  }
+}
+
+/** False when the name is taken. A hard link never replaces a file, which rename would; where the file system has no
+ * links, an empty file holds the name until the rename. */
+async function giveName(partial: string, path: string): Promise<boolean> {
+  try {
+    await link(partial, path);
+    return true;
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === "EEXIST") return false;
+    if (!["EPERM", "ENOTSUP", "EOPNOTSUPP", "ENOSYS", "EMLINK"].includes(code ?? "")) throw error;
+  }
+  try {
+    await (await open(path, "wx")).close();
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "EEXIST") return false;
+    throw error;
+  }
+  await rename(partial, path);
+  return true;
+}
+
+/** The name itself is safe only when its folder is flushed; some systems cannot flush folders. */
+async function syncFolder(folder: string): Promise<void> {
+  const handle = await open(folder, "r").catch(() => null);
+  await handle?.sync().catch(() => {});
+  await handle?.close();
+}
+
+function describe(error: unknown, path: string, bytes: number): RushesError {
+  const { code, detail } = asRushesError(error);
+  if (code === "disk.full")
+    return new RushesError("disk.full", {
+      sentence: `The disk that holds ${dirname(path)} is full.`,
+      detail,
+      neededBytes: bytes,
+    });
+  return new RushesError("file.unwritable", { sentence: `${path} cannot be written.`, detail, cause: error });
+}
