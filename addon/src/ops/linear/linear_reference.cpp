@@ -1,4 +1,6 @@
 // The reference: plain loops over whole arrays, float64 sums for f32 and bf16, TurboDiffusion's definition for int8.
+#include <omp.h>
+
 #include <algorithm>
 #include <cmath>
 #include <vector>
@@ -116,20 +118,18 @@ void ReferenceLinear::run_float(const Context& context, const Tensor& x, Tensor&
   Tensor row_scratch = context.allocate(DType::f32, {context.threads, in_features});
   Tensor sum_scratch = context.allocate(DType::f64, {context.threads, out_features});
   if (context.dry_run) return;
-  for (int64_t begin = 0; begin < rows; begin += context.threads) {
-    context.check_cancelled();
-    const int64_t end = std::min(rows, begin + context.threads);
-#pragma omp parallel for schedule(static, 1) num_threads(context.threads)
-    for (int64_t m = begin; m < end; ++m) {
-      float* row = row_scratch.data<float>() + (m - begin) * in_features;
-      double* sums = sum_scratch.data<double>() + (m - begin) * out_features;
-      for (int64_t k = 0; k < in_features; ++k)
-        row[k] = round ? bf16_rounded(element(x, m * in_features + k)) : element(x, m * in_features + k);
-      row_sums(row, sums);
-      for (int64_t n = 0; n < out_features; ++n)
-        put(bias_.defined() ? sums[n] + bias_.data<float>()[n] : sums[n], epilogue, out, m, n);
-    }
+#pragma omp parallel for schedule(dynamic) num_threads(context.threads)
+  for (int64_t m = 0; m < rows; ++m) {
+    if (context.is_cancelled()) continue;
+    float* row = row_scratch.data<float>() + omp_get_thread_num() * in_features;
+    double* sums = sum_scratch.data<double>() + omp_get_thread_num() * out_features;
+    for (int64_t k = 0; k < in_features; ++k)
+      row[k] = round ? bf16_rounded(element(x, m * in_features + k)) : element(x, m * in_features + k);
+    row_sums(row, sums);
+    for (int64_t n = 0; n < out_features; ++n)
+      put(bias_.defined() ? sums[n] + bias_.data<float>()[n] : sums[n], epilogue, out, m, n);
   }
+  context.check_cancelled();
 }
 
 void ReferenceLinear::run_int8(const Context& context, const Tensor& x, Tensor& out, const Epilogue& epilogue) const {
@@ -138,27 +138,24 @@ void ReferenceLinear::run_int8(const Context& context, const Tensor& x, Tensor& 
   Tensor scale = context.allocate(DType::f32, {(rows + kTile - 1) / kTile, tiles});
   if (context.dry_run) return;
   quantize_tiles(context, x, q, scale);
-  for (int64_t begin = 0; begin < rows; begin += context.threads) {
-    context.check_cancelled();
-    const int64_t end = std::min(rows, begin + context.threads);
-#pragma omp parallel for schedule(static, 1) num_threads(context.threads)
-    for (int64_t m = begin; m < end; ++m) {
-      for (int64_t n = 0; n < out_features; ++n) {
-        float sum = 0;
-        for (int64_t tile = 0; tile < tiles; ++tile) {
-          const int8_t* a = q.data<int8_t>() + m * in_features + tile * kTile;
-          const int8_t* w = weights_.data<int8_t>() + n * in_features + tile * kTile;
-          int32_t product = 0;
-          for (int k = 0; k < kTile; ++k) product += int32_t{a[k]} * w[k];
-          const float scales =
-              scale.data<float>()[m / kTile * tiles + tile] * scales_.data<float>()[n / kTile * tiles + tile];
-          const float part = static_cast<float>(product) * scales;
-          sum = tile == 0 ? part : sum + part;
-        }
-        put(bias_.defined() ? sum + bias_.data<float>()[n] : sum, epilogue, out, m, n);
+#pragma omp parallel for schedule(dynamic) num_threads(context.threads)
+  for (int64_t m = 0; m < rows; ++m) {
+    for (int64_t n = 0; n < out_features && !context.is_cancelled(); ++n) {
+      float sum = 0;
+      for (int64_t tile = 0; tile < tiles; ++tile) {
+        const int8_t* a = q.data<int8_t>() + m * in_features + tile * kTile;
+        const int8_t* w = weights_.data<int8_t>() + n * in_features + tile * kTile;
+        int32_t product = 0;
+        for (int k = 0; k < kTile; ++k) product += int32_t{a[k]} * w[k];
+        const float scales =
+            scale.data<float>()[m / kTile * tiles + tile] * scales_.data<float>()[n / kTile * tiles + tile];
+        const float part = static_cast<float>(product) * scales;
+        sum = tile == 0 ? part : sum + part;
       }
+      put(bias_.defined() ? sum + bias_.data<float>()[n] : sum, epilogue, out, m, n);
     }
   }
+  context.check_cancelled();
 }
 
 }  // namespace
