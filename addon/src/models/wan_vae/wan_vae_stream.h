@@ -1,0 +1,51 @@
+// One half of the VAE at work: frames go in one by one, results come out as soon as they exist, and the caches of the
+// temporal convolutions stay in between.
+#pragma once
+#include <functional>
+#include <vector>
+
+#include "models/wan_vae/wan_vae_weights.h"
+
+namespace rushes::wan_vae {
+
+/// Equal to running the whole clip at once: a causal convolution needs two frames of the past and no more. Holds two
+/// input frames per temporal convolution, whatever the clip's length.
+class Stream {
+ public:
+  /// `emit` takes each finished frame, f32 [H, W, C]; `report` is called after each stage of each frame.
+  Stream(const Context& context, const Half& half, std::function<void(Tensor)> emit, std::function<void()> report);
+  /// The next frame, f32 [H, W, C]; its memory is shared, not changed.
+  void push(const Tensor& frame);
+
+ private:
+  /// The two frames before the current one; undefined = before the clip's first frame = zeros.
+  struct Past {
+    Tensor older, newer;
+  };
+  struct State {
+    Past first, second;
+    int64_t seen = 0;
+    FrameList waiting;  // DownsampleStage: the last frame of the previous pair, then the current pair
+  };
+
+  void run(Tensor x, size_t stage);
+  void finish(Tensor x);
+  Tensor apply(const ResidualStage& stage, State& state, Tensor x) const;
+  Tensor apply(const AttentionStage& stage, Tensor x) const;
+  void upsample(const UpsampleStage& stage, State& state, Tensor x, size_t next);
+  void downsample(const DownsampleStage& stage, State& state, Tensor x, size_t next);
+
+  Tensor norm(const Tensor& x, const Tensor& gamma, bool silu) const;
+  Tensor compute_copy(const Tensor& x) const;
+  Tensor spatial(const Convolution& weights, const Tensor& x, const ConvolutionShape& shape, DType type) const;
+  Tensor causal(const Convolution& weights, Past& past, Tensor x, const Tensor* residual, Tensor out) const;
+
+  const Context& context_;
+  const Half& half_;
+  std::function<void(Tensor)> emit_;
+  std::function<void()> report_;
+  Past first_, last_;
+  std::vector<State> states_;
+};
+
+}  // namespace rushes::wan_vae
