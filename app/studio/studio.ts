@@ -1,26 +1,15 @@
 // The studio: one library folder, its history, its queue and the engine, behind one object. Every door (command line,
 // window, server, library) opens one of these and nothing below it.
 import type { Job, JobDetail, JobEvent } from "../../contract/job.ts";
-import type { ModelManifest } from "../../contract/models.ts";
+import type { ModelChoice, ModelManifest } from "../../contract/models.ts";
 import type { ResolvedSettings, Settings } from "../../contract/settings/derive.ts";
 import type { Inspection, Machine, Plan, SelfTest } from "../engine/addon.ts";
 import type { HistoryQuery } from "../history/reads/jobs.ts";
+import type { Model } from "../models/find-model.ts";
 
-/** Which model: a name of the catalogue ("demo"), or files. A file given beside a name replaces that part of the model.
- * With ditPath and an unknown name the name is a label only (TurboDiffusion's `--model Wan2.1-1.3B --dit_path ...`). */
-export interface ModelChoice {
-  name?: string;
-  ditPath?: string;
-  vaePath?: string;
-  textEncoderPath?: string;
-  tokenizerPath?: string;
-}
-
-/** A model whose files exist, were read (headers only) and fit together. Paths are absolute. */
-export interface Model extends ModelManifest {
-  /** files.tokenizer is "" when none was found; generating then says where to get it. */
-  inspections: { dit: Inspection; dit16: Inspection | null; vae: Inspection; textEncoder: Inspection };
-}
+export type { HistoryQuery } from "../history/reads/jobs.ts";
+export type { Model } from "../models/find-model.ts";
+export type { ModelChoice } from "../../contract/models.ts";
 
 /** One video to make (or numSamples videos). `settings` are the values that are known; what is absent comes from the
  * model, then the general defaults. Without a seed a random one is drawn and stored. */
