@@ -4,7 +4,7 @@ import { existsSync, statSync } from "node:fs";
 import { basename, dirname, extname, join, resolve } from "node:path";
 import { RushesError } from "../../contract/errors.ts";
 import type { ModelChoice, ModelManifest } from "../../contract/models.ts";
-import type { Capability } from "../../contract/settings/catalogue.ts";
+import type { Capability } from "../../contract/settings/setting.ts";
 import type { Inspection } from "../engine/addon.ts";
 import { findModel, unknownModel } from "./catalogue.ts";
 import { readTextLength } from "./manifest.ts";

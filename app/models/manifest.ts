@@ -3,7 +3,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { RushesError } from "../../contract/errors.ts";
 import type { ModelManifest } from "../../contract/models.ts";
-import type { Capability } from "../../contract/settings/catalogue.ts";
+import type { Capability } from "../../contract/settings/setting.ts";
 import type { SettingLimits, Settings } from "../../contract/settings/derive.ts";
 
 /** Rows of context that Wan models read. */
