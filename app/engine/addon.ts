@@ -97,7 +97,15 @@ export interface Machine {
 }
 
 export interface SelfTest {
-  checks: { operation: string; name: string; isa: string; case: string; error: number; tolerance: number; passed: boolean }[];
+  checks: {
+    operation: string;
+    name: string;
+    isa: string;
+    case: string;
+    error: number;
+    tolerance: number;
+    passed: boolean;
+  }[];
   passed: number;
   failed: number;
 }
@@ -106,7 +114,11 @@ export interface SelfTest {
 export interface AddonModel {
   plan(settings: Partial<EngineSettings>, idCount: number): Promise<Plan>;
   generate(request: GenerateRequest, onEvent: (event: EngineEvent) => void): Promise<GenerateReport>;
-  decode(latentsPath: string, settings: Partial<EngineSettings>, onEvent: (event: EngineEvent) => void): Promise<GenerateReport>;
+  decode(
+    latentsPath: string,
+    settings: Partial<EngineSettings>,
+    onEvent: (event: EngineEvent) => void,
+  ): Promise<GenerateReport>;
   /** Makes the running call reject with code job.cancelled within 200 ms of work. */
   cancel(): void;
   close(): void;
@@ -120,7 +132,10 @@ export interface Addon {
   machine(): Machine;
   selfTest(threads: number): Promise<SelfTest>;
   /** Times the operations; the JSON of engine/bench.h. `line` gets the table as it grows. */
-  bench(options: { filter?: string; threads?: number; quick?: boolean }, line: (text: string) => void): Promise<unknown>;
+  bench(
+    options: { filter?: string; threads?: number; quick?: boolean },
+    line: (text: string) => void,
+  ): Promise<unknown>;
   /** The settings struct after the addon read it: what default -> struct -> echo must keep. */
   echo(settings: Partial<EngineSettings>): EngineSettings;
 }

@@ -15,7 +15,9 @@ export function searchText(prompt: string): string {
 export function searchQuery(words: string): string | null {
   const phrases: string[] = [];
   for (const word of words.normalize("NFKC").split(/\s+/u)) {
-    const phrase = searchText(word).replace(/[^\p{L}\p{N}\p{M}]+/gu, " ").trim();
+    const phrase = searchText(word)
+      .replace(/[^\p{L}\p{N}\p{M}]+/gu, " ")
+      .trim();
     if (phrase !== "") phrases.push(`"${phrase}"*`);
   }
   return phrases.length === 0 ? null : phrases.join(" AND ");

@@ -1,5 +1,6 @@
 // Files appear whole or not at all: written under a temporary name in the same folder, flushed, then given their name.
 import { randomUUID } from "node:crypto";
+import { existsSync } from "node:fs";
 import { link, mkdir, open, readdir, rename, rm } from "node:fs/promises";
 import { basename, dirname, extname, join } from "node:path";
 import { asRushesError, RushesError } from "../../contract/errors.ts";
@@ -11,30 +12,42 @@ export async function replaceFile(path: string, bytes: Uint8Array): Promise<void
   await written(path, bytes, async (partial) => rename(partial, path));
 }
 
-/** Writes a file under the wanted name, or with -2, -3, ... when it is taken; gives the path it got. `claim` hears each
- * path before it comes into being. */
+/** Writes a file under the wanted name, or with -2, -3, ... when it is taken; gives the path it got. `claim` hears
+ * the path, and is awaited, before the file comes into being. */
 export async function addFile(
   wanted: string,
   bytes: Uint8Array,
-  claim: (path: string) => void = () => {},
+  claim: (path: string) => void | Promise<void> = () => {},
 ): Promise<string> {
   let path = wanted;
   await written(wanted, bytes, async (partial) => {
     for (let count = 1; ; count++) {
       path = count === 1 ? wanted : withSuffix(wanted, `-${count}`);
-      claim(path);
+      if (existsSync(path)) continue;
+      await claim(path);
       if (await giveName(partial, path)) return;
     }
   });
   return path;
 }
 
-/** Removes what writers that ended left behind, of any file or of the one named. Call it while nobody writes there. */
-export async function removePartialFiles(folder: string, fileName = ""): Promise<void> {
+/** The engine's own temporary names (addon/src/files/safetensors_writer.cpp). */
+const enginePartial = /\.part-\d+-\d+$/;
+
+/** Removes what writers that ended left behind. Call it on folders of the library while nobody writes there. */
+export async function removePartialFiles(folder: string): Promise<void> {
   const names = await readdir(folder).catch(() => []);
-  const prefix = fileName === "" ? "." : `.${fileName}.`;
   for (const name of names)
-    if (name.startsWith(prefix) && name.endsWith(partialSuffix)) await rm(join(folder, name), { force: true });
+    if ((name.startsWith(".") && name.endsWith(partialSuffix)) || enginePartial.test(name))
+      await rm(join(folder, name), { force: true });
+}
+
+/** The same for one file in a folder of the user's. */
+export async function removePartialsOf(path: string): Promise<void> {
+  const names = await readdir(dirname(path)).catch(() => []);
+  const prefix = `.${basename(path)}.`;
+  for (const name of names)
+    if (name.startsWith(prefix) && name.endsWith(partialSuffix)) await rm(join(dirname(path), name), { force: true });
 }
 
 /** "clip.mp4" and "-2" to "clip-2.mp4". */
@@ -93,6 +106,7 @@ async function syncFolder(folder: string): Promise<void> {
 }
 
 function describe(error: unknown, path: string, bytes: number): RushesError {
+  if (error instanceof RushesError) return error;
   const { code, detail } = asRushesError(error);
   if (code === "disk.full")
     return new RushesError("disk.full", {

@@ -39,6 +39,8 @@ export interface WaitOptions {
   /** Aborting cancels the job. */
   signal?: AbortSignal;
   onEvent?: (event: JobEvent) => void;
+  /** Ask for a preview event after each step, which costs some time; for jobs that run in this process. */
+  preview?: boolean;
 }
 
 export interface BenchOptions {
@@ -47,11 +49,15 @@ export interface BenchOptions {
   threads?: number;
   /** A few seconds instead of minutes. */
   quick?: boolean;
+  /** Ends the benchmark; it rejects with job.cancelled. */
+  signal?: AbortSignal;
 }
 
 export interface StudioOptions {
   /** Absent: RUSHES_LIBRARY, else Videos/Rushes in the home folder. */
   libraryFolder?: string;
+  /** Absent: RUSHES_ADDON, else the project's build/Release/rushes.node. */
+  addonPath?: string;
 }
 
 export interface Studio {

@@ -100,8 +100,7 @@ export function moveJob(database: HistoryDatabase, id: number, move: Move): bool
   return database
     .transaction((): boolean => {
       const row = database.prepare("SELECT state, runner FROM jobs WHERE id = ?").get(id) as
-        | { state: JobState; runner: string | null }
-        | undefined;
+        { state: JobState; runner: string | null } | undefined;
       if (!row) throw unknownJob(id);
       if (!mayMove(row.state, move.to) || (move.runner !== undefined && row.runner !== move.runner)) return false;
       const error = move.error;

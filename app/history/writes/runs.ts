@@ -16,7 +16,8 @@ export const nextQueued = "SELECT id FROM jobs WHERE state = 'queued' ORDER BY p
 export function takeNextJob(database: HistoryDatabase, runner: string, now = Date.now()): number | null {
   return database
     .transaction((): number | null => {
-      const lease = database.prepare("SELECT token FROM runner_lease WHERE id = 1").get() as { token: string } | undefined;
+      const lease = database.prepare("SELECT token FROM runner_lease WHERE id = 1").get() as
+        { token: string } | undefined;
       const row = database.prepare(nextQueued).get() as { id: number } | undefined;
       if (lease?.token !== runner || !row) return null;
       database
@@ -34,8 +35,7 @@ export function takeNextJob(database: HistoryDatabase, runner: string, now = Dat
 /** What the runner polls: false in `mine` means that another process took the job over. */
 export function readOrders(database: HistoryDatabase, id: number, runner: string): { mine: boolean; cancel: boolean } {
   const row = database.prepare("SELECT runner, cancel_requested FROM jobs WHERE id = ?").get(id) as
-    | { runner: string | null; cancel_requested: number }
-    | undefined;
+    { runner: string | null; cancel_requested: number } | undefined;
   return { mine: row?.runner === runner, cancel: row?.cancel_requested === 1 };
 }
 

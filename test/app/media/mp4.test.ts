@@ -9,7 +9,13 @@ const record: VideoRecord = {
   rushes: 1,
   job: "5c2f",
   model: "demo",
-  settings: { prompt: 'A "red" ball \\ 红球 🎾 \n second line', seed: 9007199254740991, slaTopk: 0.1, ode: false, image: null },
+  settings: {
+    prompt: 'A "red" ball \\ 红球 🎾 \n second line',
+    seed: 9007199254740991,
+    slaTopk: 0.1,
+    ode: false,
+    image: null,
+  },
 };
 
 describe("the video file", () => {
@@ -23,7 +29,10 @@ describe("the video file", () => {
     [16, 16, 81],
   ])("%ix%i with %i frames reads cleanly in ffprobe", async (width, height, frameCount) => {
     const path = join(folder, `${width}x${height}.mp4`);
-    writeFileSync(path, await muxVideo(encodedClip(width, height, frameCount), { width, height, frameRate: 16 }, record));
+    writeFileSync(
+      path,
+      await muxVideo(encodedClip(width, height, frameCount), { width, height, frameRate: 16 }, record),
+    );
     expect(probe(path)).toMatchObject({
       codec_name: "h264",
       pix_fmt: "yuv420p",

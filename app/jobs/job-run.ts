@@ -1,0 +1,349 @@
+// One attempt at one job: asks the engine, writes down what it says, saves the video, and says how the attempt ended.
+import { appendFile } from "node:fs/promises";
+import { existsSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { asRushesError, RushesError } from "../../contract/errors.ts";
+import type { Job, JobEvent, JobLogLine, JobProgress, JobStage, JobState } from "../../contract/job.ts";
+import { engineSettings } from "../../contract/settings/derive.ts";
+import type { EngineEvent, GenerateReport, ModelFiles, Plan } from "../engine/addon.ts";
+import type { EngineClient } from "../engine/client.ts";
+import type { CallEvent } from "../engine/messages.ts";
+import type { HistoryDatabase } from "../history/database.ts";
+import { readJob, readStepLatents, readTokenIds } from "../history/reads/jobs.ts";
+import { moveJob, unknownJob, updateSettings } from "../history/writes/jobs.ts";
+import {
+  readOrders,
+  writeCrash,
+  writeFacts,
+  writeLatentsPath,
+  writeLog,
+  writeProgress,
+  writeResume,
+  writeStages,
+  writeStepLatents,
+} from "../history/writes/runs.ts";
+import type { VideoPacket } from "../media/mp4.ts";
+import type { Picture } from "../media/poster.ts";
+import { embeddingName, fingerprint } from "../models/fingerprint.ts";
+import { ProgressMeter } from "./job-progress.ts";
+import type { LibraryFiles } from "./library-files.ts";
+import { findResumePoint, type ResumePoint } from "./resume-point.ts";
+import { adoptVideo, discardPending, saveVideo } from "./save-video.ts";
+
+/** What a run works with. */
+export interface RunTools {
+  database: HistoryDatabase;
+  files: LibraryFiles;
+  engine: EngineClient;
+  /** The lease's token. */
+  runner: string;
+  emit: (event: JobEvent) => void;
+  /** Whether anybody looks at previews. */
+  previews: () => boolean;
+}
+
+/** Why a run is ended from outside: the user cancels, the program closes, another process runs the job now, or the
+ * history cannot be written. */
+export type EndReason = "cancel" | "stop" | "lost" | RushesError;
+
+/** How often progress and log are written down and orders are read, milliseconds. */
+const tickPeriod = 150;
+
+export class JobRun {
+  readonly #tools: RunTools;
+  readonly #id: number;
+  readonly #controller = new AbortController();
+  #job: Job;
+  #meter = new ProgressMeter(null, [], Date.now());
+  #progress: JobProgress | null = null;
+  #unwrittenProgress = false;
+  #unwrittenLog: JobLogLine[] = [];
+  #stages: { stage: JobStage; from: number; to: number }[] = [];
+  #recordedSteps = 0;
+  #packets: VideoPacket[] = [];
+  #poster: Picture | null = null;
+
+  constructor(tools: RunTools, id: number) {
+    this.#tools = tools;
+    this.#id = id;
+    this.#job = this.#read();
+  }
+
+  get id(): number {
+    return this.#id;
+  }
+
+  /** Ends the run; it settles within a second. */
+  end(reason: EndReason): void {
+    this.#controller.abort(reason);
+  }
+
+  /** Runs the attempt to its end. Rejects only when the end cannot be written down. */
+  async run(): Promise<void> {
+    const { database } = this.#tools;
+    this.#emitState("running", "");
+    const ticks = setInterval(() => this.#tick(), tickPeriod);
+    try {
+      if (!(await adoptVideo(database, this.#job))) await this.#make();
+      this.#flush();
+      this.#move("done", "");
+    } catch (error) {
+      await this.#failed(asRushesError(error));
+    } finally {
+      clearInterval(ticks);
+    }
+  }
+
+  async #make(): Promise<void> {
+    const { database, files } = this.#tools;
+    const report = await this.#compute();
+    this.#writeReport(report);
+    this.#job = this.#read();
+    if (this.#packets.length !== report.frames || !this.#poster)
+      throw new RushesError("engine.internal", {
+        sentence: `The engine gave ${this.#packets.length} encoded frames of ${report.frames}.`,
+        advice: this.#packets.length === 0 ? "Run `rushes doctor`: the H.264 encoder may be missing." : undefined,
+      });
+    this.#advance("save", 0, 0, 0);
+    const { width, height } = report;
+    await saveVideo(database, files, this.#job, { packets: this.#packets, poster: this.#poster, width, height });
+    this.#advance("save", 1, 0, 0);
+    this.#writeStages(report);
+  }
+
+  /** The engine's part: everything, or what an earlier attempt left to do. */
+  async #compute(): Promise<GenerateReport> {
+    const { database, engine, files } = this.#tools;
+    const job = this.#job;
+    const modelFiles: ModelFiles = job.files;
+    const settings = engineSettings(job.settings);
+    const point = findResumePoint(job, readStepLatents(database, job.id));
+    this.#noteResume(point);
+    if (job.kind === "decode" && point.kind !== "latents") throw new RushesError("latents.missing");
+    const ids = readTokenIds(database, job.id);
+    const signal = this.#controller.signal;
+    const onEvent = (event: CallEvent) => this.#hear(event);
+
+    const plan = await engine.call("plan", [modelFiles, settings, ids.length], { signal });
+    this.#startMeter(plan, point);
+    if (point.kind === "latents") return engine.call("decode", [modelFiles, point.path, settings], { signal, onEvent });
+    const encoder = await fingerprint(job.files.textEncoder);
+    const request = {
+      settings,
+      ids,
+      embeddingPath: files.embeddingPath(embeddingName(ids, encoder, job.files.textLength, job.settings)),
+      latentsPath: files.latentsPath(job),
+      stepLatentsPrefix: files.stepLatentsPrefix(job),
+      preview: this.#tools.previews(),
+      ...(point.kind === "step" ? { resumePath: point.path, startStep: point.step } : {}),
+    };
+    return engine.call("generate", [modelFiles, request], { signal, onEvent });
+  }
+
+  #noteResume(point: ResumePoint): void {
+    const step = point.kind === "step" ? point.step : point.kind === "latents" ? this.#job.settings.numSteps : 0;
+    this.#recordedSteps = step;
+    const resumed = this.#job.kind === "decode" ? 0 : step;
+    writeResume(this.#tools.database, this.#id, resumed);
+    if (point.kind === "step") this.#log("info", `Continues after step ${step}.`);
+    else if (point.kind === "latents" && this.#job.kind === "generate")
+      this.#log("info", "Continues with decoding: the latents are saved.");
+  }
+
+  #startMeter(plan: Plan, point: ResumePoint): void {
+    const skipped: JobStage[] = point.kind === "latents" ? ["text", "load", "sample"] : [];
+    this.#meter = new ProgressMeter(plan.stages, skipped, Date.now());
+    writeFacts(this.#tools.database, this.#id, {
+      warnings: this.#job.warnings,
+      int8: this.#job.int8,
+      plannedSeconds: plan.seconds,
+      plannedPeakBytes: plan.peakBytes,
+    });
+  }
+
+  #hear(event: CallEvent): void {
+    try {
+      this.#note(event);
+    } catch (error) {
+      this.end(asRushesError(error));
+    }
+  }
+
+  #note(event: CallEvent): void {
+    switch (event.kind) {
+      case "progress":
+        return this.#heardProgress(event);
+      case "log":
+        return this.#log(event.level, event.line);
+      case "packet": {
+        const { data, keyFrame, frame } = event;
+        this.#packets.push({ data, keyFrame, frame });
+        return;
+      }
+      case "poster":
+        this.#poster = { rgb: event.rgb, width: event.width, height: event.height };
+        return;
+      case "preview": {
+        const { step, rgb, width, height } = event;
+        this.#recordSteps(step);
+        this.#tools.emit({ kind: "preview", jobId: this.#id, step, rgb, width, height });
+        return;
+      }
+      case "line":
+        return;
+    }
+  }
+
+  #heardProgress({ stage, fraction, step, steps }: Extract<EngineEvent, { kind: "progress" }>): void {
+    if (stage === "sample") this.#recordSteps(step - 1);
+    if (stage === "decode") {
+      this.#recordSteps(this.#job.settings.numSteps);
+      this.#recordLatents();
+    }
+    this.#advance(stage, fraction, step, steps);
+  }
+
+  /** Writes down the steps up to this one whose latents are on the disk. */
+  #recordSteps(upTo: number): void {
+    if (this.#job.kind === "decode") return;
+    for (let step = this.#recordedSteps + 1; step <= upTo; step++) {
+      const path = this.#tools.files.stepLatentsPath(this.#job, step);
+      const facts = statSync(path, { throwIfNoEntry: false });
+      if (!facts) return;
+      writeStepLatents(this.#tools.database, this.#id, { step, path, bytes: facts.size, createdAt: Date.now() });
+      this.#recordedSteps = step;
+    }
+  }
+
+  #recordLatents(): void {
+    const path = this.#tools.files.latentsPath(this.#job);
+    if (this.#job.latentsPath !== null || this.#job.kind === "decode" || !existsSync(path)) return;
+    writeLatentsPath(this.#tools.database, this.#id, path);
+    this.#job = { ...this.#job, latentsPath: path };
+  }
+
+  #advance(stage: JobStage, fraction: number, step: number, steps: number): void {
+    const now = Date.now();
+    const last = this.#stages.at(-1);
+    if (last?.stage === stage) last.to = now;
+    else {
+      if (last) last.to = now;
+      this.#stages.push({ stage, from: now, to: now });
+    }
+    this.#progress = this.#meter.at(stage, fraction, step, steps, now);
+    this.#unwrittenProgress = true;
+    this.#tools.emit({ kind: "progress", jobId: this.#id, progress: this.#progress });
+  }
+
+  #log(level: JobLogLine["level"], line: string): void {
+    this.#unwrittenLog.push({ at: Date.now(), level, line });
+    this.#tools.emit({ kind: "log", jobId: this.#id, level, line });
+  }
+
+  /** Writes what has come in, and reads whether somebody wants the job to end. */
+  #tick(): void {
+    try {
+      this.#flush();
+      const { mine, cancel } = readOrders(this.#tools.database, this.#id, this.#tools.runner);
+      if (!mine) this.end("lost");
+      else if (cancel) this.end("cancel");
+    } catch (error) {
+      this.end(asRushesError(error));
+    }
+  }
+
+  #flush(): void {
+    const { database } = this.#tools;
+    const lines = this.#unwrittenLog;
+    this.#unwrittenLog = [];
+    if (lines.length > 0) writeLog(database, this.#id, lines);
+    if (this.#unwrittenProgress && this.#progress) writeProgress(database, this.#id, this.#progress);
+    this.#unwrittenProgress = false;
+  }
+
+  #writeReport(report: GenerateReport): void {
+    const { database } = this.#tools;
+    this.#recordSteps(report.settings.numSteps);
+    this.#recordLatents();
+    updateSettings(database, this.#id, { ...this.#job.settings, ...report.settings });
+    const { int8 } = report;
+    writeFacts(database, this.#id, {
+      warnings: [...new Set([...this.#job.warnings, ...report.warnings])],
+      int8: int8 && { layers: int8.layers, bytes16: int8.bytes16, bytes: int8.bytes },
+      plannedSeconds: report.plan.seconds,
+      plannedPeakBytes: report.plan.peakBytes,
+    });
+    this.#writeStages(report);
+  }
+
+  /** The engine's figures where it gave them, else the times seen from here. */
+  #writeStages(report: GenerateReport | null): void {
+    const planned = new Map((report?.plan.stages ?? []).map((stage) => [stage.stage as JobStage, stage]));
+    const own = this.#stages.map(({ stage, from, to }) => ({
+      stage,
+      seconds: (to - from) / 1000,
+      peakBytes: null,
+    }));
+    const measured = report?.stages ?? own.filter(({ stage }) => stage !== "save");
+    const stages = [...measured, ...own.filter(({ stage }) => stage === "save")];
+    writeStages(
+      this.#tools.database,
+      this.#id,
+      this.#job.attempts,
+      stages.map(({ stage, seconds, peakBytes }) => ({
+        stage,
+        seconds,
+        peakBytes,
+        plannedSeconds: planned.get(stage)?.seconds ?? null,
+        plannedBytes: planned.get(stage)?.peakBytes ?? null,
+      })),
+    );
+  }
+
+  async #failed(error: RushesError): Promise<void> {
+    const reason: unknown = this.#controller.signal.aborted ? this.#controller.signal.reason : null;
+    if (reason === "lost") return;
+    if (this.#stages.length > 0 && this.#read().video === null) this.#writeStages(null);
+    this.#flush();
+    if (reason === "stop") return this.#move("queued", "the program was closed");
+    if (reason === "cancel" || (error.code === "job.cancelled" && reason === null)) {
+      await discardPending(this.#read());
+      return this.#move("cancelled", "");
+    }
+    const cause = reason instanceof RushesError ? reason : error;
+    if (cause.code === "engine.crashed") {
+      await this.#keepCrash(cause);
+      if (this.#mayContinue()) return this.#move("queued", "the engine's process ended; continues once more");
+    }
+    await discardPending(this.#read());
+    this.#move("failed", "", cause);
+  }
+
+  /** An engine that died is asked once more, if work done is lost otherwise. */
+  #mayContinue(): boolean {
+    const { database } = this.#tools;
+    const crashes = writeCrash(database, this.#id);
+    return crashes === 1 && findResumePoint(this.#read(), readStepLatents(database, this.#id)).kind !== "start";
+  }
+
+  async #keepCrash(error: RushesError): Promise<void> {
+    const lines = `${new Date().toISOString()} job ${this.#id}: ${error.detail}\n`;
+    await appendFile(join(this.#tools.files.logs, "engine.log"), lines).catch(() => {});
+  }
+
+  #move(to: JobState, note: string, error?: RushesError): void {
+    const { database, runner } = this.#tools;
+    const moved = moveJob(database, this.#id, { to, note, runner, ...(error ? { error: error.toJSON() } : {}) });
+    if (moved) this.#emitState(to, note);
+  }
+
+  #emitState(state: JobState, note: string): void {
+    this.#tools.emit({ kind: "state", jobId: this.#id, state, note });
+  }
+
+  #read(): Job {
+    const job = readJob(this.#tools.database, this.#id);
+    if (!job) throw unknownJob(this.#id);
+    return job;
+  }
+}

@@ -1,0 +1,67 @@
+// Where the files of a library lie, and how a job's files are named.
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { RushesError } from "../../contract/errors.ts";
+import type { Job } from "../../contract/job.ts";
+
+export class LibraryFiles {
+  readonly folder: string;
+  readonly database: string;
+  readonly videos: string;
+  readonly latents: string;
+  readonly embeddings: string;
+  readonly logs: string;
+
+  constructor(folder: string) {
+    this.folder = folder;
+    this.database = join(folder, "rushes.db");
+    this.videos = join(folder, "videos");
+    this.latents = join(folder, "latents");
+    this.embeddings = join(folder, "cache", "embeddings");
+    this.logs = join(folder, "logs");
+  }
+
+  /** Makes the folders that are missing; throws file.unwritable. */
+  make(): void {
+    for (const folder of [this.folder, this.videos, this.latents, this.embeddings, this.logs]) {
+      try {
+        mkdirSync(folder, { recursive: true });
+      } catch (error) {
+        throw new RushesError("file.unwritable", {
+          sentence: `The library folder ${folder} cannot be made.`,
+          advice: "Choose a library folder you may write to, with --library or RUSHES_LIBRARY.",
+          detail: error instanceof Error ? error.message : String(error),
+        });
+      }
+    }
+  }
+
+  /** The name a job's video wants; it gets a suffix when it is taken. */
+  videoPath(job: Pick<Job, "createdAt" | "mode" | "seed">): string {
+    return join(this.videos, `${timeStamp(new Date(job.createdAt))}_${job.mode}_${job.seed}.mp4`);
+  }
+
+  /** Latents carry the job's uid: ids start again when the history is lost and the files are not. */
+  latentsPath(job: Pick<Job, "uid">): string {
+    return join(this.latents, `${job.uid}.safetensors`);
+  }
+
+  stepLatentsPrefix(job: Pick<Job, "uid">): string {
+    return join(this.latents, job.uid);
+  }
+
+  stepLatentsPath(job: Pick<Job, "uid">, step: number): string {
+    return `${this.stepLatentsPrefix(job)}-step${step}.safetensors`;
+  }
+
+  embeddingPath(name: string): string {
+    return join(this.embeddings, name);
+  }
+}
+
+/** YYYY-MM-DD_HHMMSS in local time. */
+export function timeStamp(date: Date): string {
+  const two = (value: number) => String(value).padStart(2, "0");
+  const day = `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())}`;
+  return `${day}_${two(date.getHours())}${two(date.getMinutes())}${two(date.getSeconds())}`;
+}

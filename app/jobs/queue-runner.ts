@@ -1,0 +1,99 @@
+// Runs a library's queue while somebody here waits for it: holds the lease, takes jobs in their order, one at a time.
+import { randomUUID } from "node:crypto";
+import { setTimeout as sleep } from "node:timers/promises";
+import { ownIdentity } from "../history/process-identity.ts";
+import { giveBackLease, keepLease, type Lease, takeLease } from "../history/writes/lease.ts";
+import { takeNextJob } from "../history/writes/runs.ts";
+import { removePartialFiles } from "../media/whole-file.ts";
+import { JobRun, type RunTools } from "./job-run.ts";
+import { deleteOldLatents } from "./latents-policy.ts";
+
+const heartbeatPeriod = 2000;
+/** How often a process that waits for the lease, or for a job to come, looks again. */
+const lookPeriod = 100;
+
+export class QueueRunner {
+  readonly #tools: Omit<RunTools, "runner">;
+  readonly #lease: Lease = { token: randomUUID(), ...ownIdentity() };
+  readonly #ranHere = new Set<number>();
+  #held = false;
+  #stopped = false;
+  #run: JobRun | null = null;
+  #pump: Promise<void> | null = null;
+
+  constructor(tools: Omit<RunTools, "runner">) {
+    this.#tools = tools;
+  }
+
+  /** True for jobs whose events were emitted by this process. */
+  ranHere(id: number): boolean {
+    return this.#ranHere.has(id);
+  }
+
+  /** Runs jobs, as long as the lease can be had, until `wanted` says no. Calls while it runs share its end. */
+  pump(wanted: () => boolean): Promise<void> {
+    this.#pump ??= this.#work(wanted).finally(() => (this.#pump = null));
+    return this.#pump;
+  }
+
+  /** Cancels the job if it runs here: the history's flag would be read a moment later. */
+  cancel(id: number): void {
+    if (this.#run?.id === id) this.#run.end("cancel");
+  }
+
+  /** Puts the running job back into the queue and gives the lease back. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    this.#run?.end("stop");
+    await this.#pump?.catch(() => {});
+  }
+
+  async #work(wanted: () => boolean): Promise<void> {
+    const heartbeat = setInterval(() => this.#beat(), heartbeatPeriod);
+    try {
+      while (wanted() && !this.#stopped) {
+        const id = (await this.#hold()) ? takeNextJob(this.#tools.database, this.#lease.token) : null;
+        if (id === null) {
+          await sleep(lookPeriod);
+          continue;
+        }
+        this.#ranHere.add(id);
+        this.#run = new JobRun({ ...this.#tools, runner: this.#lease.token }, id);
+        try {
+          await this.#run.run();
+        } finally {
+          this.#run = null;
+        }
+      }
+    } finally {
+      clearInterval(heartbeat);
+      if (this.#held) giveBackLease(this.#tools.database, this.#lease.token);
+      this.#held = false;
+    }
+  }
+
+  /** Takes the lease, or keeps it; whoever takes it clears up after the last holder. */
+  async #hold(): Promise<boolean> {
+    if (this.#held) return true;
+    const { taken, recovered } = takeLease(this.#tools.database, this.#lease);
+    if (!taken) return false;
+    this.#held = true;
+    for (const folder of [this.#tools.files.videos, this.#tools.files.latents, this.#tools.files.embeddings])
+      await removePartialFiles(folder);
+    await deleteOldLatents(this.#tools.database);
+    for (const jobId of recovered)
+      this.#tools.emit({ kind: "state", jobId, state: "queued", note: "the program that ran it ended" });
+    return true;
+  }
+
+  #beat(): void {
+    if (!this.#held) return;
+    try {
+      if (keepLease(this.#tools.database, this.#lease.token)) return;
+      this.#held = false;
+      this.#run?.end("lost");
+    } catch {
+      // The history cannot be written just now; the run's own writes will say so.
+    }
+  }
+}
