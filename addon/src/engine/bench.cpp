@@ -10,7 +10,7 @@ namespace rushes {
 namespace {
 
 // Every operation that has benchmark cases (engine/bench/<operation>.cpp).
-const std::vector<void (*)(Bench&)> kOperations = {bench_linear, bench_attention};
+const std::vector<void (*)(Bench&)> kOperations = {bench_linear, bench_attention, bench_convolution};
 
 CpuFeatures limited_features(const std::string& isa) {
   const CpuFeatures& host = CpuFeatures::host();

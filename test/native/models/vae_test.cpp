@@ -144,7 +144,7 @@ TEST_CASE("a clip's beginning does not depend on what follows, nor on the thread
     const Tensor whole = decode(context, *vae, longer);
     CHECK(same_bytes(whole.rows(0, 5), decode(context, *vae, shorter)));
     CHECK(same_bytes(whole, decode(make_context(Backend::cpu, compute, 1), *vae, longer)));
-    CHECK(same_bytes(whole, decode(make_context(Backend::cpu, compute, 5), *vae, longer)));
+    CHECK(same_bytes(whole, decode(make_context(Backend::cpu, compute, 3), *vae, longer)));
     for (int64_t i = 0; i < whole.count(); ++i) REQUIRE(std::abs(whole.data<float>()[i]) <= 1.0f);
     const Tensor latents = vae->encode(context, whole);
     const Tensor start = vae->encode(context, whole.rows(0, 9));

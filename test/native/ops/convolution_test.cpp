@@ -6,6 +6,9 @@
 #include <atomic>
 #include <cstring>
 
+#include "instruction_models.h"
+#include "ops/convolution/convolution_amx_body.h"
+#include "ops/convolution/convolution_packed.h"
 #include "runtime/random.h"
 
 using namespace rushes;
@@ -42,6 +45,21 @@ TEST_CASE("every convolution and channel norm kernel of this machine agrees with
       CAPTURE(check.case_text);
       CHECK(check.relative_error(threads) <= check.tolerance);
     }
+}
+
+TEST_CASE("the AMX kernel is right on a model of its instructions") {
+  static convolution_tiles::TileKernel kernel = convolution_tiles::amx_kernel<check::TilesModel>();
+  kernel.store = convolution_tiles::kPortable.store;
+  kernel.to_bf16 = convolution_tiles::kPortable.to_bf16;
+  kernel.to_f32 = convolution_tiles::kPortable.to_f32;
+  std::vector<KernelCheck> checks;
+  convolution_tiles::append_kernel_checks({{"convolution", "convolution_bf16_amx", Backend::cpu, Isa::portable}, &kernel},
+                                          DType::bf16, checks);
+  REQUIRE(checks.size() > 5);
+  for (const auto& check : checks) {
+    CAPTURE(check.case_text);
+    CHECK(check.relative_error(2) <= check.tolerance);
+  }
 }
 
 TEST_CASE("the same bits for any thread count, f32 and bf16, forced paths included") {

@@ -27,6 +27,7 @@ const std::vector<KernelEntry>& convolution_kernels(DType compute) {
       {{"convolution", "convolution_bf16_widened_avx2", Backend::cpu, Isa::avx2}, &kAvx2},
       {{"convolution", "convolution_bf16_widened_avx512", Backend::cpu, Isa::avx512}, &kAvx512},
       {{"convolution", "convolution_bf16_avx512_bf16", Backend::cpu, Isa::avx512_bf16}, &kAvx512Bf16},
+      {{"convolution", "convolution_bf16_amx", Backend::cpu, Isa::amx}, &kAmx},
 #endif
   };
   return compute == DType::bf16 ? bf16 : f32;

@@ -91,15 +91,17 @@ double run_norm(const NormEntry& entry, int64_t channels, DType type) {
 
 }  // namespace
 
+void convolution_tiles::append_kernel_checks(const KernelEntry& entry, DType compute, std::vector<KernelCheck>& checks) {
+  for (const Case& c : kCases)
+    checks.push_back({entry.info, text(c), 1e-5, [entry, &c, compute](int threads) {
+                        return run_convolution(entry, c, compute, threads);
+                      }});
+}
+
 void append_convolution_checks(const CpuFeatures& features, std::vector<KernelCheck>& checks) {
   for (const DType compute : {DType::f32, DType::bf16})
-    for (const auto& entry : convolution_kernels(compute)) {
-      if (entry.info.backend != Backend::cpu || !features.supports(entry.info.isa)) continue;
-      for (const Case& c : kCases)
-        checks.push_back({entry.info, text(c), 1e-5, [&entry, &c, compute](int threads) {
-                            return run_convolution(entry, c, compute, threads);
-                          }});
-    }
+    for (const auto& entry : convolution_kernels(compute))
+      if (entry.info.backend == Backend::cpu && features.supports(entry.info.isa)) append_kernel_checks(entry, compute, checks);
   for (const auto& entry : channel_norm_kernels()) {
     if (entry.info.backend != Backend::cpu || !features.supports(entry.info.isa)) continue;
     for (const int64_t channels : {16, 27, 384})

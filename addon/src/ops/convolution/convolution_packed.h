@@ -56,6 +56,9 @@ void convolve(const Context& context, const Geometry& geometry);
 void convolve_tiles(const Context& context, const Geometry& geometry, const Segments& segments, std::byte* scratch);
 void convolve_reference(const Context& context, const Geometry& geometry);
 
+/// The checks of one entry, which need not be in the table (tests give a model of instructions that are not at hand).
+void append_kernel_checks(const KernelEntry& entry, DType compute, std::vector<KernelCheck>& checks);
+
 using NormEntry = Kernel<void (*)(const NormCall&)>;
 const std::vector<NormEntry>& channel_norm_kernels();
 void channel_norm_reference(const NormCall& call);
