@@ -17,8 +17,12 @@ namespace {
 
 const std::map<std::string, void (*)(const Case&, Report&)>& kinds() {
   static const std::map<std::string, void (*)(const Case&, Report&)> table = {
-      {"noise", run_noise}, {"time_steps", run_time_steps}, {"int8_linear", run_int8_linear},
-      {"sla", run_sla},     {"umt5", run_umt5},             {"dit", run_dit},
+      {"noise", run_noise},
+      {"time_steps", run_time_steps},
+      {"int8_linear", run_int8_linear},
+      {"sla", run_sla},
+      {"umt5", run_umt5},
+      {"dit", run_dit},
   };
   return table;
 }
@@ -61,7 +65,8 @@ void Report::line(const std::string& name, const Setup& setup, std::string_view 
   std::fflush(stdout);
 }
 
-void Report::check(const std::string& name, const Setup& setup, std::string_view variant, double error, double tolerance) {
+void Report::check(const std::string& name, const Setup& setup, std::string_view variant, double error,
+                   double tolerance) {
   line(name, setup, variant, error, "<=", tolerance, error <= tolerance);
 }
 
@@ -117,7 +122,8 @@ int run_golden(int count, char** folders) {
   std::vector<std::filesystem::path> cases;
   for (int i = 0; i < count; ++i) {
     const std::filesystem::path folder = folders[i];
-    if (std::filesystem::exists(folder / "case.json")) cases.push_back(folder);
+    if (std::filesystem::exists(folder / "case.json"))
+      cases.push_back(folder);
     else if (std::filesystem::is_directory(folder))
       for (const auto& entry : std::filesystem::directory_iterator(folder))
         if (std::filesystem::exists(entry.path() / "case.json")) cases.push_back(entry.path());

@@ -26,7 +26,8 @@ class Report {
  public:
   void check(const std::string& name, const Setup& setup, std::string_view variant, double error, double tolerance);
   /// The same for a measure that must not be too low: a peak signal-to-noise ratio in dB.
-  void check_at_least(const std::string& name, const Setup& setup, std::string_view variant, double value, double bound);
+  void check_at_least(const std::string& name, const Setup& setup, std::string_view variant, double value,
+                      double bound);
   void skip(const std::string& name, std::string_view variant, std::string_view reason);
   void fail(const std::string& name, std::string_view what);
   int passed = 0, failed = 0, skipped = 0;

@@ -35,8 +35,7 @@ void run_umt5(const Case& golden, Report& report) {
 
 void run_dit(const Case& golden, Report& report) {
   const Tensor expected = golden.tensor("velocity", true);
-  const AttentionType attention =
-      golden.info().at("attention") == "sla" ? AttentionType::sla : AttentionType::original;
+  const AttentionType attention = golden.info().at("attention") == "sla" ? AttentionType::sla : AttentionType::original;
   auto compare = [&](const Setup& setup, std::string_view variant, const Tensor& out, double tolerance) {
     report.check(golden.name(), setup, variant, check::relative_error(out, expected), tolerance);
   };

@@ -12,7 +12,8 @@ namespace {
 double difference(const Tensor& out, const TensorView& expected) {
   const size_t size = dtype_size(expected.type), count = static_cast<size_t>(expected.count());
   size_t different = 0;
-  for (size_t i = 0; i < count; ++i) different += std::memcmp(out.raw() + i * size, expected.data + i * size, size) != 0;
+  for (size_t i = 0; i < count; ++i)
+    different += std::memcmp(out.raw() + i * size, expected.data + i * size, size) != 0;
   return static_cast<double>(different) / static_cast<double>(count);
 }
 
@@ -26,8 +27,10 @@ Tensor by_token(const Tensor& x, DType type) {
       for (int64_t i = 0; i < size; ++i) {
         const float value = x.data<float>()[(h * length + t) * size + i];
         const int64_t place = (t * heads + h) * size + i;
-        if (type == DType::f32) out.data<float>()[place] = value;
-        else out.data<bf16>()[place] = bf16(value);
+        if (type == DType::f32)
+          out.data<float>()[place] = value;
+        else
+          out.data<bf16>()[place] = bf16(value);
       }
   return out;
 }
@@ -60,7 +63,8 @@ void run_int8_linear(const Case& golden, Report& report) {
 
 void run_sla(const Case& golden, Report& report) {
   const int64_t heads = golden.view("q").shape[1];
-  const Tensor sparse = by_token(golden.tensor("sparse"), DType::f32), linear = by_token(golden.tensor("linear"), DType::f32);
+  const Tensor sparse = by_token(golden.tensor("sparse"), DType::f32),
+               linear = by_token(golden.tensor("linear"), DType::f32);
   const Tensor whole = by_token(golden.tensor("out"), DType::f32);
   const Tensor weight = golden.tensor("proj_weight"), bias = golden.tensor("proj_bias");
 

@@ -11,7 +11,8 @@ int64_t relative_position_bucket(int64_t offset, int64_t buckets) {
   if (distance < exact) return side + distance;
   // float32, as the reference: the logarithm decides where a bucket ends.
   const float place = std::log(static_cast<float>(distance) / static_cast<float>(exact)) /
-                      static_cast<float>(std::log(kFarthest / static_cast<double>(exact))) * static_cast<float>(half - exact);
+                      static_cast<float>(std::log(kFarthest / static_cast<double>(exact))) *
+                      static_cast<float>(half - exact);
   return side + std::min(half - 1, exact + static_cast<int64_t>(place));
 }
 

@@ -23,8 +23,7 @@ struct Layer {
 
 class LoadedUmt5 final : public Umt5 {
  public:
-  LoadedUmt5(const Context& context, OpenedWeights opened, LinearFormat format)
-      : weights_(std::move(opened.weights)) {
+  LoadedUmt5(const Context& context, OpenedWeights opened, LinearFormat format) : weights_(std::move(opened.weights)) {
     config_ = umt5_config(opened);
     for (int64_t i = 0; i < config_.layers; ++i) {
       const std::string block = "blocks." + std::to_string(i) + ".";
@@ -73,12 +72,13 @@ class LoadedUmt5 final : public Umt5 {
 
 void LoadedUmt5::require_ids(std::span<const int32_t> ids, int64_t text_len) const {
   if (ids.empty() || static_cast<int64_t>(ids.size()) > text_len)
-    throw Error("settings.invalid", "The text has " + std::to_string(ids.size()) +
-                                        " tokens; this model reads 1 to " + std::to_string(text_len) + ".");
+    throw Error("settings.invalid", "The text has " + std::to_string(ids.size()) + " tokens; this model reads 1 to " +
+                                        std::to_string(text_len) + ".");
   for (const int32_t id : ids)
     if (id < 0 || id >= config_.vocabulary)
-      throw Error("settings.invalid", "The token " + std::to_string(id) + " is outside the text encoder's vocabulary of " +
-                                          std::to_string(config_.vocabulary) + ".",
+      throw Error("settings.invalid",
+                  "The token " + std::to_string(id) + " is outside the text encoder's vocabulary of " +
+                      std::to_string(config_.vocabulary) + ".",
                   "The tokenizer and the text encoder belong to different models.");
 }
 
@@ -109,7 +109,8 @@ Tensor LoadedUmt5::encode(const Context& context, std::span<const int32_t> ids, 
   Tensor x = embed(context, ids);
   Tensor normed = context.allocate(context.compute, {length, dim});
   Tensor q = context.allocate(context.compute, {length, inner}), k = context.allocate(context.compute, {length, inner});
-  Tensor v = context.allocate(context.compute, {length, inner}), mixed = context.allocate(context.compute, {length, inner});
+  Tensor v = context.allocate(context.compute, {length, inner}),
+         mixed = context.allocate(context.compute, {length, inner});
   Tensor gate = context.allocate(context.compute, {length, config_.ffn});
   Tensor up = context.allocate(context.compute, {length, config_.ffn});
   Tensor bias = context.allocate(DType::f32, {config_.heads, 2 * length - 1});
@@ -138,7 +139,8 @@ Tensor LoadedUmt5::encode(const Context& context, std::span<const int32_t> ids, 
   if (!all_finite(context, real))
     throw Error("output.not_finite", "The text encoder gave a value that is not a number.",
                 "Choose fp32 precision, or check the text encoder's file.");
-  if (!context.dry_run) std::memset(out.rows(length, text_len).raw(), 0, static_cast<size_t>((text_len - length) * dim) * 4);
+  if (!context.dry_run)
+    std::memset(out.rows(length, text_len).raw(), 0, static_cast<size_t>((text_len - length) * dim) * 4);
   return out;
 }
 

@@ -16,7 +16,8 @@ struct Umt5Config {
 class Umt5 {
  public:
   /// Every size comes from the tensors' shapes. `format` is that of the linear layers.
-  static std::shared_ptr<Umt5> load(const Context& context, std::shared_ptr<const Checkpoint> file, LinearFormat format);
+  static std::shared_ptr<Umt5> load(const Context& context, std::shared_ptr<const Checkpoint> file,
+                                    LinearFormat format);
   virtual ~Umt5() = default;
   const Umt5Config& config() const { return config_; }
   /// ids: the real tokens, `</s>` included, 1..text_len of them, each < vocabulary (else settings.invalid).

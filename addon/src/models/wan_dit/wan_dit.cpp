@@ -12,8 +12,6 @@
 namespace rushes {
 namespace {
 
-std::string matrix_text(int64_t rows, int64_t columns) { return std::to_string(rows) + "x" + std::to_string(columns); }
-
 class LoadedWanDit final : public WanDit {
  public:
   LoadedWanDit(const Context& context, const OpenedWeights& opened, LinearFormat format,
@@ -28,7 +26,7 @@ class LoadedWanDit final : public WanDit {
  private:
   LoadedWanDit(const WanDitLoader& loader, const WanDitConfig& config, LinearFormat format,
                const std::function<void(double)>& progress);
-  void account(const Context& context, const DitBlock& block);
+  void account(const DitBlock& block);
   TokenGrid require_input(const Tensor& latents, const DitText& text, const DitAttention& attention) const;
 
   std::shared_ptr<Linear> patch_embedding_, text_embedding_[2], head_;
@@ -47,26 +45,25 @@ LoadedWanDit::LoadedWanDit(const WanDitLoader& loader, const WanDitConfig& confi
       head_modulation_(ModulationTable::load(loader, "head.modulation", {1})) {
   config_ = config;
   for (int64_t i = 0; i < config_.layers; ++i) {
-    account(loader.context(), blocks_.emplace_back(loader, i, format, config_.has_sla));
+    account(blocks_.emplace_back(loader, i, format, config_.has_sla));
     if (progress) progress(static_cast<double>(i + 1) / static_cast<double>(config_.layers));
   }
 }
 
-void LoadedWanDit::account(const Context& context, const DitBlock& block) {
+void LoadedWanDit::account(const DitBlock& block) {
   for (const Linear* layer : block.linears()) {
     bytes_16bit_ += layer->sixteen_bit_bytes();
     bytes_held_ += layer->resident_bytes;
     if (layer->format != LinearFormat::int8_tiles) continue;
     quantized_.push_back({layer->name, layer->out_features, layer->in_features});
-    if (context.debug)
-      context.debug("Int8 linear: " + layer->name + " [" + matrix_text(layer->out_features, layer->in_features) + "]");
   }
 }
 
 DitText LoadedWanDit::embed_text(const Context& context, const Tensor& text) const {
   if (text.rank() != 2 || text.type() != DType::f32 || text.size(1) != config_.text_dim)
-    throw Error("settings.invalid", "The text encoder gives " + shape_text(text.shape()) + ", the transformer reads rows of " +
-                                        std::to_string(config_.text_dim) + ".",
+    throw Error("settings.invalid",
+                "The text encoder gives " + shape_text(text.shape()) + ", the transformer reads rows of " +
+                    std::to_string(config_.text_dim) + ".",
                 "Choose the text encoder that belongs to this model.");
   Tensor rounded = context.allocate(context.compute, text.shape());
   convert(context, text, rounded);
@@ -80,8 +77,9 @@ DitText LoadedWanDit::embed_text(const Context& context, const Tensor& text) con
 TokenGrid LoadedWanDit::require_input(const Tensor& latents, const DitText& text, const DitAttention& attention) const {
   if (latents.rank() != 4 || latents.type() != DType::f32 || latents.size(0) != config_.in_channels ||
       latents.count() == 0 || latents.size(2) % 2 || latents.size(3) % 2)
-    throw Error("settings.invalid", "Latents of shape " + shape_text(latents.shape()) + " do not fit this model, which reads [" +
-                                        std::to_string(config_.in_channels) + ", frames, even height, even width].");
+    throw Error("settings.invalid", "Latents of shape " + shape_text(latents.shape()) +
+                                        " do not fit this model, which reads [" + std::to_string(config_.in_channels) +
+                                        ", frames, even height, even width].");
   if (text.rows.rank() != 2 || text.rows.size(1) != config_.dim || text.rows.size(0) == 0)
     throw Error("settings.invalid", "The text was embedded by another model.");
   if (attention.type != AttentionType::original && !config_.has_sla)
@@ -133,8 +131,8 @@ Tensor LoadedWanDit::velocity(const Context& context, const Tensor& latents, flo
 
 }  // namespace
 
-std::shared_ptr<WanDit> WanDit::load(const Context& context, std::shared_ptr<const Checkpoint> file, LinearFormat format,
-                                     const std::function<void(double)>& progress) {
+std::shared_ptr<WanDit> WanDit::load(const Context& context, std::shared_ptr<const Checkpoint> file,
+                                     LinearFormat format, const std::function<void(double)>& progress) {
   return std::make_shared<LoadedWanDit>(context, open_weights(std::move(file), "wan-dit"), format, progress);
 }
 

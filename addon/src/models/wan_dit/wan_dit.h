@@ -13,8 +13,8 @@ namespace rushes {
 struct WanDitConfig {
   int64_t dim = 0, heads = 0, head_size = 128, ffn = 0, layers = 0, in_channels = 0, out_channels = 0, text_dim = 0,
           frequency_dim = 256;
-  bool has_sla = false;            // proj_l present
-  bool has_image_branch = false;   // img_emb (2.1 I2V): recognised, refused by this version
+  bool has_sla = false;           // proj_l present
+  bool has_image_branch = false;  // img_emb (2.1 I2V): recognised, refused by this version
 };
 
 /// How one forward pass attends.
@@ -36,10 +36,10 @@ struct QuantizedLayer {
 
 class WanDit {
  public:
-  /// Every size comes from the tensors' shapes. `format` applies to the ten linears of each block; the rest (embeddings,
-  /// time projection, head) stays at context.compute precision.
-  static std::shared_ptr<WanDit> load(const Context& context, std::shared_ptr<const Checkpoint> file, LinearFormat format,
-                                      const std::function<void(double)>& progress = {});
+  /// Every size comes from the tensors' shapes. `format` applies to the ten linears of each block; the rest
+  /// (embeddings, time projection, head) stays at context.compute precision.
+  static std::shared_ptr<WanDit> load(const Context& context, std::shared_ptr<const Checkpoint> file,
+                                      LinearFormat format, const std::function<void(double)>& progress = {});
   virtual ~WanDit() = default;
   const WanDitConfig& config() const { return config_; }
   const std::vector<QuantizedLayer>& quantized_layers() const { return quantized_; }
@@ -49,8 +49,8 @@ class WanDit {
   /// text f32 [text_len, text_dim], the umT5 context with its zero rows -> what the blocks attend to. Once per job.
   virtual DitText embed_text(const Context& context, const Tensor& text) const = 0;
   /// latents f32 [in_channels, T, H, W] (H, W even), timestep 0..1000 -> velocity f32 [out_channels, T, H, W]. Calls
-  /// `progress` with 0..1 block by block and checks cancellation there. Errors: settings.invalid (a shape or an attention
-  /// this model does not have), output.not_finite (names the block).
+  /// `progress` with 0..1 block by block and checks cancellation there. Errors: settings.invalid (a shape or an
+  /// attention this model does not have), output.not_finite (names the block).
   virtual Tensor velocity(const Context& context, const Tensor& latents, float timestep, const DitText& text,
                           const DitAttention& attention, const std::function<void(double)>& progress = {}) const = 0;
   /// The same with the text embedded for this one call.

@@ -36,9 +36,11 @@ DitBuffers::DitBuffers(const Context& context, const WanDitConfig& config, int64
   modulation = context.allocate(DType::f32, {6, config.dim});
 }
 
-DitBlock::Attention DitBlock::Attention::load(const WanDitLoader& loader, const std::string& name, LinearFormat format) {
-  return {loader.linear(name + ".q", format), loader.linear(name + ".k", format), loader.linear(name + ".v", format),
-          loader.linear(name + ".o", format), loader.tensor(name + ".norm_q.weight"), loader.tensor(name + ".norm_k.weight")};
+DitBlock::Attention DitBlock::Attention::load(const WanDitLoader& loader, const std::string& name,
+                                              LinearFormat format) {
+  return {loader.linear(name + ".q", format),     loader.linear(name + ".k", format),
+          loader.linear(name + ".v", format),     loader.linear(name + ".o", format),
+          loader.tensor(name + ".norm_q.weight"), loader.tensor(name + ".norm_k.weight")};
 }
 
 DitBlock::DitBlock(const WanDitLoader& loader, int64_t index, LinearFormat format, bool has_sla) {

@@ -21,16 +21,17 @@ struct Modulation {
 struct ModulationTable {
   Tensor rows;
   /// `scale_rows` are those that hold a scale.
-  static ModulationTable load(const WanDitLoader& loader, const std::string& name, std::initializer_list<int64_t> scale_rows);
+  static ModulationTable load(const WanDitLoader& loader, const std::string& name,
+                              std::initializer_list<int64_t> scale_rows);
 };
 
 /// Memory that all blocks of a forward pass share.
 struct DitBuffers {
   DitBuffers(const Context& context, const WanDitConfig& config, int64_t tokens, int64_t text_rows);
-  Tensor normed, q, k, v;   // [tokens, dim]
-  Tensor text_k, text_v;    // [text_rows, dim]
-  Tensor hidden;            // [part of the tokens, ffn]
-  Tensor modulation;        // f32 [6, dim]
+  Tensor normed, q, k, v;  // [tokens, dim]
+  Tensor text_k, text_v;   // [text_rows, dim]
+  Tensor hidden;           // [part of the tokens, ffn]
+  Tensor modulation;       // f32 [6, dim]
 };
 
 /// What every block of one forward pass reads.
@@ -56,14 +57,16 @@ class DitBlock {
     Tensor norm_q, norm_k;  // f32 [dim]
     static Attention load(const WanDitLoader& loader, const std::string& name, LinearFormat format);
   };
-  void self_attention(const Context& context, const DitPass& pass, const Tensor& gate, DitBuffers& buffers, Tensor& x) const;
+  void self_attention(const Context& context, const DitPass& pass, const Tensor& gate, DitBuffers& buffers,
+                      Tensor& x) const;
   void cross_attention(const Context& context, const DitPass& pass, DitBuffers& buffers, Tensor& x) const;
   void feed_forward(const Context& context, const Tensor& gate, DitBuffers& buffers, Tensor& x) const;
 
   ModulationTable modulation_;
   Attention self_, cross_;
-  Tensor norm3_weight_, norm3_bias_;             // f32 [dim]
-  Tensor projection_weight_, projection_bias_;   // proj_l, f32 [head_size, head_size] and [head_size]; undefined without SLA
+  Tensor norm3_weight_, norm3_bias_;  // f32 [dim]
+  Tensor projection_weight_,
+      projection_bias_;  // proj_l, f32 [head_size, head_size] and [head_size]; undefined without SLA
   std::shared_ptr<Linear> up_, down_;
 };
 

@@ -11,7 +11,8 @@ struct TokenGrid {
   int64_t count() const { return frames * height * width; }
 };
 
-/// latents f32 [C, T, 2h, 2w] -> tokens [T*h*w, 4C], f32 or bf16; inside a token the channel is slowest: (c, row, column).
+/// latents f32 [C, T, 2h, 2w] -> tokens [T*h*w, 4C], f32 or bf16; inside a token the channel is slowest: (c, row,
+/// column).
 Tensor patches_of(const Context& context, const Tensor& latents, const TokenGrid& grid);
 
 /// tokens f32 [T*h*w, 4C] -> latents f32 [C, T, 2h, 2w]; inside a token the channel is fastest: (row, column, c).
