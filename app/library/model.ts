@@ -1,0 +1,206 @@
+// A model that is open in a studio: what `open` returns, and what the command line generates with.
+import { statSync } from "node:fs";
+import { resolve } from "node:path";
+import { asRushesError, RushesError } from "../../contract/errors.ts";
+import type { ModelChoice } from "../../contract/models.ts";
+import { isFinal, type Job, type JobDetail, type JobEvent, type JobProgress } from "../../contract/job.ts";
+import { checkSetting, type Settings } from "../../contract/settings/derive.ts";
+import type { Plan } from "../engine/addon.ts";
+import { type ResolvedSources, resolveSettings } from "../settings/resolve.ts";
+import { invalid, readNamedValues, type SettingSource } from "../settings/sources.ts";
+import type { JobRequest, Model as StudioModel, Studio } from "../studio/studio.ts";
+import { Video } from "./video.ts";
+
+export interface GenerateOptions {
+  /** Aborting cancels: the promise rejects with code job.cancelled. */
+  readonly signal?: AbortSignal | undefined;
+  readonly onProgress?: ((progress: JobProgress) => void) | undefined;
+}
+
+/** One prompt of several, with settings of its own. */
+export interface PromptRequest {
+  readonly prompt: string;
+  readonly settings?: Partial<Settings>;
+  /** An extra copy: a folder or a file. */
+  readonly savePath?: string | undefined;
+  /** Named in errors: "prompts.csv line 3". */
+  readonly origin?: string;
+}
+
+/** What became of one job: its video, or its error. */
+export interface Outcome {
+  readonly job: JobDetail;
+  readonly video: Video | null;
+  readonly error: RushesError | null;
+}
+
+export interface GenerateAllOptions {
+  readonly signal?: AbortSignal | undefined;
+  /** All jobs are accepted. */
+  readonly onAccepted?: ((jobs: readonly Job[], warnings: readonly string[]) => void) | undefined;
+  readonly onEvent?: ((event: JobEvent, index: number) => void) | undefined;
+  readonly onOutcome?: ((outcome: Outcome, index: number) => void) | undefined;
+}
+
+/** An open model. Its weights stay warm between generations until `close`. */
+export class Model {
+  readonly name: string;
+  readonly #studio: Studio;
+  readonly #choice: ModelChoice;
+  readonly #model: StudioModel;
+  readonly #sources: readonly SettingSource[];
+
+  /** `open` makes these. `sources` are the settings that hold for every generation, weakest first. */
+  constructor(studio: Studio, choice: ModelChoice, model: StudioModel, sources: readonly SettingSource[]) {
+    this.#studio = studio;
+    this.#choice = choice;
+    this.#model = model;
+    this.#sources = sources;
+    this.name = model.name;
+    this.resolve();
+  }
+
+  /** Makes one video. Rejects with a RushesError: settings.invalid and other refusals before anything is recorded, the
+   * job's own error (memory.exhausted, job.cancelled, ...) after it. */
+  async generate(prompt: string, settings: Partial<Settings> = {}, options: GenerateOptions = {}): Promise<Video> {
+    const { numSamples } = this.resolve(settings).settings;
+    if (numSamples !== 1) {
+      const sentence = `generate makes one video, not ${numSamples}.`;
+      throw new RushesError("settings.invalid", { sentence, advice: "Use generateAll for several samples." });
+    }
+    const [outcome] = await this.generateAll([{ prompt, settings }], {
+      signal: options.signal,
+      onEvent: (event) => {
+        if (event.kind === "progress") options.onProgress?.(event.progress);
+      },
+    });
+    if (outcome?.video) return outcome.video;
+    throw outcome?.error ?? new RushesError("engine.internal");
+  }
+
+  /** Makes every sample of every request, one after the other. All of them are accepted, or none and it rejects; after
+   * that a failed job stops no other, and its error is in its outcome. */
+  async generateAll(requests: readonly PromptRequest[], options: GenerateAllOptions = {}): Promise<Outcome[]> {
+    const { signal } = options;
+    const warnings = new Set<string>();
+    const jobRequests = numberCopies(requests.flatMap((request) => this.#jobRequests(request, warnings)));
+    const jobs = await untilAborted(this.#studio.enqueueAll(jobRequests), signal, (accepted) => {
+      for (const job of accepted) this.#studio.cancel(job.id);
+    });
+    options.onAccepted?.(jobs, [...warnings]);
+    const outcomes: Outcome[] = [];
+    for (const [index, job] of jobs.entries()) {
+      if (signal?.aborted) this.#studio.cancel(job.id);
+      const outcome = await waitForOutcome(this.#studio, job.id, signal, (event) => options.onEvent?.(event, index));
+      outcomes.push(outcome);
+      options.onOutcome?.(outcome, index);
+    }
+    return outcomes;
+  }
+
+  /** Predicted bytes and seconds of each stage, without running. */
+  async plan(settings: Partial<Settings> = {}, prompt = "a plan"): Promise<Plan> {
+    const [request] = this.#jobRequests({ prompt, settings: { ...settings, numSamples: 1 } }, new Set());
+    if (!request) throw new RushesError("engine.internal");
+    return await this.#studio.plan(request);
+  }
+
+  /** Every setting with its value and source for these settings. Throws settings.invalid or model.unsupported. */
+  resolve(settings: Partial<Settings> = {}, origin = "settings"): ResolvedSources {
+    const { values } = readNamedValues(defined(settings), origin, "value");
+    return resolveSettings([...this.#sources, { kind: "flag", origin, values }], this.#model);
+  }
+
+  /** Ends the engine and closes the library; queued jobs stay queued. */
+  async close(): Promise<void> {
+    await this.#studio.close();
+  }
+
+  #jobRequests({ prompt, settings, savePath, origin }: PromptRequest, warnings: Set<string>): JobRequest[] {
+    const problem = checkSetting("prompt", prompt);
+    if (problem) throw invalid(problem, origin ?? null);
+    const resolved = this.resolve(settings, origin);
+    for (const warning of resolved.warnings) warnings.add(warning);
+    const { numSamples } = resolved.settings;
+    const first = resolved.settings.seed ?? drawSeed();
+    const seedProblem = checkSetting("seed", first + numSamples - 1);
+    if (seedProblem) throw invalid(seedProblem, origin ?? null);
+    return Array.from({ length: numSamples }, (_, sample) => ({
+      prompt,
+      model: this.#choice,
+      settings: { ...resolved.settings, prompt, numSamples: 1, seed: first + sample },
+      ...(savePath === undefined ? {} : { savePath: absolutePath(savePath) }),
+    }));
+  }
+}
+
+/** Waits until a job is done, failed or cancelled. */
+export async function waitForOutcome(
+  studio: Studio,
+  jobId: number,
+  signal: AbortSignal | undefined,
+  onEvent: (event: JobEvent) => void,
+): Promise<Outcome> {
+  const finished = await studio.wait(jobId, {
+    ...(signal ? { signal } : {}),
+    onEvent: (event) => {
+      if (event.jobId === jobId) onEvent(event);
+    },
+  });
+  const job = studio.get(finished.id);
+  if (!job || !isFinal(job.state)) throw new RushesError("job.unknown", `Job ${jobId} has gone from the history.`);
+  if (job.state === "done" && job.video) return { job, video: new Video(job), error: null };
+  const error = job.error
+    ? asRushesError(job.error)
+    : new RushesError(job.state === "cancelled" ? "job.cancelled" : "engine.internal");
+  return { job, video: null, error };
+}
+
+/** The promise, or job.cancelled as soon as the signal aborts; what the promise still yields then goes to `undo`. */
+export async function untilAborted<T>(
+  promise: Promise<T>,
+  signal: AbortSignal | undefined,
+  undo: (value: T) => void = () => undefined,
+): Promise<T> {
+  if (!signal) return await promise;
+  const abandoned = Promise.withResolvers<never>();
+  const abandon = () => {
+    promise.then(undo, () => undefined);
+    abandoned.reject(new RushesError("job.cancelled"));
+  };
+  if (signal.aborted) abandon();
+  signal.addEventListener("abort", abandon, { once: true });
+  try {
+    return await Promise.race([promise, abandoned.promise]);
+  } finally {
+    signal.removeEventListener("abort", abandon);
+  }
+}
+
+/** A seed short enough to be typed again. */
+export function drawSeed(): number {
+  return Math.floor(Math.random() * 2 ** 32);
+}
+
+/** Another process, started elsewhere, may be the one that runs the job. */
+function absolutePath(path: string): string {
+  const isFolder = /[/\\]$/.test(path) || statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
+  return isFolder ? `${resolve(path)}/` : resolve(path);
+}
+
+/** Several videos for one file: "clip.mp4" becomes "clip-1.mp4", "clip-2.mp4", ... */
+function numberCopies(requests: JobRequest[]): JobRequest[] {
+  const seen = new Map<string, number>();
+  const total = Map.groupBy(requests, ({ savePath }) => savePath);
+  return requests.map((request) => {
+    const { savePath } = request;
+    if (savePath === undefined || savePath.endsWith("/") || total.get(savePath)?.length === 1) return request;
+    const copy = (seen.get(savePath) ?? 0) + 1;
+    seen.set(savePath, copy);
+    return { ...request, savePath: savePath.replace(/(\.[^./\\]+)?$/, (extension) => `-${copy}${extension}`) };
+  });
+}
+
+function defined(settings: Partial<Settings>): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(settings).filter(([, value]) => value !== undefined));
+}
