@@ -96,16 +96,20 @@ export interface Machine {
   libraries: Record<string, string>;
 }
 
+/** One kernel on one case; error is null, and problem says why, where it did not finish with a number. */
+export interface SelfTestCheck {
+  operation: string;
+  name: string;
+  isa: string;
+  case: string;
+  error: number | null;
+  tolerance: number;
+  passed: boolean;
+  problem: string;
+}
+
 export interface SelfTest {
-  checks: {
-    operation: string;
-    name: string;
-    isa: string;
-    case: string;
-    error: number;
-    tolerance: number;
-    passed: boolean;
-  }[];
+  checks: SelfTestCheck[];
   passed: number;
   failed: number;
 }

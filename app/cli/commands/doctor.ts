@@ -4,7 +4,7 @@ import { mkdir, rm, statfs, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { styleText } from "node:util";
 import { asRushesError, type RushesError } from "../../../contract/errors.ts";
-import type { Machine, SelfTest } from "../../engine/addon.ts";
+import type { Machine, SelfTest, SelfTestCheck } from "../../engine/addon.ts";
 import { untilAborted } from "../../library/model.ts";
 import { libraryFolderOf } from "../../settings/library-folder.ts";
 import type { Studio } from "../../studio/studio.ts";
@@ -131,21 +131,29 @@ function print({ output }: CommandContext, findings: readonly Finding[]): void {
   }
 }
 
-/** One line for each kernel; a red one names its worst case. */
+/** One line for each kernel; a red one names its case. */
 function printSelfTest({ output }: CommandContext, { checks, passed, failed }: SelfTest): void {
   for (const [name, cases] of Map.groupBy(checks, (check) => check.name)) {
-    const share = ({ error, tolerance }: SelfTest["checks"][number]) => (tolerance > 0 ? error / tolerance : error);
-    const worst = cases.reduce((most, check) =>
-      check.passed <= most.passed && share(check) > share(most) ? check : most,
-    );
-    const wrong = cases.find((check) => !check.passed) ?? worst;
-    const ok = wrong.passed;
-    const numbers = `error ${wrong.error.toExponential(1)}, at most ${wrong.tolerance.toExponential(1)}`;
-    output.print(
-      `${mark(ok)}  ${name} (${wrong.isa}): ${cases.length} cases, ${ok ? numbers : `${wrong.case}: ${numbers}`}`,
-    );
+    const wrong = cases.filter((check) => !check.passed);
+    const worst = cases.reduce((most, check) => (errorShare(check) > errorShare(most) ? check : most));
+    const { isa, tolerance, error } = worst;
+    const numbers = `error ${(error ?? 0).toExponential(1)} of ${tolerance.toExponential(1)}`;
+    if (wrong.length === 0) output.print(`${mark(true)}  ${name} (${isa}): ${cases.length} cases, ${numbers}`);
+    for (const check of wrong) output.print(`${mark(false)}  ${name} (${isa}), ${check.case}: ${whatIsWrong(check)}`);
   }
   output.print(`Kernels: ${passed} cases green, ${failed} red.`);
+}
+
+/** How much of its tolerance a case used. */
+function errorShare({ error, tolerance }: SelfTestCheck): number {
+  if (error === null) return Infinity;
+  return tolerance > 0 ? error / tolerance : error;
+}
+
+function whatIsWrong({ error, tolerance, problem }: SelfTestCheck): string {
+  if (problem) return problem;
+  if (error === null) return "the result is not a number";
+  return `error ${error.toExponential(1)}, at most ${tolerance.toExponential(1)} is right`;
 }
 
 function mark(ok: boolean): string {

@@ -2,7 +2,7 @@
 import { RushesError } from "../../../contract/errors.ts";
 import { type Job, jobStates, type JobState } from "../../../contract/job.ts";
 import { openStudio } from "../../studio/open-studio.ts";
-import type { HistoryQuery } from "../../studio/studio.ts";
+import type { Studio } from "../../studio/studio.ts";
 import { type Command, exitCodes, type OptionValues, textOption } from "../context.ts";
 import { formatDate, formatTable } from "../format.ts";
 
@@ -23,7 +23,7 @@ export const history: Command = async ({ output, library }, words, options) => {
   }
 };
 
-function readQuery(options: OptionValues): HistoryQuery {
+function readQuery(options: OptionValues): NonNullable<Parameters<Studio["list"]>[0]> {
   const limit = textOption(options, "limit") ?? "50";
   if (!/^[1-9]\d{0,5}$/.test(limit))
     throw new RushesError("usage.invalid", {
