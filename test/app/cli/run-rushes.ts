@@ -18,6 +18,8 @@ export interface RunOptions {
   readonly library: string;
   readonly cwd?: string;
   readonly environment?: Readonly<Record<string, string>>;
+  /** Run the built program in out/ instead of the sources. */
+  readonly built?: boolean;
 }
 
 /** Starts it; `finished` resolves when it has ended. */
@@ -25,7 +27,7 @@ export function startRushes(words: readonly string[], options: RunOptions) {
   const started = performance.now();
   const child: ChildProcessByStdio<null, Readable, Readable> = spawn(
     process.execPath,
-    [join(projectRoot, "app/cli/main.ts"), ...words],
+    [join(projectRoot, options.built ? "out/app/cli/main.js" : "app/cli/main.ts"), ...words],
     {
       cwd: options.cwd ?? projectRoot,
       env: { ...process.env, NO_COLOR: "1", RUSHES_LIBRARY: options.library, ...options.environment },
