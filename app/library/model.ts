@@ -1,6 +1,4 @@
 // A model that is open in a studio: what `open` returns, and what the command line generates with.
-import { statSync } from "node:fs";
-import { resolve } from "node:path";
 import { asRushesError, RushesError } from "../../contract/errors.ts";
 import type { ModelChoice } from "../../contract/models.ts";
 import { isFinal, type Job, type JobDetail, type JobEvent, type JobProgress } from "../../contract/job.ts";
@@ -37,7 +35,7 @@ export interface Outcome {
 export interface GenerateAllOptions {
   readonly signal?: AbortSignal | undefined;
   /** All jobs are accepted. */
-  readonly onAccepted?: ((jobs: readonly Job[], warnings: readonly string[]) => void) | undefined;
+  readonly onAccepted?: ((jobs: readonly Job[]) => void) | undefined;
   readonly onEvent?: ((event: JobEvent, index: number) => void) | undefined;
   readonly onOutcome?: ((outcome: Outcome, index: number) => void) | undefined;
 }
@@ -82,12 +80,11 @@ export class Model {
    * that a failed job stops no other, and its error is in its outcome. */
   async generateAll(requests: readonly PromptRequest[], options: GenerateAllOptions = {}): Promise<Outcome[]> {
     const { signal } = options;
-    const warnings = new Set<string>();
-    const jobRequests = numberCopies(requests.flatMap((request) => this.#jobRequests(request, warnings)));
+    const jobRequests = requests.map((request) => this.#jobRequest(request));
     const jobs = await untilAborted(this.#studio.enqueueAll(jobRequests), signal, (accepted) => {
       for (const job of accepted) this.#studio.cancel(job.id);
     });
-    options.onAccepted?.(jobs, [...warnings]);
+    options.onAccepted?.(jobs);
     const outcomes: Outcome[] = [];
     for (const [index, job] of jobs.entries()) {
       if (signal?.aborted) this.#studio.cancel(job.id);
@@ -100,9 +97,7 @@ export class Model {
 
   /** Predicted bytes and seconds of each stage, without running. */
   async plan(settings: Partial<Settings> = {}, prompt = "a plan"): Promise<Plan> {
-    const [request] = this.#jobRequests({ prompt, settings: { ...settings, numSamples: 1 } }, new Set());
-    if (!request) throw new RushesError("engine.internal");
-    return await this.#studio.plan(request);
+    return await this.#studio.plan(this.#jobRequest({ prompt, settings }));
   }
 
   /** Every setting with its value and source for these settings. Throws settings.invalid or model.unsupported. */
@@ -116,21 +111,15 @@ export class Model {
     await this.#studio.close();
   }
 
-  #jobRequests({ prompt, settings, savePath, origin }: PromptRequest, warnings: Set<string>): JobRequest[] {
+  #jobRequest({ prompt, settings, savePath, origin }: PromptRequest): JobRequest {
     const problem = checkSetting("prompt", prompt);
     if (problem) throw invalid(problem, origin ?? null);
-    const resolved = this.resolve(settings, origin);
-    for (const warning of resolved.warnings) warnings.add(warning);
-    const { numSamples } = resolved.settings;
-    const first = resolved.settings.seed ?? drawSeed();
-    const seedProblem = checkSetting("seed", first + numSamples - 1);
-    if (seedProblem) throw invalid(seedProblem, origin ?? null);
-    return Array.from({ length: numSamples }, (_, sample) => ({
+    return {
       prompt,
       model: this.#choice,
-      settings: { ...resolved.settings, prompt, numSamples: 1, seed: first + sample },
-      ...(savePath === undefined ? {} : { savePath: absolutePath(savePath) }),
-    }));
+      settings: { ...this.resolve(settings, origin).settings, prompt },
+      ...(savePath === undefined ? {} : { savePath }),
+    };
   }
 }
 
@@ -165,7 +154,7 @@ export async function untilAborted<T>(
   if (!signal) return await promise;
   const abandoned = Promise.withResolvers<never>();
   const abandon = () => {
-    promise.then(undo, () => undefined);
+    promise.then(undo).catch(() => undefined);
     abandoned.reject(new RushesError("job.cancelled"));
   };
   if (signal.aborted) abandon();
@@ -175,30 +164,6 @@ export async function untilAborted<T>(
   } finally {
     signal.removeEventListener("abort", abandon);
   }
-}
-
-/** A seed short enough to be typed again. */
-export function drawSeed(): number {
-  return Math.floor(Math.random() * 2 ** 32);
-}
-
-/** Another process, started elsewhere, may be the one that runs the job. */
-function absolutePath(path: string): string {
-  const isFolder = /[/\\]$/.test(path) || statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
-  return isFolder ? `${resolve(path)}/` : resolve(path);
-}
-
-/** Several videos for one file: "clip.mp4" becomes "clip-1.mp4", "clip-2.mp4", ... */
-function numberCopies(requests: JobRequest[]): JobRequest[] {
-  const seen = new Map<string, number>();
-  const total = Map.groupBy(requests, ({ savePath }) => savePath);
-  return requests.map((request) => {
-    const { savePath } = request;
-    if (savePath === undefined || savePath.endsWith("/") || total.get(savePath)?.length === 1) return request;
-    const copy = (seen.get(savePath) ?? 0) + 1;
-    seen.set(savePath, copy);
-    return { ...request, savePath: savePath.replace(/(\.[^./\\]+)?$/, (extension) => `-${copy}${extension}`) };
-  });
 }
 
 function defined(settings: Partial<Settings>): Record<string, unknown> {

@@ -12,6 +12,7 @@ export const bench: Command = async ({ output, signal, library }, _words, option
     const report = await untilAborted(
       studio.bench(
         {
+          signal,
           quick: options["quick"] === true,
           ...(filter === undefined ? {} : { filter }),
           ...(threads === null ? {} : { threads }),

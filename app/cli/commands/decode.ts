@@ -13,6 +13,7 @@ export const decode: Command = async ({ output, signal, library }, words) => {
       studio.cancel(late.id);
     });
     const reporter = new Reporter(output);
+    reporter.accepted([job]);
     const outcome = await waitForOutcome(studio, job.id, signal, (event) => {
       reporter.event(event, 0);
     });

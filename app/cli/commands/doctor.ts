@@ -33,6 +33,7 @@ export const doctor: Command = async (context) => {
     const { openStudio } = await import("../../studio/open-studio.ts");
     const studio = await openStudio({ libraryFolder: folder });
     try {
+      studio.list({ limit: 1 });
       findings.push({ name: "History", ok: true, text: join(folder, "rushes.db"), remedy: "" });
       findings.push(...modelFindings(studio));
       machine = await untilAborted(studio.machine(), context.signal);

@@ -1,6 +1,6 @@
 // rushes generate: one prompt or a list of them becomes videos.
 import { RushesError } from "../../../contract/errors.ts";
-import type { Int8Summary, JobDetail, JobEvent } from "../../../contract/job.ts";
+import type { Int8Summary, Job, JobDetail, JobEvent } from "../../../contract/job.ts";
 import { checkSetting } from "../../../contract/settings/derive.ts";
 import { openModel } from "../../library/open.ts";
 import { type Outcome, type PromptRequest, untilAborted } from "../../library/model.ts";
@@ -31,8 +31,8 @@ export const generate: Command = async ({ output, signal, library }, words, opti
     const reporter = new Reporter(output);
     const outcomes = await model.generateAll(requests, {
       signal,
-      onAccepted: (jobs, warnings) => {
-        reporter.accepted(jobs.length, warnings);
+      onAccepted: (jobs) => {
+        reporter.accepted(jobs);
       },
       onEvent: (event, index) => {
         reporter.event(event, index);
@@ -110,9 +110,9 @@ export class Reporter {
     this.#output = output;
   }
 
-  accepted(total: number, warnings: readonly string[]): void {
-    this.#total = total;
-    this.#warn(warnings);
+  accepted(jobs: readonly Job[]): void {
+    this.#total = jobs.length;
+    for (const { warnings } of jobs) this.#warn(warnings);
   }
 
   event(event: JobEvent, index: number): void {
