@@ -1,0 +1,140 @@
+// The suites about C++: the engine's own tests, its golden cases, both again under AddressSanitizer and
+// UndefinedBehaviorSanitizer, and the fuzz targets of the file readers.
+import { existsSync, mkdirSync, readdirSync, rmSync } from "node:fs";
+import { availableParallelism } from "node:os";
+import { basename, join } from "node:path";
+import { failure, type Result, root, runProgram, type Suite, sum, tail } from "./suite.ts";
+
+export const nativeSuites: readonly Suite[] = [
+  { name: "native", quick: true, run: () => withBuild(release, () => doctest(release, [])) },
+  { name: "golden", quick: true, run: () => withBuild(release, () => golden(release, goldenFolders())) },
+  { name: "sanitize", quick: false, run: () => withBuild(sanitized, sanitize) },
+  { name: "fuzz", quick: false, run: () => withBuild(fuzzed, fuzz) },
+];
+
+interface Build {
+  folder: string;
+  options: readonly string[];
+  targets: readonly string[];
+}
+
+const release: Build = { folder: "build-tests", options: [], targets: ["engine_tests"] };
+const sanitized: Build = { folder: "build-sanitize", options: ["-DRUSHES_SANITIZE=ON"], targets: ["engine_tests"] };
+const fuzzed: Build = {
+  folder: "build-fuzz",
+  options: ["-DCMAKE_CXX_COMPILER=clang++", "-DRUSHES_FUZZ=ON", "-DRUSHES_SANITIZE=ON", "-DRUSHES_TESTS=OFF"],
+  targets: fuzzTargets(),
+};
+
+/** Seconds each fuzz target runs. */
+const fuzzSeconds = 60;
+
+async function withBuild(build: Build, run: () => Promise<Result>): Promise<Result> {
+  const { folder, options, targets } = build;
+  const jobs = String(availableParallelism());
+  const steps: [string, string[]][] = [
+    ["cmake", ["-S", ".", "-B", folder, "-G", "Ninja", "-DCMAKE_BUILD_TYPE=Release", ...options]],
+    ["ninja", ["-C", folder, "-j", jobs, ...targets]],
+  ];
+  for (const [program, args] of steps) {
+    const env = { CCACHE_BASEDIR: root };
+    const { code, output } = await runProgram(program, args, { log: `${folder}-${program}`, minutes: 30, env });
+    if (code !== 0) return failure(`${folder} does not build\n${tail(output, 40)}`);
+  }
+  return run();
+}
+
+async function doctest({ folder }: Build, args: readonly string[]): Promise<Result> {
+  const log = `${folder}-doctest`;
+  const { code, output, timedOut } = await runProgram(join(root, folder, "engine_tests"), args, {
+    log,
+    env: quietExit,
+  });
+  const counts = /test cases:\s*\d+ \|\s*(\d+) passed \|\s*(\d+) failed \|\s*(\d+) skipped/.exec(output);
+  if (!counts || timedOut) return failure(`${folder}: engine_tests ended early (${code})\n${tail(output)}`);
+  const [passed, failed, skipped] = counts.slice(1).map(Number) as [number, number, number];
+  const failures = [...output.matchAll(/^TEST CASE: +(.+)$/gm)].map((match) => `${folder}: ${match[1]}`);
+  const result = { passed, failed, skipped, notes: failed ? [...new Set(failures), tail(output, 40)] : [] };
+  return code !== 0 && failed === 0 ? sum([result, failure(`${folder}: exit code ${code}\n${tail(output)}`)]) : result;
+}
+
+async function golden({ folder }: Build, cases: readonly string[]): Promise<Result> {
+  const log = `${folder}-golden`;
+  const args = ["golden", ...cases];
+  const { code, output, timedOut } = await runProgram(join(root, folder, "engine_tests"), args, {
+    log,
+    env: quietExit,
+  });
+  const counts = /^(\d+) passed, (\d+) failed, (\d+) skipped$/m.exec(tail(output, 1));
+  if (!counts || timedOut) return failure(`${folder}: the golden cases ended early (${code})\n${tail(output)}`);
+  const [passed, failed, skipped] = counts.slice(1).map(Number) as [number, number, number];
+  const notes = output.split("\n").filter((line) => line.startsWith("FAILED") || /\bskipped: /.test(line));
+  const result = { passed, failed, skipped, notes };
+  return code !== 0 && failed === 0 ? sum([result, failure(`${folder}: exit code ${code}\n${tail(output)}`)]) : result;
+}
+
+/** Under the sanitizers everything is some ten times slower: of the golden cases one of each kind runs there. */
+async function sanitize(): Promise<Result> {
+  return sum([await doctest(sanitized, []), await golden(sanitized, oneGoldenCaseOfEachKind())]);
+}
+
+/** OpenMP's and oneDNN's own start-up memory is not ours to free. */
+const quietExit = { ASAN_OPTIONS: "detect_leaks=0", UBSAN_OPTIONS: "print_stacktrace=1" };
+
+function goldenFolders(): string[] {
+  const folder = join(root, "test/golden");
+  return readdirSync(folder)
+    .sort()
+    .map((name) => join(folder, name));
+}
+
+function oneGoldenCaseOfEachKind(): string[] {
+  const kinds = new Map<string, string>();
+  for (const folder of goldenFolders()) {
+    const kind = /^[a-z0-9]+(-(decode|encode|steps))?/.exec(basename(folder))![0];
+    if (!kinds.has(kind)) kinds.set(kind, folder);
+  }
+  return [...kinds.values()];
+}
+
+function fuzzTargets(): string[] {
+  const folder = join(root, "test/native/fuzz");
+  if (!existsSync(folder)) return [];
+  return readdirSync(folder)
+    .filter((name) => name.endsWith(".cpp"))
+    .map((name) => name.slice(0, -4));
+}
+
+/** A target is a case. As many run at once as there are cores. */
+async function fuzz(): Promise<Result> {
+  const waiting = fuzzTargets();
+  const results: Result[] = [];
+  const worker = async () => {
+    for (let target = waiting.shift(); target; target = waiting.shift()) results.push(await fuzzOne(target));
+  };
+  await Promise.all(Array.from({ length: availableParallelism() }, worker));
+  return sum(results);
+}
+
+async function fuzzOne(target: string): Promise<Result> {
+  const found = join(root, "build-fuzz/found", target);
+  rmSync(found, { recursive: true, force: true });
+  mkdirSync(found, { recursive: true });
+  const seeds = join(root, "test/native/fuzz/seeds", target);
+  const args = [
+    `-max_total_time=${fuzzSeconds}`,
+    "-timeout=10",
+    "-rss_limit_mb=2048",
+    "-print_final_stats=1",
+    `-artifact_prefix=${found}/`,
+    found,
+    ...(existsSync(seeds) ? [seeds] : []),
+  ];
+  const { code, output } = await runProgram(join(root, "build-fuzz", target), args, {
+    log: `fuzz-${target}`,
+    minutes: 5,
+  });
+  const executed = Number(/number_of_executed_units: (\d+)/.exec(output)?.[1] ?? 0);
+  if (code === 0 && executed > 0) return { passed: 1, failed: 0, skipped: 0, notes: [`${target}: ${executed} inputs`] };
+  return failure(`fuzz ${target}: exit code ${code} after ${executed} inputs (${found})\n${tail(output, 40)}`);
+}

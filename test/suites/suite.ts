@@ -1,0 +1,115 @@
+// What a suite is, and how a program is run for one: output into a log, a time limit, never a question.
+import { spawn } from "node:child_process";
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+
+export const root = join(import.meta.dirname, "../..");
+export const logFolder = join(root, ".cache/logs");
+
+/** Counts of test cases. `notes` are shown under the suite's line: names of failures, reasons of skips. */
+export interface Result {
+  passed: number;
+  failed: number;
+  skipped: number;
+  notes: string[];
+}
+
+export interface Suite {
+  name: string;
+  /** Part of --quick. */
+  quick: boolean;
+  run(): Promise<Result>;
+}
+
+export interface Finished {
+  /** The exit code; a signal or a time-out is 1. */
+  code: number;
+  /** Standard output and error as they came. */
+  output: string;
+  timedOut: boolean;
+}
+
+export interface ProgramOptions {
+  /** Names the log file. */
+  log: string;
+  minutes?: number;
+  env?: Record<string, string>;
+}
+
+/** Programs at work; ending the run ends them too. */
+const running = new Set<number>();
+for (const signal of ["SIGINT", "SIGTERM"] as const) {
+  process.on(signal, () => {
+    for (const group of running) process.kill(-group, "SIGKILL");
+    process.exit(130);
+  });
+}
+
+/** Runs a program in the project's root with nothing on its standard input. */
+export function runProgram(program: string, args: readonly string[], options: ProgramOptions): Promise<Finished> {
+  const { log, minutes = 20, env = {} } = options;
+  return new Promise((resolve) => {
+    const chunks: Buffer[] = [];
+    const path = [join(root, "node_modules/.bin"), process.env.PATH].join(":");
+    const child = spawn(program, args, {
+      cwd: root,
+      env: { ...process.env, NO_COLOR: "1", FORCE_COLOR: "0", ...env, PATH: path },
+      stdio: ["ignore", "pipe", "pipe"],
+      // A group of its own, so that a time-out also ends what the program started.
+      detached: true,
+    });
+    if (child.pid) running.add(child.pid);
+    let timedOut = false;
+    const limit = setTimeout(() => {
+      timedOut = true;
+      if (child.pid) process.kill(-child.pid, "SIGKILL");
+    }, minutes * 60_000);
+    const keep = (chunk: Buffer) => void chunks.push(chunk);
+    child.stdout.on("data", keep);
+    child.stderr.on("data", keep);
+    const finish = (code: number) => {
+      clearTimeout(limit);
+      if (child.pid) running.delete(child.pid);
+      const output = Buffer.concat(chunks).toString("utf8");
+      mkdirSync(logFolder, { recursive: true });
+      writeFileSync(join(logFolder, `test-${log}.log`), `${program} ${args.join(" ")}\n${output}`);
+      resolve({ code, output, timedOut });
+    };
+    child.on("error", (error) => {
+      chunks.push(Buffer.from(`${error.message}\n`));
+      finish(1);
+    });
+    child.on("close", (code) => finish(code ?? 1));
+  });
+}
+
+/** The end of a program's output, for people. */
+export function tail(output: string, lines = 30): string {
+  return output.trimEnd().split("\n").slice(-lines).join("\n");
+}
+
+/** One program that either passes or fails as one case. */
+export async function oneCase(
+  name: string,
+  program: string,
+  args: readonly string[],
+  options: ProgramOptions,
+): Promise<Result> {
+  const { code, output, timedOut } = await runProgram(program, args, options);
+  if (code === 0) return { passed: 1, failed: 0, skipped: 0, notes: [] };
+  return failure(timedOut ? `${name}: took too long` : `${name}\n${tail(output)}`);
+}
+
+export function failure(note: string): Result {
+  return { passed: 0, failed: 1, skipped: 0, notes: [note] };
+}
+
+export function sum(results: readonly Result[]): Result {
+  const add = (key: "passed" | "failed" | "skipped") => results.reduce((total, one) => total + one[key], 0);
+  return {
+    passed: add("passed"),
+    failed: add("failed"),
+    skipped: add("skipped"),
+    notes: results.flatMap(({ notes }) => notes),
+  };
+}
