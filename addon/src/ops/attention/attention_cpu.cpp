@@ -67,20 +67,24 @@ void attend(const Context& context, const CpuMath& math, const PackedHead& head,
     if (context.is_cancelled()) return;
     const int64_t panels = std::min(kGroupPanels, count - first), columns = panels * kPanelKeys;
     const auto index = [&](int64_t p) { return list ? list[first + p] : first + p; };
+    const void *key_panels[kGroupPanels], *value_panels[kGroupPanels];
+    for (int64_t p = 0; p < panels; ++p) {
+      key_panels[p] = head.keys + index(p) * head.key_panel_bytes;
+      value_panels[p] = head.values + index(p) * head.value_panel_bytes;
+    }
     // Only the last block of all can be cut short, and it is the last of the list.
     const int64_t missing = std::max<int64_t>(0, (index(panels - 1) + 1) * kPanelKeys - keys);
     for (int64_t begin = 0; begin < block.rows; begin += kRowTile) {
       const int64_t rows = std::min(kRowTile, block.rows - begin);
       for (int64_t p = 0; p < panels; ++p) {
-        const std::byte* panel = head.keys + index(p) * head.key_panel_bytes;
         float* scores = scratch.scores + p * kPanelKeys;
         if (head.key_scales)
-          math.int8.product(reinterpret_cast<const int8_t*>(scratch.packed) + begin * padded, rows, panel, kPanelKeys,
-                            padded, scratch.query_sums + begin, block.query_scale * head.key_scales[index(p)], scores,
-                            columns);
+          math.int8.product(reinterpret_cast<const int8_t*>(scratch.packed) + begin * padded, rows, key_panels[p],
+                            kPanelKeys, padded, scratch.query_sums + begin,
+                            block.query_scale * head.key_scales[index(p)], scores, columns);
         else
-          packed.product(scratch.packed + begin * query_stride, query_stride, rows, panel, kPanelKeys, padded,
-                         Update::replace, nullptr, scores, columns);
+          packed.product(scratch.packed + begin * query_stride, query_stride, rows, &key_panels[p], 1, kPanelKeys,
+                         padded, Update::replace, nullptr, scores, columns);
       }
       float scale = block.scale * kLog2E;
       if (block.bias) {
@@ -96,12 +100,9 @@ void attend(const Context& context, const CpuMath& math, const PackedHead& head,
                   -std::numeric_limits<float>::infinity());
       packed.softmax_step(scratch.scores, columns, rows, columns, scale, scratch.row_max + begin,
                           scratch.row_sum + begin, scratch.row_factor + begin, scratch.weights, columns * element);
-      for (int64_t p = 0; p < panels; ++p) {
-        const Update update = p > 0 ? Update::add : first > 0 ? Update::rescale_and_add : Update::replace;
-        packed.product(scratch.weights + p * kPanelKeys * element, columns * element, rows,
-                       head.values + index(p) * head.value_panel_bytes, padded, kPanelKeys, update,
-                       scratch.row_factor + begin, scratch.out + begin * padded, padded);
-      }
+      packed.product(scratch.weights, columns * element, rows, value_panels, panels, padded, kPanelKeys,
+                     first > 0 ? Update::rescale_and_add : Update::replace, scratch.row_factor + begin,
+                     scratch.out + begin * padded, padded);
     }
   }
 }

@@ -10,6 +10,7 @@ namespace rushes::attention {
 
 /// Query rows that go through scores, softmax and values together, so that their scores stay in the first-level cache.
 inline constexpr int64_t kRowTile = 32;
+static_assert(kRowTile % kRowStep == 0 && kQueryRows % kRowTile == 0);
 
 inline int64_t round_up(int64_t x, int64_t step) { return (x + step - 1) / step * step; }
 inline int64_t key_blocks(int64_t keys) { return (keys + kPanelKeys - 1) / kPanelKeys; }
@@ -29,6 +30,28 @@ struct PackedHead {
   const std::byte *keys, *values;
   int64_t key_panel_bytes, value_panel_bytes;
   const float* key_scales;  // null: keys are not int8
+};
+
+/// Holds what products need of the calling thread (block_math.h, enter and leave).
+class ProductSession {
+ public:
+  explicit ProductSession(const CpuMath& math) : math_(math) {
+    if (math_.packed.enter)
+      math_.packed.enter();
+    else if (math_.int8.enter)
+      math_.int8.enter();
+  }
+  ~ProductSession() {
+    if (math_.packed.leave)
+      math_.packed.leave();
+    else if (math_.int8.leave)
+      math_.int8.leave();
+  }
+  ProductSession(const ProductSession&) = delete;
+  ProductSession& operator=(const ProductSession&) = delete;
+
+ private:
+  const CpuMath& math_;
 };
 
 /// One thread's buffers; `padded` is the head size rounded up to kColumnStep.

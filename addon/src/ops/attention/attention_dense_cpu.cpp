@@ -22,6 +22,7 @@ void dense_cpu(const Context& context, const DenseProblem& problem, const CpuMat
     const int64_t heads = std::min(group, problem.heads - first);
 #pragma omp parallel num_threads(context.threads)
     {
+      const ProductSession session(math);
       const ThreadScratch own = place_scratch(scratch.raw() + omp_get_thread_num() * thread_bytes, padded, 0);
 #pragma omp for schedule(dynamic)
       for (int64_t unit = 0; unit < heads * panels; ++unit) {

@@ -18,7 +18,7 @@ namespace {
 // Key blocks whose phi(k)^T v is summed by one unit. Fixed, so that sums do not depend on the thread count.
 constexpr int64_t kChunkPanels = 16;
 // Rows of S W^T that one unit makes.
-constexpr int64_t kStateRows = 16;
+constexpr int64_t kStateRows = kRowStep;
 
 /// Sizes and buffers of one call; per head of the group where not said otherwise.
 struct Buffers {
@@ -74,9 +74,10 @@ void pack_chunk(const SparseProblem& problem, const CpuMath& math, const Buffers
     for (int64_t key = 0; key < rows; ++key)
       for (int64_t d = 0; d < b.padded; ++d) partial_sum[d] += own.rows[key * b.padded + d];
     math.packed.store_elements(own.out, kPanelKeys, b.padded, kPanelKeys, own.packed);
-    math.packed.product(own.packed, kPanelKeys * 4 / math.packed.word_elements, b.padded, b.values + at * b.value_bytes,
-                        b.padded, kPanelKeys, panel == chunk * kChunkPanels ? Update::replace : Update::add, nullptr,
-                        partial, b.padded);
+    const void* values = b.values + at * b.value_bytes;
+    math.packed.product(own.packed, kPanelKeys * 4 / math.packed.word_elements, b.padded, &values, 1, b.padded,
+                        kPanelKeys, panel == chunk * kChunkPanels ? Update::replace : Update::add, nullptr, partial,
+                        b.padded);
   }
 }
 
@@ -86,7 +87,8 @@ void fold_state(const CpuMath& math, const Buffers& b, int64_t h, int64_t first,
   std::copy(partial, partial + count, own.rows);
   for (int64_t chunk = 1; chunk < b.chunks; ++chunk)
     for (int64_t i = 0; i < count; ++i) own.rows[i] += partial[chunk * square + i];
-  math.f32.product(own.rows, b.padded * 4, kStateRows, b.projection, b.padded, b.padded, Update::replace, nullptr,
+  const void* projection = b.projection;
+  math.f32.product(own.rows, b.padded * 4, kStateRows, &projection, 1, b.padded, b.padded, Update::replace, nullptr,
                    b.state + h * square + first * b.padded, b.padded);
   if (first) return;
   const float* partial_sum = b.partial_sum + h * b.chunks * b.padded;
@@ -134,20 +136,20 @@ void query_unit(const Context& context, const SparseProblem& problem, const CpuM
     own.row_sum[r] = 1.0f / own.row_sum[r];
   }
   const float* bias = problem.settings.projection_bias->data<float>();
-  const float* state = b.state + h * b.padded * b.padded;
+  const void* state = b.state + h * b.padded * b.padded;
   if (problem.parts.sparse)
     write_head_rows(math.packed, own.out, b.padded, block.rows, own.row_sum, nullptr, *problem.parts.sparse, row,
                     column, b.size);
   if (problem.parts.linear)
     for (int64_t begin = 0; begin < block.rows; begin += kRowTile) {
       const int64_t rows = std::min(kRowTile, block.rows - begin);
-      math.f32.product(own.rows + begin * b.padded, b.padded * 4, rows, state, b.padded, b.padded, Update::replace,
+      math.f32.product(own.rows + begin * b.padded, b.padded * 4, rows, &state, 1, b.padded, b.padded, Update::replace,
                        nullptr, own.scores, b.padded);
       write_head_rows(math.packed, own.scores, b.padded, rows, nullptr, bias, *problem.parts.linear, row + begin,
                       column, b.size);
     }
-  math.f32.product(own.rows, b.padded * 4, block.rows, state, b.padded, b.padded, Update::rescale_and_add, own.row_sum,
-                   own.out, b.padded);
+  math.f32.product(own.rows, b.padded * 4, block.rows, &state, 1, b.padded, b.padded, Update::rescale_and_add,
+                   own.row_sum, own.out, b.padded);
   write_head_rows(math.packed, own.out, b.padded, block.rows, nullptr, bias, problem.out, row, column, b.size);
 }
 
@@ -197,6 +199,7 @@ void sparse_cpu(const Context& context, const SparseProblem& problem, const CpuM
     const int64_t heads = std::min(group, problem.heads - first);
 #pragma omp parallel num_threads(context.threads)
     {
+      const ProductSession session(math);
       const ThreadScratch own = place_scratch(scratch.raw() + omp_get_thread_num() * thread_bytes, b.padded, b.panels);
 #pragma omp for schedule(static)
       for (int64_t unit = 0; unit < heads * b.panels; ++unit) {

@@ -20,6 +20,7 @@ constexpr CpuMath kAvxVnni{kBlockMathAvx2, kBlockMathAvx2, kInt8MathAvxVnni};
 constexpr CpuMath kAvx512{kBlockMathAvx512, kBlockMathAvx512, kInt8MathAvx2};
 constexpr CpuMath kAvx512Vnni{kBlockMathAvx512, kBlockMathAvx512, kInt8MathAvx512Vnni};
 constexpr CpuMath kAvx512Bf16{kBlockMathAvx512Bf16, kBlockMathAvx512, kInt8MathAvx512Vnni};
+constexpr CpuMath kAmx{kBlockMathAmx, kBlockMathAvx512, kInt8MathAmx};
 #endif
 
 }  // namespace
@@ -41,6 +42,7 @@ const std::vector<Kernel<DenseFunction>>& dense_kernels(DType input) {
     {{"dense_attention", "dense_attention_bf16_avx2", Backend::cpu, Isa::avx2}, dense<kAvx2>},
     {{"dense_attention", "dense_attention_bf16_avx512", Backend::cpu, Isa::avx512}, dense<kAvx512>},
     {{"dense_attention", "dense_attention_bf16_avx512_bf16", Backend::cpu, Isa::avx512_bf16}, dense<kAvx512Bf16>},
+    {{"dense_attention", "dense_attention_bf16_amx", Backend::cpu, Isa::amx}, dense<kAmx>},
 #endif
   };
   return input == DType::bf16 ? bf16 : f32;
@@ -62,6 +64,7 @@ const std::vector<Kernel<SparseFunction>>& sparse_kernels(DType input, Attention
     {{"sparse_attention", "sla_bf16_avx2", Backend::cpu, Isa::avx2}, sparse<kAvx2>},
     {{"sparse_attention", "sla_bf16_avx512", Backend::cpu, Isa::avx512}, sparse<kAvx512>},
     {{"sparse_attention", "sla_bf16_avx512_bf16", Backend::cpu, Isa::avx512_bf16}, sparse<kAvx512Bf16>},
+    {{"sparse_attention", "sla_bf16_amx", Backend::cpu, Isa::amx}, sparse<kAmx>},
 #endif
   };
   static const std::vector<Kernel<SparseFunction>> sage_f32 = {
@@ -83,6 +86,7 @@ const std::vector<Kernel<SparseFunction>>& sparse_kernels(DType input, Attention
     {{"sparse_attention", "sagesla_int8_qk_bf16_v_avx512", Backend::cpu, Isa::avx512}, sparse<kAvx512>},
     {{"sparse_attention", "sagesla_int8_qk_bf16_v_avx512_vnni", Backend::cpu, Isa::avx512_vnni}, sparse<kAvx512Vnni>},
     {{"sparse_attention", "sagesla_int8_qk_bf16_v_avx512_bf16", Backend::cpu, Isa::avx512_bf16}, sparse<kAvx512Bf16>},
+    {{"sparse_attention", "sagesla_int8_qk_bf16_v_amx", Backend::cpu, Isa::amx}, sparse<kAmx>},
 #endif
   };
   if (type == AttentionType::sagesla) return input == DType::bf16 ? sage_bf16 : sage_f32;

@@ -15,6 +15,7 @@ namespace rushes::attention {
 inline constexpr int64_t kPanelKeys = 64;   // keys of one packed block, and of one block of SLA
 inline constexpr int64_t kQueryRows = 128;  // queries of one unit of work, and of one block of SLA
 inline constexpr int64_t kColumnStep = 64;  // columns and depth of every product are multiples of this
+inline constexpr int64_t kRowStep = 32;     // rows that operands and results of products have room for, in steps
 inline constexpr int64_t kGroupPanels = 4;  // key blocks taken in one softmax step
 inline constexpr int64_t kLargestHead = 512;
 
@@ -26,10 +27,16 @@ struct BlockMath {
   bool packs_bf16;        // elements of packed operands: bf16, else f32
   int64_t word_elements;  // 2 or 1
 
-  /// C [rows, columns] (+)= A [rows, depth] B [depth, columns]. A row-major elements with `a_stride` bytes a row, B
-  /// packed, C f32 with `c_stride` floats a row. rescale_and_add multiplies row r of C by row_factor[r] first.
-  void (*product)(const void* a, int64_t a_stride, int64_t rows, const void* b, int64_t columns, int64_t depth,
-                  Update update, const float* row_factor, float* c, int64_t c_stride);
+  /// Set and drop what one thread needs before and after any product (AMX: the tile shapes); may be null.
+  void (*enter)();
+  void (*leave)();
+
+  /// C [rows, columns] (+)= sum over p < panel_count of A_p [rows, depth] panels[p] [depth, columns]. A row-major
+  /// elements with `a_stride` bytes a row, A_p is its p-th `depth` columns; panels packed; C f32 with `c_stride` floats
+  /// a row. rescale_and_add multiplies row r of C by row_factor[r] first. A and C have room for `rows` rounded up to
+  /// kRowStep; the rows beyond `rows` hold anything afterwards.
+  void (*product)(const void* a, int64_t a_stride, int64_t rows, const void* const* panels, int64_t panel_count,
+                  int64_t columns, int64_t depth, Update update, const float* row_factor, float* c, int64_t c_stride);
 
   /// One step of the online softmax in base 2 (Milakov and Gimelshein, arXiv:1805.02867) on raw scores [rows, columns],
   /// columns a multiple of kColumnStep, columns that do not exist hold -inf. `scale` includes log2(e). row_max (scaled)
@@ -65,8 +72,12 @@ struct BlockMath {
 struct Int8Math {
   int32_t key_offset;  // keys are stored with this added (128: unsigned times signed instructions; else 0)
 
+  void (*enter)();
+  void (*leave)();
+
   /// C [rows, columns] f32 = factor * sum_d q k. q int8 row-major [rows, depth], k [depth / 4][columns][4] with
-  /// key_offset added, query_sums[r] = sum_d q[r, d].
+  /// key_offset added, query_sums[r] = sum_d q[r, d]. Rows beyond `rows` as in
+  /// BlockMath::product.
   void (*product)(const int8_t* q, int64_t rows, const void* k, int64_t columns, int64_t depth,
                   const int32_t* query_sums, float factor, float* c, int64_t c_stride);
 
@@ -81,8 +92,8 @@ struct Int8Math {
 extern const BlockMath kBlockMathPortable;
 extern const Int8Math kInt8MathPortable;
 #if defined(__x86_64__)
-extern const BlockMath kBlockMathAvx2, kBlockMathAvx512, kBlockMathAvx512Bf16;
-extern const Int8Math kInt8MathAvx2, kInt8MathAvxVnni, kInt8MathAvx512Vnni;
+extern const BlockMath kBlockMathAvx2, kBlockMathAvx512, kBlockMathAvx512Bf16, kBlockMathAmx;
+extern const Int8Math kInt8MathAvx2, kInt8MathAvxVnni, kInt8MathAvx512Vnni, kInt8MathAmx;
 #endif
 
 }  // namespace rushes::attention

@@ -59,26 +59,40 @@ inline void multiply_tile(const char* a, int64_t a_stride, const char* b, int64_
   }
 }
 
+/// The arguments of BlockMath::product, for one run of rows.
+struct ProductRows {
+  const char* a;
+  int64_t a_stride;
+  const void* const* panels;
+  int64_t panel_count, columns, words;
+  Update update;
+  const float* row_factor;
+  float* c;
+  int64_t c_stride;
+};
+
 template <class Lanes, int kRows>
-void product_rows(const char* a, int64_t a_stride, const char* b, int64_t columns, int64_t words, Update update,
-                  const float* row_factor, float* c, int64_t c_stride) {
+void product_rows(const ProductRows& p) {
   constexpr int kVectors = Lanes::kTileVectors;
   constexpr int64_t kWidth = Lanes::kWidth;
-  for (int64_t n = 0; n < columns; n += kVectors * kWidth) {
+  for (int64_t n = 0; n < p.columns; n += kVectors * kWidth) {
     typename Lanes::Sum sum[kRows][kVectors];
 #pragma GCC unroll 8
     for (int r = 0; r < kRows; ++r)
 #pragma GCC unroll 8
       for (int v = 0; v < kVectors; ++v) sum[r][v] = Lanes::zero_sum();
-    multiply_tile<Lanes, kRows, kVectors>(a, a_stride, b + n * 4, columns * 4, words, sum);
+    for (int64_t panel = 0; panel < p.panel_count; ++panel)
+      multiply_tile<Lanes, kRows, kVectors>(p.a + panel * p.words * 4, p.a_stride,
+                                            static_cast<const char*>(p.panels[panel]) + n * 4, p.columns * 4, p.words,
+                                            sum);
 #pragma GCC unroll 8
     for (int r = 0; r < kRows; ++r) {
-      float* row = c + r * c_stride + n;
-      const auto factor = Lanes::broadcast(update == Update::rescale_and_add ? row_factor[r] : 1.0f);
+      float* row = p.c + r * p.c_stride + n;
+      const auto factor = Lanes::broadcast(p.update == Update::rescale_and_add ? p.row_factor[r] : 1.0f);
 #pragma GCC unroll 8
       for (int v = 0; v < kVectors; ++v) {
         typename Lanes::Vector value = sum[r][v];
-        if (update != Update::replace) value = Lanes::fused(Lanes::load(row + v * kWidth), factor, value);
+        if (p.update != Update::replace) value = Lanes::fused(Lanes::load(row + v * kWidth), factor, value);
         Lanes::store(row + v * kWidth, value);
       }
     }
@@ -86,29 +100,28 @@ void product_rows(const char* a, int64_t a_stride, const char* b, int64_t column
 }
 
 template <class Lanes, int kRows>
-void product_tail(const char* a, int64_t a_stride, int64_t rows, const char* b, int64_t columns, int64_t words,
-                  Update update, const float* row_factor, float* c, int64_t c_stride) {
+void product_tail(const ProductRows& p, int64_t rows) {
   if constexpr (kRows > 0) {
     if (rows == kRows)
-      product_rows<Lanes, kRows>(a, a_stride, b, columns, words, update, row_factor, c, c_stride);
+      product_rows<Lanes, kRows>(p);
     else
-      product_tail<Lanes, kRows - 1>(a, a_stride, rows, b, columns, words, update, row_factor, c, c_stride);
+      product_tail<Lanes, kRows - 1>(p, rows);
   }
 }
 
 template <class Lanes>
-void product(const void* a, int64_t a_stride, int64_t rows, const void* b, int64_t columns, int64_t depth,
-             Update update, const float* row_factor, float* c, int64_t c_stride) {
+void product(const void* a, int64_t a_stride, int64_t rows, const void* const* panels, int64_t panel_count,
+             int64_t columns, int64_t depth, Update update, const float* row_factor, float* c, int64_t c_stride) {
   constexpr int kRows = Lanes::kTileRows;
-  const auto* left = static_cast<const char*>(a);
-  const auto* right = static_cast<const char*>(b);
-  const int64_t words = depth / Lanes::kWordElements;
-  int64_t r = 0;
-  for (; r + kRows <= rows; r += kRows)
-    product_rows<Lanes, kRows>(left + r * a_stride, a_stride, right, columns, words, update, row_factor + r,
-                               c + r * c_stride, c_stride);
-  product_tail<Lanes, kRows - 1>(left + r * a_stride, a_stride, rows - r, right, columns, words, update, row_factor + r,
-                                 c + r * c_stride, c_stride);
+  ProductRows p{static_cast<const char*>(a),  a_stride, panels,     panel_count, columns,
+                depth / Lanes::kWordElements, update,   row_factor, c,           c_stride};
+  for (; rows >= kRows; rows -= kRows) {
+    product_rows<Lanes, kRows>(p);
+    p.a += kRows * a_stride;
+    if (p.row_factor) p.row_factor += kRows;
+    p.c += kRows * c_stride;
+  }
+  product_tail<Lanes, kRows - 1>(p, rows);
 }
 
 template <class Lanes>
@@ -320,13 +333,23 @@ void int8_product(const int8_t* q, int64_t rows, const void* k, int64_t columns,
 
 template <class Lanes>
 constexpr BlockMath make_block_math() {
-  return {Lanes::kWordElements == 2, Lanes::kWordElements, product<Lanes>, softmax_step<Lanes>, load_rows,
-          store_elements<Lanes>,     pack_right<Lanes>,    write_rows,     transpose_words,     feature_map<Lanes>};
+  return {Lanes::kWordElements == 2,
+          Lanes::kWordElements,
+          nullptr,
+          nullptr,
+          product<Lanes>,
+          softmax_step<Lanes>,
+          load_rows,
+          store_elements<Lanes>,
+          pack_right<Lanes>,
+          write_rows,
+          transpose_words,
+          feature_map<Lanes>};
 }
 
 template <class Lanes>
 constexpr Int8Math make_int8_math() {
-  return {Lanes::kKeyOffset, int8_product<Lanes>, quantize_block};
+  return {Lanes::kKeyOffset, nullptr, nullptr, int8_product<Lanes>, quantize_block};
 }
 
 }  // namespace
