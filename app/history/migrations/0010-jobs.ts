@@ -75,7 +75,7 @@ CREATE INDEX jobs_by_state ON jobs (state, id);
 CREATE INDEX jobs_by_model ON jobs (model, id);
 CREATE INDEX jobs_by_seed ON jobs (seed);
 CREATE INDEX jobs_with_latents ON jobs (id) WHERE latents_path IS NOT NULL;
-CREATE INDEX jobs_in_queue ON jobs (position, id) WHERE state = 'queued';
+CREATE INDEX jobs_in_queue ON jobs (state, position, id);
 
 CREATE TABLE job_changes (
   id INTEGER PRIMARY KEY,

@@ -19,7 +19,7 @@ describe("whole files", () => {
     const claimed: string[] = [];
     expect(await addFile(wanted, content("one"))).toBe(wanted);
     expect(await addFile(wanted, content("two"))).toBe(join(folder, "clip-2.mp4"));
-    expect(await addFile(wanted, content("three"), (path) => claimed.push(path))).toBe(join(folder, "clip-3.mp4"));
+    expect(await addFile(wanted, content("three"), (path) => void claimed.push(path))).toBe(join(folder, "clip-3.mp4"));
     expect(claimed.at(-1)).toBe(join(folder, "clip-3.mp4"));
     expect(readdirSync(folder).sort()).toEqual(["clip-2.mp4", "clip-3.mp4", "clip.mp4"]);
     expect([read("clip.mp4"), read("clip-2.mp4"), read("clip-3.mp4")]).toEqual(["one", "two", "three"]);

@@ -1,0 +1,166 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import type { GenerateRequest, ModelFiles } from "../../../app/engine/addon.ts";
+import { EngineClient } from "../../../app/engine/client.ts";
+import type { CallEvent } from "../../../app/engine/messages.ts";
+import { isAlive, Plumbing, until } from "./plumbing.ts";
+
+const clientModule = fileURLToPath(new URL("../../../app/engine/client.ts", import.meta.url));
+const files: ModelFiles = { dit: "/m/dit-quant.pth", vae: "/m/vae.pth", textEncoder: "/m/umt5.pth", textLength: 64 };
+const request: GenerateRequest = {
+  settings: { numSteps: 4, numFrames: 17, width: 128, height: 128 },
+  ids: Int32Array.of(1),
+};
+
+let plumbing: Plumbing;
+let engine: EngineClient;
+beforeAll(() => void (plumbing = new Plumbing()));
+afterAll(() => plumbing.remove());
+beforeEach(() => {
+  plumbing.script({ stepMs: 20 });
+  plumbing.clearNotes();
+  engine = new EngineClient();
+});
+afterEach(() => engine.close());
+
+describe("the engine's process", () => {
+  test("starts with the first call and passes events in order", async () => {
+    expect(engine.processId).toBeNull();
+    const events: CallEvent[] = [];
+    const report = await engine.call("generate", [files, request], { onEvent: (event) => events.push(event) });
+    expect(engine.processId).not.toBe(process.pid);
+    expect(report).toMatchObject({ frames: 17, warnings: ["The engine warns."] });
+    const packets = events.filter((event) => event.kind === "packet");
+    expect(packets.map(({ frame }) => frame)).toEqual(Array.from({ length: 17 }, (_, index) => index));
+    expect(packets[0]?.data).toBeInstanceOf(Uint8Array);
+    const progress = events.filter((event) => event.kind === "progress");
+    expect([...new Set(progress.map(({ stage }) => stage))]).toEqual(["text", "load", "sample", "decode"]);
+  });
+
+  test("keeps the model of the last files warm, and lets it go for other files", async () => {
+    await engine.call("generate", [files, request]);
+    await engine.call("generate", [{ ...files }, request]);
+    await engine.call("plan", [{ ...files, dit: "/m/other.pth" }, {}, 3]);
+    await engine.call("unload", []);
+    expect(plumbing.notes()).toEqual([
+      "open dit-quant.pth",
+      "generate from 0",
+      "generate from 0",
+      "close",
+      "open other.pth",
+      "close",
+    ]);
+  });
+
+  test("answers light calls, and streams lines", async () => {
+    const lines: string[] = [];
+    expect(await engine.call("machine", [])).toMatchObject({ cpu: { cores: 2 } });
+    expect(await engine.call("echo", [{ threads: 3 }])).toMatchObject({ threads: 3 });
+    await engine.call("bench", [{}], { onEvent: (event) => event.kind === "line" && lines.push(event.line) });
+    expect(lines).toEqual(["one", "two"]);
+  });
+
+  test("an error keeps its code, sentence, advice and detail, and the process", async () => {
+    await engine.call("machine", []);
+    const { processId } = engine;
+    const failure = { code: "memory.exhausted", message: "Too little.", advice: "Less.", detail: "d", neededBytes: 5 };
+    plumbing.script({ stepMs: 20, failInStep: 2, failure });
+    await expect(engine.call("generate", [files, request])).rejects.toMatchObject(failure);
+    await expect(engine.call("inspect", ["/m/corrupt.pth"])).rejects.toMatchObject({ code: "checkpoint.corrupt" });
+    expect(engine.processId).toBe(processId);
+  });
+
+  test("that dies rejects its calls with engine.crashed and what it said; the next call starts another", async () => {
+    plumbing.script({ stepMs: 20, crashInStep: 2 });
+    await expect(engine.call("generate", [files, request])).rejects.toMatchObject({
+      code: "engine.crashed",
+      detail: "The engine's process ended: SIGKILL.\nthe plumbing gives way",
+    });
+    expect(engine.processId).toBeNull();
+    expect(await engine.call("generate", [files, request])).toMatchObject({ frames: 17 });
+  });
+
+  test("a missing addon, or a file that is none, is engine.missing", async () => {
+    const missing = new EngineClient(join(plumbing.folder, "none.node"));
+    await expect(missing.call("machine", [])).rejects.toMatchObject({ code: "engine.missing" });
+    await missing.close();
+    writeFileSync(join(plumbing.folder, "text.node"), "not a program");
+    const broken = new EngineClient(join(plumbing.folder, "text.node"));
+    await expect(broken.call("machine", [])).rejects.toMatchObject({ code: "engine.missing" });
+    await broken.close();
+  });
+});
+
+describe("cancelling", () => {
+  const cancelAfter = (milliseconds: number) => AbortSignal.timeout(milliseconds);
+
+  test("ends the call and keeps the process and its model", async () => {
+    plumbing.script({ stepMs: 2000 });
+    const began = Date.now();
+    await expect(engine.call("generate", [files, request], { signal: cancelAfter(300) })).rejects.toMatchObject({
+      code: "job.cancelled",
+    });
+    expect(Date.now() - began).toBeLessThan(1300);
+    plumbing.script({ stepMs: 20 });
+    await engine.call("generate", [files, request]);
+    expect(plumbing.notes()).toEqual(["open dit-quant.pth", "generate from 0", "generate from 0"]);
+  });
+
+  test("ends the process within a second when the engine does not listen", async () => {
+    plumbing.script({ stepMs: 5000, ignoreCancel: true });
+    await engine.call("machine", []);
+    const processId = engine.processId ?? 0;
+    const began = Date.now();
+    await expect(engine.call("generate", [files, request], { signal: cancelAfter(100) })).rejects.toMatchObject({
+      code: "job.cancelled",
+    });
+    expect(Date.now() - began).toBeLessThan(1400);
+    expect(isAlive(processId)).toBe(false);
+  });
+
+  test("before the start asks nothing of the engine", async () => {
+    const call = engine.call("generate", [files, request], { signal: AbortSignal.abort() });
+    await expect(call).rejects.toMatchObject({ code: "job.cancelled" });
+    expect(engine.processId).toBeNull();
+  });
+});
+
+describe("the engine ends with its parent", () => {
+  const parentProgram = `
+    import { EngineClient } from ${JSON.stringify(clientModule)};
+    const engine = new EngineClient();
+    await engine.call("machine", []);
+    console.log(engine.processId);
+    const last = process.argv.at(-1);
+    if (last === "work") engine.call("generate", ${JSON.stringify([files, { ...request, ids: [1] }])}).catch(() => {});
+    else if (last === "wait") setInterval(() => {}, 1000);
+  `;
+
+  async function parent(doing: string) {
+    const child = spawn(process.execPath, ["--input-type=module-typescript", "-e", parentProgram, doing], {
+      stdio: ["ignore", "pipe", "inherit"],
+    });
+    const [text] = (await once(child.stdout, "data")) as [Buffer];
+    return { child, engineId: Number(text.toString()) };
+  }
+
+  test.each(["wait", "work"])("killed by force while it has to %s", async (doing) => {
+    plumbing.script({ stepMs: 20_000 });
+    const { child, engineId } = await parent(doing);
+    expect(isAlive(engineId)).toBe(true);
+    if (doing === "work") await until(() => plumbing.notes().includes("generate from 0"), "the work to begin");
+    child.kill("SIGKILL");
+    await until(() => !isAlive(engineId), "the engine to end", 3000);
+  });
+
+  test("an idle engine does not keep a finished program alive", async () => {
+    const { child, engineId } = await parent("nothing");
+    if (child.exitCode === null) await once(child, "exit");
+    expect(child.exitCode).toBe(0);
+    await until(() => !isAlive(engineId), "the engine to end", 3000);
+  });
+});

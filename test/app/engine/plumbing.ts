@@ -1,0 +1,98 @@
+// The stage for tests around the engine: a library folder, a clip, and the addon object of plumbing-addon.cjs.
+import { execFileSync } from "node:child_process";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { encodedClip } from "../media/encoded-clip.ts";
+
+export interface PlumbingScript {
+  stepMs: number;
+  decodeMs?: number;
+  crashInStep?: number;
+  crashAlways?: number;
+  failInStep?: number;
+  failure?: { code: string; message: string; advice?: string; detail?: string };
+  ignoreCancel?: boolean;
+  frameLoss?: boolean;
+}
+
+export const plumbingAddon = fileURLToPath(new URL("plumbing-addon.cjs", import.meta.url));
+
+export class Plumbing {
+  readonly folder = mkdtempSync(join(tmpdir(), "rushes-plumbing-"));
+  readonly library = join(this.folder, "library");
+  readonly environment: Record<string, string>;
+
+  constructor() {
+    this.environment = {
+      PLUMBING_SCRIPT: join(this.folder, "script.json"),
+      PLUMBING_NOTES: join(this.folder, "notes.txt"),
+      PLUMBING_CLIP: join(this.folder, "clip.json"),
+      RUSHES_ADDON: plumbingAddon,
+    };
+    const clip = encodedClip(128, 128, 17).map((packet) => ({
+      ...packet,
+      data: Buffer.from(packet.data).toString("base64"),
+    }));
+    writeFileSync(join(this.folder, "clip.json"), JSON.stringify(clip));
+    this.script({ stepMs: 20 });
+    this.clearNotes();
+    Object.assign(process.env, this.environment);
+  }
+
+  script(script: PlumbingScript): void {
+    writeFileSync(join(this.folder, "script.json"), JSON.stringify(script));
+  }
+
+  /** What the addon was asked, in order. */
+  notes(): string[] {
+    return readFileSync(join(this.folder, "notes.txt"), "utf8").split("\n").filter(Boolean);
+  }
+
+  clearNotes(): void {
+    writeFileSync(join(this.folder, "notes.txt"), "");
+  }
+
+  /** An empty file of that name. */
+  file(name: string): string {
+    const path = join(this.folder, name);
+    mkdirSync(join(path, ".."), { recursive: true });
+    writeFileSync(path, "");
+    return path;
+  }
+
+  /** A file system of this size, or null where there is no right to mount one. */
+  smallDisk(size: string): { folder: string; unmount: () => void } | null {
+    const folder = join(this.folder, "small-disk");
+    mkdirSync(folder);
+    try {
+      execFileSync("mount", ["-t", "tmpfs", "-o", `size=${size}`, "tmpfs", folder], { stdio: "ignore" });
+    } catch {
+      return null;
+    }
+    return { folder, unmount: () => void execFileSync("umount", [folder]) };
+  }
+
+  remove(): void {
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+}
+
+export async function until(condition: () => boolean, what: string, milliseconds = 20_000): Promise<void> {
+  for (const end = Date.now() + milliseconds; Date.now() < end;) {
+    if (condition()) return;
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+  throw new Error(`Waited in vain for ${what}`);
+}
+
+export function isAlive(processId: number): boolean {
+  try {
+    process.kill(processId, 0);
+    // A process that ended and waits to be reaped still has its number.
+    return !/^\d+ \(.*\) Z/.test(readFileSync(`/proc/${processId}/stat`, "utf8"));
+  } catch {
+    return false;
+  }
+}
