@@ -1,4 +1,4 @@
-// The stage for tests around the engine: a library folder, a clip, and the addon object of plumbing-addon.cjs.
+// The stage for tests around the engine: a library folder, a clip, and the addon object of plumbing-addon.ts.
 import { execFileSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -6,18 +6,25 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { encodedClip } from "../media/encoded-clip.ts";
 
+/** How the addon of these tests behaves. */
 export interface PlumbingScript {
+  /** Time of one step, milliseconds. */
   stepMs: number;
   decodeMs?: number;
+  /** Its process kills itself in this step, once. */
   crashInStep?: number;
+  /** Its process kills itself in this step, always. */
   crashAlways?: number;
+  /** The call rejects with `failure` in this step. */
   failInStep?: number;
-  failure?: { code: string; message: string; advice?: string; detail?: string };
+  failure?: { code: string; message: string; advice?: string; detail?: string; neededBytes?: number };
+  /** A cancelled call goes on. */
   ignoreCancel?: boolean;
+  /** One packet less than there are frames. */
   frameLoss?: boolean;
 }
 
-export const plumbingAddon = fileURLToPath(new URL("plumbing-addon.cjs", import.meta.url));
+export const plumbingAddon = fileURLToPath(new URL("plumbing-addon.ts", import.meta.url));
 
 export class Plumbing {
   readonly folder = mkdtempSync(join(tmpdir(), "rushes-plumbing-"));
