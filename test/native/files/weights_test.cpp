@@ -31,7 +31,7 @@ bool same_bytes(const TensorView& a, const TensorView& b) {
   return a.shape == b.shape && a.type == b.type && std::memcmp(a.data, b.data, a.bytes()) == 0;
 }
 
-void erase(std::vector<TensorSource>& tensors, std::string_view start) {
+void drop(std::vector<TensorSource>& tensors, std::string_view start) {
   std::erase_if(tensors, [&](const TensorSource& tensor) { return tensor.name.starts_with(start); });
 }
 
@@ -91,15 +91,15 @@ TEST_CASE("weights: int8 layers are pairs, SLA is whole or absent") {
     CHECK_REFUSED(refusal_of([&] { open_weights(file_of(tensors), "wan-dit"); }), "checkpoint.incomplete", part);
   };
   auto tensors = model_tensors(dit_file());
-  erase(tensors, "blocks.1.self_attn.attn_op.local_attn.proj_l.bias");
+  drop(tensors, "blocks.1.self_attn.attn_op.local_attn.proj_l.bias");
   refused(tensors, "1 tensor is missing (blocks.1.self_attn.attn_op.local_attn.proj_l.bias)");
   form = dit_file();
   form.quantized = true;
   tensors = model_tensors(form);
-  erase(tensors, "blocks.0.ffn.2.scale");
+  drop(tensors, "blocks.0.ffn.2.scale");
   refused(tensors, "1 tensor is missing (blocks.0.ffn.2.scale)");
   tensors = model_tensors(form);
-  erase(tensors, "blocks.0.ffn.2.int8_weight");
+  drop(tensors, "blocks.0.ffn.2.int8_weight");
   refused(tensors, "1 tensor is missing (blocks.0.ffn.2.weight), 1 is unexpected (blocks.0.ffn.2.scale)");
   tensors = model_tensors(form);
   tensors.push_back(hole("blocks.0.ffn.2.weight", DType::bf16, {256, 384}));
@@ -116,9 +116,9 @@ TEST_CASE("weights: int8 layers are pairs, SLA is whole or absent") {
 
 TEST_CASE("weights: missing and unexpected tensors are grouped and counted in one line") {
   auto tensors = model_tensors(dit_file());
-  erase(tensors, "blocks.1.self_attn.q");
-  erase(tensors, "head.head.");
-  erase(tensors, "text_embedding.2.bias");
+  drop(tensors, "blocks.1.self_attn.q");
+  drop(tensors, "head.head.");
+  drop(tensors, "text_embedding.2.bias");
   tensors.push_back(hole("foo.bar", DType::f32, {1}));
   for (int i = 0; i < 7; ++i) tensors.push_back(hole("ema.x" + std::to_string(i), DType::f32, {1}));
   CHECK_REFUSED(refusal_of([&] { open_weights(file_of(tensors, "cut.pth"), "wan-dit"); }), "checkpoint.incomplete",
@@ -138,11 +138,11 @@ TEST_CASE("weights: a gap in the blocks and a half-written file are named") {
   form.tensors = wan_dit_tensors(config);
   form.with_sla = false;
   auto tensors = model_tensors(form);
-  erase(tensors, "blocks.3.");
+  drop(tensors, "blocks.3.");
   CHECK_REFUSED(refusal_of([&] { open_weights(file_of(tensors), "wan-dit"); }), "checkpoint.incomplete",
                 "27 tensors are missing (blocks.3.*: 27)");
-  erase(tensors, "head.");
-  erase(tensors, "patch_embedding.");
+  drop(tensors, "head.");
+  drop(tensors, "patch_embedding.");
   CHECK_REFUSED(refusal_of([&] { open_weights(file_of(tensors), "wan-dit"); }), "checkpoint.incomplete",
                 "32 tensors are missing");
 }
@@ -209,7 +209,7 @@ TEST_CASE("weights: recognised relatives are refused by name") {
           "8 latent channels");
 
   auto t5 = model_tensors({.tensors = umt5_tensors(kSmallText), .rename = umt5_hugging_face_name, .holes = true});
-  erase(t5, "encoder.block.1.layer.0.SelfAttention.relative_attention_bias");
+  drop(t5, "encoder.block.1.layer.0.SelfAttention.relative_attention_bias");
   refused(t5, "umt5", "it is a T5 encoder");
 }
 
@@ -224,7 +224,7 @@ TEST_CASE("weights: the VAE in both layouts") {
   for (const ExpectedTensor& tensor : plain.detected.expected)
     CHECK(same_bytes(other.weights.view(tensor.name), plain.weights.view(tensor.name)));
   auto tensors = model_tensors(form);
-  erase(tensors, "decoder.up_blocks.2.");
+  drop(tensors, "decoder.up_blocks.2.");
   CHECK_REFUSED(refusal_of([&] { open_weights(file_of(tensors), "wan-vae"); }), "checkpoint.incomplete", "missing");
 }
 
