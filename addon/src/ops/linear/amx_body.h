@@ -112,6 +112,7 @@ constexpr PanelKernel int8_amx_kernel() {
           .column_group = 4,
           .weight_offset = 0,
           .pack = pack_int8<16, kAmxRows, 64, int8_t, 0>,
+          .quantize = quantize_tile<16>,
           .multiply = multiply_int8_amx<Tiles>,
           .finish = finish_panel<16, kAmxColumns>,
           .enter = Tiles::enter,

@@ -60,6 +60,7 @@ const PanelKernel kInt8Avx2 = {.format = LinearFormat::int8_tiles,
                                .column_group = 2,
                                .weight_offset = 0,
                                .pack = pack_int8<8, 6, 2, int16_t, 0>,
+                               .quantize = quantize_tile<8>,
                                .multiply = multiply_int8<Avx2Int8>,
                                .finish = finish_panel<8, 16>};
 const PanelKernel kF32Avx2 = {.format = LinearFormat::f32,

@@ -17,7 +17,7 @@ struct Avx512Float {
   using Row = __m512;
   static RUSHES_INLINE Weights weights(const std::byte* from) {
     if constexpr (kBf16Weights)
-      return Vector<16>::from_bf16(reinterpret_cast<const uint16_t*>(from));
+      return Vector<16>::from_bf16(from);
     else
       return _mm512_loadu_ps(from);
   }

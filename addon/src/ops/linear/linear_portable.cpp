@@ -52,7 +52,7 @@ struct PortableFloat {
   using Row = float;
   static Weights weights(const std::byte* from) {
     if constexpr (kBf16Weights)
-      return V::from_bf16(reinterpret_cast<const uint16_t*>(from));
+      return V::from_bf16(from);
     else
       return V::load(reinterpret_cast<const float*>(from));
   }
@@ -76,6 +76,7 @@ const PanelKernel kInt8Portable = {.format = LinearFormat::int8_tiles,
                                    .column_group = 2,
                                    .weight_offset = 0,
                                    .pack = pack_int8<kWidth, 2, 2, int16_t, 0>,
+                                   .quantize = quantize_tile<kWidth>,
                                    .multiply = multiply_int8<PortableInt8>,
                                    .finish = finish_panel<kWidth, kWidth>};
 const PanelKernel kF32Portable = {.format = LinearFormat::f32,

@@ -14,20 +14,20 @@ RUSHES_INLINE void scatter_row(const std::byte* row, int bytes, std::byte* to) {
   for (int at = 0; at < bytes; at += kBytes, to += kBytes * kRows) __builtin_memcpy(to, row + at, kBytes);
 }
 
-/// One row of the tile as f32, rounded to bf16 when asked; zeros from `depth` to 128.
+/// One row of the tile as f32, rounded to bf16 when asked; zeros from `depth` to 128. Rows need no alignment.
 template <int kLanes>
 RUSHES_INLINE void read_row(const PackTile& t, int row, float* to) {
   using V = Vector<kLanes>;
   int k = 0;
   if (t.x_type == DType::bf16) {
-    const uint16_t* from = reinterpret_cast<const uint16_t*>(t.x) + row * t.x_stride;
-    for (; k + kLanes <= t.depth; k += kLanes) V::store(to + k, V::from_bf16(from + k));
+    const std::byte* from = t.x + row * t.x_stride * 2;
+    for (; k + kLanes <= t.depth; k += kLanes) V::store(to + k, V::from_bf16(from + k * 2));
     for (; k < t.depth; ++k) {
-      const uint32_t word = static_cast<uint32_t>(from[k]) << 16;
-      std::memcpy(to + k, &word, 4);
+      to[k] = 0;
+      std::memcpy(reinterpret_cast<std::byte*>(to + k) + 2, from + k * 2, 2);
     }
   } else {
-    const float* from = reinterpret_cast<const float*>(t.x) + row * t.x_stride;
+    const std::byte* from = t.x + row * t.x_stride * 4;
     if (t.depth < kTile) std::memset(to, 0, sizeof(float) * kTile);
     std::memcpy(to, from, sizeof(float) * t.depth);
     if (t.round_to_bf16)

@@ -17,7 +17,7 @@ constexpr int kTile = 128;  // rows, columns and depth of TurboDiffusion's int8 
 
 /// One tile of activations, at most 128 rows x 128 depths of x, on its way into the panels of a chunk.
 struct PackTile {
-  const std::byte* x;  // first element of the tile
+  const std::byte* x;  // first element of the tile, of any alignment
   DType x_type;        // f32 or bf16
   int64_t x_stride;    // elements from row to row
   int rows, depth;     // valid part; what lies beyond is written as zeros up to padded_rows and padded_depth
@@ -68,6 +68,8 @@ struct PanelKernel {
   int row_group, column_group;
   int weight_offset;  // added to int8 weights (128 makes them unsigned)
   void (*pack)(const PackTile&);
+  /// int8 only: the tile's values into q [128][128], rows beyond the tile's left alone; returns the scale.
+  float (*quantize)(const PackTile&, int8_t* q) = nullptr;
   void (*multiply)(const PanelProduct&);
   void (*finish)(const PanelOutput&);
   void (*enter)() = nullptr;  // each thread before its first product of a parallel region, and after its last

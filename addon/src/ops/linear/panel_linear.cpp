@@ -34,6 +34,8 @@ class PanelLinear final : public RunnableLinear {
  private:
   struct Chunk;
   void pack_weights(const Context& context, const LinearSource& source);
+  float read_tile(const LinearSource& source, const WeightTiles& tiles, int64_t row_tile, int64_t depth_tile,
+                  std::byte* packed) const;
   void pack_rows(const Context& context, const Tensor& x, const Chunk& chunk) const;
   void multiply(const Context& context, const Chunk& chunk, Tensor& out, const Epilogue& epilogue) const;
 
@@ -76,6 +78,48 @@ PanelLinear::PanelLinear(const Context& context, const LinearSource& source, con
   if (!context.dry_run) pack_weights(context, source);
 }
 
+// One 128 x 128 tile as the kernel's weight type, zeros beyond the matrix; int8: returns the scale.
+float PanelLinear::read_tile(const LinearSource& source, const WeightTiles& tiles, int64_t row_tile, int64_t depth_tile,
+                             std::byte* packed) const {
+  const DType type = source.weight.type;
+  const auto size = static_cast<int64_t>(dtype_size(type));
+  const int64_t rows = std::min<int64_t>(kTile, out_features - row_tile * kTile);
+  const int64_t depth = std::min<int64_t>(kTile, in_features - depth_tile * kTile);
+  const std::byte* from = source.weight.data + (row_tile * kTile * in_features + depth_tile * kTile) * size;
+  if (kernel_.weight == DType::i8) {
+    auto* q = reinterpret_cast<int8_t*>(packed);
+    float scale;
+    if (type == DType::bf16 || type == DType::f32) {
+      std::memset(q, 0, kTile * kTile);
+      PackTile tile = {};
+      tile.x = from;
+      tile.x_type = type;
+      tile.x_stride = in_features;
+      tile.rows = static_cast<int>(rows);
+      tile.depth = static_cast<int>(depth);
+      scale = kernel_.quantize(tile, q);
+    } else {
+      scale = tiles.read_int8(row_tile, depth_tile, q);
+    }
+    if (kernel_.weight_offset)
+      for (int i = 0; i < kTile * kTile; ++i) q[i] = static_cast<int8_t>(q[i] ^ 0x80);
+    return scale;
+  }
+  if (kernel_.weight == type) {
+    if (rows < kTile || depth < kTile) std::memset(packed, 0, kTile * kTile * size);
+    for (int64_t row = 0; row < rows; ++row)
+      std::memcpy(packed + row * kTile * size, from + row * in_features * size, static_cast<size_t>(depth * size));
+    return 0;
+  }
+  alignas(64) float values[kTile * kTile];
+  tiles.read(row_tile, depth_tile, values);
+  if (kernel_.weight == DType::f32)
+    std::memcpy(packed, values, sizeof values);
+  else
+    for (int i = 0; i < kTile * kTile; ++i) reinterpret_cast<bf16*>(packed)[i] = bf16(values[i]);
+  return 0;
+}
+
 void PanelLinear::pack_weights(const Context& context, const LinearSource& source) {
   const WeightTiles tiles(source);
   const int64_t row_tiles = (out_features + kTile - 1) / kTile;
@@ -85,20 +129,9 @@ void PanelLinear::pack_weights(const Context& context, const LinearSource& sourc
 #pragma omp parallel for collapse(2) schedule(static) num_threads(context.threads)
   for (int64_t row_tile = 0; row_tile < row_tiles; ++row_tile) {
     for (int64_t depth_tile = 0; depth_tile < depth_tiles_; ++depth_tile) {
-      alignas(64) float values[kTile * kTile];
       alignas(64) std::byte packed[kTile * kTile * 4];
-      if (kernel_.weight == DType::i8) {
-        auto* q = reinterpret_cast<int8_t*>(packed);
-        scales_.data<float>()[row_tile * depth_tiles_ + depth_tile] = tiles.read_int8(row_tile, depth_tile, q);
-        if (kernel_.weight_offset)
-          for (int i = 0; i < kTile * kTile; ++i) q[i] = static_cast<int8_t>(q[i] ^ 0x80);
-      } else {
-        tiles.read(row_tile, depth_tile, values);
-        if (kernel_.weight == DType::f32)
-          std::memcpy(packed, values, sizeof values);
-        else
-          for (int i = 0; i < kTile * kTile; ++i) reinterpret_cast<bf16*>(packed)[i] = bf16(values[i]);
-      }
+      const float scale = read_tile(source, tiles, row_tile, depth_tile, packed);
+      if (scales_.defined()) scales_.data<float>()[row_tile * depth_tiles_ + depth_tile] = scale;
       const int64_t depth = std::min<int64_t>(kTile, depth_ - depth_tile * kTile);
       for (int64_t row = row_tile * kTile; row < std::min(rows, (row_tile + 1) * kTile); ++row) {
         const int64_t panel = row / kernel_.columns, column = row % kernel_.columns;

@@ -3,6 +3,7 @@
 // instruction set can be linked into another's path. Products and sums stay separate operations (no contraction), so
 // every width computes the same bits.
 #pragma once
+#include <cstddef>
 #include <cstdint>
 #include <cstring>
 
@@ -41,7 +42,7 @@ struct Vector {
   static RUSHES_INLINE void store(float* to, Float value) { std::memcpy(to, &value, sizeof value); }
   static RUSHES_INLINE Float all(float value) { return value - Float{}; }
 
-  static RUSHES_INLINE Float from_bf16(const uint16_t* from) {
+  static RUSHES_INLINE Float from_bf16(const std::byte* from) {
     Half half;
     std::memcpy(&half, from, sizeof half);
     return reinterpret_cast<Float>(__builtin_convertvector(half, Int) << 16);
