@@ -54,6 +54,7 @@ nlohmann::json result_json(const BenchResult& result, const Ceilings& ceilings) 
           {"unit", c.ceiling == CeilingKind::memory ? "bytes/s" : "operations/s"},
           {"ceiling", ceiling.name},
           {"share", result.share},
+          {"processorShare", result.processor_share},
           {"error", result.error},
           {"tolerance", c.tolerance},
           {"correct", result.error <= c.tolerance},

@@ -30,6 +30,9 @@ struct BenchResult {
   BenchCase measured;
   double seconds = 0;  // shortest of several runs
   double rate = 0, share = 0;
+  /// The share reached in the processor time it got: what `share` would be if no other program used the cores. Lower
+  /// than that when threads spin at a barrier while others are held up.
+  double processor_share = 0;
   double error = 0;
 };
 
