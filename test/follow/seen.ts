@@ -142,7 +142,7 @@ const templates: readonly { shape: Shape; form: Uint8Array }[] = shapes.flatMap(
 
 function templateOf(shape: Shape, angle: number): Uint8Array {
   const side = templateSide * 4;
-  const at = (index: number) => (((index + 0.5) * 2) / side - 1) * 1.6;
+  const at = (index: number) => Math.fround(Math.fround((index + 0.5 - side / 2) / (side / 2)) * Math.fround(1.6));
   const distance = (place: number) => distanceTo(shape, at(place % side), at(Math.floor(place / side)), 1, angle);
   const isFlipped = shape === "star" && distance((side / 2) * side + side / 2) >= 0;
   const set = Uint8Array.from({ length: side * side }, (_, place) =>

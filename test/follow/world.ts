@@ -128,10 +128,13 @@ export function said(sentence: string): Properties | null {
   return { background, colour: colour!, shape: shape!, motion: phrases.find((one) => one.words === words)!.motion };
 }
 
-/** Signed distance (negative inside) from (x, y) to a shape of radius r around the origin, turned by an angle. */
+/** Signed distance (negative inside) from (x, y) to a shape of radius r around the origin, turned by an angle. In single
+ * precision where it matters: pixels lie exactly on the edges of turned shapes, and the published shares were measured
+ * in float32. */
 export function distanceTo(shape: Shape, x: number, y: number, r: number, angle: number): number {
-  const [cos, sin] = [Math.cos(angle), Math.sin(angle)];
-  const [u, v] = [cos * x + sin * y, cos * y - sin * x];
+  const [cos, sin] = [Math.fround(Math.cos(angle)), Math.fround(Math.sin(angle))];
+  const u = Math.fround(Math.fround(cos * x) + Math.fround(sin * y));
+  const v = Math.fround(Math.fround(cos * y) - Math.fround(sin * x));
   switch (shape) {
     case "ball":
       return Math.hypot(u, v) - r;
@@ -140,7 +143,10 @@ export function distanceTo(shape: Shape, x: number, y: number, r: number, angle:
     case "square":
       return Math.max(Math.abs(u), Math.abs(v)) - 0.86 * r;
     case "triangle":
-      return Math.max((Math.sqrt(3) * Math.abs(u) - v) / 2, v) - 0.55 * r;
+      return (
+        Math.fround(Math.max(Math.fround(Math.fround(Math.fround(Math.sqrt(3)) * Math.abs(u)) - v) / 2, v)) -
+        Math.fround(0.55 * r)
+      );
     case "star":
       return starDistance(u, v, r);
   }

@@ -19,7 +19,7 @@ const floors: Record<string, { imports: readonly string[]; typesFrom: readonly s
   settings: { imports: [], typesFrom: ["engine", "studio"] },
 };
 
-/** The two files that may name the addon's binary. */
+/** The two files that may load the addon. */
 const addonLoaders = ["app/engine/worker.ts", "app/engine/load.ts"];
 /** The only part of app that is allowed to know Electron. */
 const electronFiles = /^app\/(main|preload)\.ts$|^app\/(windows|ipc)\//;
@@ -163,13 +163,17 @@ function readsGlobal(node: ts.Identifier): boolean {
   );
 }
 
+/** Native code is loaded in two files; where the binary lies is known to the engine's folder only. */
 function addonProblems(path: string, file: ts.SourceFile): Problem[] {
   if (roomOf(path) !== "app" && roomOf(path) !== "renderer") return [];
   if (addonLoaders.includes(path)) return [];
   const problems: Problem[] = [];
   visit(file, (node) => {
-    if (ts.isStringLiteralLike(node) && node.text.endsWith("rushes.node"))
-      problems.push(`names ${node.text}: only ${addonLoaders.join(" and ")} load the addon`);
+    const isPath = ts.isStringLiteralLike(node) && node.text.endsWith("rushes.node");
+    if (isPath && !path.startsWith("app/engine/"))
+      problems.push(`names ${node.text}: only app/engine knows where the addon lies`);
+    if (ts.isIdentifier(node) && ["createRequire", "dlopen"].includes(node.text))
+      problems.push(`uses ${node.text}: only ${addonLoaders.join(" and ")} load the addon`);
   });
   return problems;
 }
