@@ -1,0 +1,47 @@
+// One asynchronous call: work on the engine thread, events to a JavaScript function, a promise for the end.
+#pragma once
+#include <napi.h>
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "rushes/engine.h"
+
+namespace rushes::binding {
+
+/// A JavaScript Error with `code`, `message` (the sentence), `advice`, `detail`, `neededBytes`, `freeBytes`.
+Napi::Error error_of(Napi::Env env, const rushes_status& status);
+
+/// Parses and frees a JSON report of the engine; undefined for null.
+Napi::Value take_report(Napi::Env env, char* report);
+
+/// Lives from the JavaScript call to its settled promise. Create with std::make_shared, then start(); or start_call().
+class Call : public std::enable_shared_from_this<Call> {
+ public:
+  using Event = std::function<Napi::Value(Napi::Env)>;
+  /// Fills *report with a JSON string of the engine (or leaves it null).
+  using Work = std::function<rushes_status(Call&, char** report)>;
+
+  /// `on_event` may be empty.
+  Call(Napi::Env env, Napi::Function on_event, Work work);
+  Napi::Promise start();
+  /// From the engine thread: hands an event to JavaScript, in order. Never throws, never waits.
+  void emit(Event event);
+
+ private:
+  void settle(Napi::Env env);
+
+  Napi::Promise::Deferred deferred_;
+  Napi::FunctionReference on_event_;
+  Napi::ThreadSafeFunction to_javascript_;
+  Work work_;
+  rushes_status status_{};
+  char* report_ = nullptr;
+};
+
+inline Napi::Promise start_call(Napi::Env env, Napi::Function on_event, Call::Work work) {
+  return std::make_shared<Call>(env, on_event, std::move(work))->start();
+}
+
+}  // namespace rushes::binding

@@ -1,0 +1,216 @@
+#include "binding/model.h"
+
+#include <chrono>
+#include <cstring>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "binding/call.h"
+#include "binding/settings.h"
+
+namespace rushes::binding {
+namespace {
+
+struct Constructor {
+  Napi::FunctionReference model;
+};
+
+rushes_status status_of(const char* code, const char* sentence) {
+  rushes_status status{};
+  std::strncpy(status.code, code, sizeof status.code - 1);
+  std::strncpy(status.sentence, sentence, sizeof status.sentence - 1);
+  return status;
+}
+
+std::optional<std::string> optional_text(const Napi::Object& object, const char* key) {
+  const Napi::Value value = object.Get(key);
+  if (value.IsUndefined() || value.IsNull()) return {};
+  return value.ToString().Utf8Value();
+}
+
+const char* pointer(const std::optional<std::string>& text) { return text ? text->c_str() : nullptr; }
+
+const char* stage_name(rushes_stage stage) {
+  constexpr const char* names[] = {"text", "load", "sample", "decode"};
+  return names[stage];
+}
+
+// Turns the engine's callbacks into JavaScript events (app/engine/addon.ts, EngineEvent).
+class Events {
+ public:
+  Events(Call& call, const std::atomic<bool>& cancelled, bool previews)
+      : call_(call), cancelled_(cancelled), previews_(previews) {}
+
+  rushes_callbacks callbacks() {
+    rushes_callbacks c{};
+    c.user = this;
+    c.progress = [](void* user, rushes_stage stage, double fraction, int step, int steps) {
+      static_cast<Events*>(user)->progress(stage, fraction, step, steps);
+    };
+    c.log = [](void* user, int level, const char* line) { static_cast<Events*>(user)->log(level, line); };
+    if (previews_)
+      c.preview = [](void* user, int step, const uint8_t* rgb, int width, int height) {
+        static_cast<Events*>(user)->picture("preview", step, rgb, width, height);
+      };
+    c.packet = [](void* user, const uint8_t* data, size_t size, int key, int64_t frame) {
+      static_cast<Events*>(user)->packet({data, data + size}, key != 0, frame);
+    };
+    c.frame = [](void* user, int64_t frame, const uint8_t* rgb, int width, int height) {
+      if (frame == 0) static_cast<Events*>(user)->picture("poster", 0, rgb, width, height);
+    };
+    c.cancelled = [](void* user) -> int { return static_cast<Events*>(user)->cancelled_.load(); };
+    return c;
+  }
+
+ private:
+  // A bar needs no more than 20 updates a second; the ends of stages and steps always pass.
+  void progress(rushes_stage stage, double fraction, int step, int steps) {
+    const auto now = std::chrono::steady_clock::now();
+    if (fraction > 0 && fraction < 1 && now - last_ < std::chrono::milliseconds(50)) return;
+    last_ = now;
+    call_.emit([=](Napi::Env env) {
+      Napi::Object event = Napi::Object::New(env);
+      event.Set("kind", "progress");
+      event.Set("stage", stage_name(stage));
+      event.Set("fraction", fraction);
+      event.Set("step", step);
+      event.Set("steps", steps);
+      return event;
+    });
+  }
+
+  void log(int level, const char* line) {
+    call_.emit([level, text = std::string(line)](Napi::Env env) {
+      constexpr const char* levels[] = {"debug", "info", "warning"};
+      Napi::Object event = Napi::Object::New(env);
+      event.Set("kind", "log");
+      event.Set("level", levels[level]);
+      event.Set("line", text);
+      return event;
+    });
+  }
+
+  void picture(const char* kind, int step, const uint8_t* rgb, int width, int height) {
+    std::vector<uint8_t> pixels(rgb, rgb + static_cast<size_t>(width) * height * 3);
+    call_.emit([=, pixels = std::move(pixels)](Napi::Env env) {
+      Napi::Object event = Napi::Object::New(env);
+      event.Set("kind", kind);
+      if (step > 0) event.Set("step", step);
+      event.Set("rgb", Napi::Buffer<uint8_t>::Copy(env, pixels.data(), pixels.size()));
+      event.Set("width", width);
+      event.Set("height", height);
+      return event;
+    });
+  }
+
+  void packet(std::vector<uint8_t> data, bool key_frame, int64_t frame) {
+    call_.emit([=, data = std::move(data)](Napi::Env env) {
+      Napi::Object event = Napi::Object::New(env);
+      event.Set("kind", "packet");
+      event.Set("data", Napi::Buffer<uint8_t>::Copy(env, data.data(), data.size()));
+      event.Set("keyFrame", key_frame);
+      event.Set("frame", static_cast<double>(frame));
+      return event;
+    });
+  }
+
+  Call& call_;
+  const std::atomic<bool>& cancelled_;
+  bool previews_;
+  std::chrono::steady_clock::time_point last_{};
+};
+
+}  // namespace
+
+void Model::define(Napi::Env env) {
+  const Napi::Function function =
+      DefineClass(env, "AddonModel",
+                  {InstanceMethod<&Model::plan>("plan"), InstanceMethod<&Model::generate>("generate"),
+                   InstanceMethod<&Model::decode>("decode"), InstanceMethod<&Model::cancel>("cancel"),
+                   InstanceMethod<&Model::close>("close")});
+  env.SetInstanceData(new Constructor{Napi::Persistent(function)});
+}
+
+Napi::Value Model::open(const Napi::CallbackInfo& info) {
+  const auto files = info[0].As<Napi::Object>();
+  const std::string dit = files.Get("dit").ToString(), vae = files.Get("vae").ToString(),
+                    text = files.Get("textEncoder").ToString();
+  const rushes_model_files paths{dit.c_str(), vae.c_str(), text.c_str(),
+                                 files.Get("textLength").ToNumber().Int32Value()};
+  rushes_model* model = nullptr;
+  // Headers only: a few milliseconds, so no thread is needed; the promise keeps the door open for one.
+  const rushes_status status = rushes_model_open(&paths, &model);
+  const auto deferred = Napi::Promise::Deferred::New(info.Env());
+  if (status.code[0]) {
+    deferred.Reject(error_of(info.Env(), status).Value());
+  } else {
+    const Napi::Object object = info.Env().GetInstanceData<Constructor>()->model.New({});
+    Unwrap(object)->model_ = std::shared_ptr<rushes_model>(model, rushes_model_close);
+    deferred.Resolve(object);
+  }
+  return deferred.Promise();
+}
+
+Model::Model(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Model>(info) {}
+
+std::shared_ptr<rushes_model> Model::handle(Napi::Env env, bool idle) {
+  if (!model_) throw error_of(env, status_of("engine.closed", "The model was closed."));
+  if (idle && state_->running) throw error_of(env, status_of("engine.busy", "The model is working on another job."));
+  return model_;
+}
+
+Napi::Value Model::plan(const Napi::CallbackInfo& info) {
+  const auto model = handle(info.Env(), false);
+  const rushes_settings settings = read_settings(info[0].As<Napi::Object>());
+  const auto id_count = static_cast<size_t>(info[1].ToNumber().Int64Value());
+  return start_call(info.Env(), Napi::Function(),
+                    [=](Call&, char** report) { return rushes_plan(model.get(), &settings, id_count, report); });
+}
+
+Napi::Value Model::generate(const Napi::CallbackInfo& info) {
+  const auto model = handle(info.Env(), true);
+  const auto request = info[0].As<Napi::Object>();
+  const rushes_settings settings = read_settings(request.Get("settings").As<Napi::Object>());
+  const auto ids = request.Get("ids").As<Napi::Int32Array>();
+  const std::vector<int32_t> tokens(ids.Data(), ids.Data() + ids.ElementLength());
+  const auto embedding = optional_text(request, "embeddingPath"), latents = optional_text(request, "latentsPath"),
+             prefix = optional_text(request, "stepLatentsPrefix"), resume = optional_text(request, "resumePath");
+  const int start_step = request.Get("startStep").IsNumber() ? request.Get("startStep").ToNumber().Int32Value() : 0;
+  const bool previews = request.Get("preview").ToBoolean();
+  state_->running = true;
+  state_->cancelled = false;
+  return start_call(info.Env(), info[1].As<Napi::Function>(), [=, state = state_](Call& call, char** report) {
+    Events events(call, state->cancelled, previews);
+    const rushes_callbacks callbacks = events.callbacks();
+    const rushes_request job{settings,         tokens.data(),   tokens.size(),   pointer(embedding),
+                             pointer(latents), pointer(prefix), pointer(resume), start_step};
+    const rushes_status status = rushes_generate(model.get(), &job, &callbacks, report);
+    state->running = false;
+    return status;
+  });
+}
+
+Napi::Value Model::decode(const Napi::CallbackInfo& info) {
+  const auto model = handle(info.Env(), true);
+  const std::string latents = info[0].ToString();
+  const rushes_settings settings = read_settings(info[1].As<Napi::Object>());
+  state_->running = true;
+  state_->cancelled = false;
+  return start_call(info.Env(), info[2].As<Napi::Function>(), [=, state = state_](Call& call, char** report) {
+    Events events(call, state->cancelled, false);
+    const rushes_callbacks callbacks = events.callbacks();
+    const rushes_status status = rushes_decode(model.get(), latents.c_str(), &settings, &callbacks, report);
+    state->running = false;
+    return status;
+  });
+}
+
+void Model::cancel(const Napi::CallbackInfo&) { state_->cancelled = true; }
+
+void Model::close(const Napi::CallbackInfo&) {
+  state_->cancelled = true;
+  model_.reset();  // a running call holds its own share until it ends
+}
+
+}  // namespace rushes::binding

@@ -1,0 +1,175 @@
+// The C interface (rushes/engine.h): turns exceptions into statuses and callbacks into an Observer. No logic lives
+// here.
+#include "rushes/engine.h"
+
+#include <chrono>
+#include <cstdlib>
+#include <cstring>
+#include <new>
+#include <thread>
+
+#include "engine/inspect.h"
+#include "engine/machine.h"
+#include "engine/self_test.h"
+#include "engine/session.h"
+
+struct rushes_model {
+  explicit rushes_model(const rushes::ModelPaths& paths) : session(paths) {}
+  rushes::Session session;
+  std::mutex busy;
+};
+
+namespace {
+
+using rushes::Error;
+
+void copy_text(char* out, size_t size, const std::string& text) {
+  const size_t length = std::min(size - 1, text.size());
+  std::memcpy(out, text.data(), length);
+  out[length] = 0;
+}
+
+rushes_status status_of(const Error& error) {
+  rushes_status status{};
+  copy_text(status.code, sizeof status.code, error.code());
+  copy_text(status.sentence, sizeof status.sentence, error.sentence());
+  copy_text(status.advice, sizeof status.advice, error.advice());
+  copy_text(status.detail, sizeof status.detail, error.detail());
+  status.needed_bytes = error.needed_bytes;
+  status.free_bytes = error.free_bytes;
+  return status;
+}
+
+template <class Work>
+rushes_status guarded(Work&& work) {
+  try {
+    work();
+    return {};
+  } catch (const Error& error) {
+    return status_of(error);
+  } catch (const std::bad_alloc&) {
+    return status_of(Error("memory.exhausted", "The computer has too little free memory for this job.",
+                           "Close other programs, or choose a smaller size or fewer frames."));
+  } catch (const std::exception& error) {
+    return status_of(Error("engine.internal", "The engine met a problem it does not know.",
+                           "Please report it with the log.", error.what()));
+  }
+}
+
+char* new_string(const std::string& text) {
+  char* out = static_cast<char*>(std::malloc(text.size() + 1));
+  if (!out) throw std::bad_alloc();
+  std::memcpy(out, text.c_str(), text.size() + 1);
+  return out;
+}
+
+std::filesystem::path path_of(const char* text) { return text ? std::filesystem::path(text) : std::filesystem::path(); }
+
+// Polls the caller's cancel function beside the work, so that operations only read a flag.
+class CancelWatch {
+ public:
+  explicit CancelWatch(const rushes_callbacks& callbacks) {
+    if (!callbacks.cancelled) return;
+    thread_ = std::jthread([this, callbacks](std::stop_token stop) {
+      while (!stop.stop_requested() && !flag_) {
+        if (callbacks.cancelled(callbacks.user))
+          flag_ = true;
+        else
+          std::this_thread::sleep_for(std::chrono::milliseconds(20));
+      }
+    });
+  }
+  const std::atomic<bool>* flag() const { return &flag_; }
+
+ private:
+  std::atomic<bool> flag_ = false;
+  std::jthread thread_;  // last member: stops before the flag goes
+};
+
+rushes::Observer observer_of(const rushes_callbacks& c, const CancelWatch& watch) {
+  rushes::Observer observer;
+  observer.cancelled = watch.flag();
+  if (c.progress)
+    observer.progress = [c](rushes_stage stage, double fraction, int step, int steps) {
+      c.progress(c.user, stage, fraction, step, steps);
+    };
+  if (c.log)
+    observer.log = [c](rushes::LogLevel level, const std::string& line) {
+      c.log(c.user, static_cast<int>(level), line.c_str());
+    };
+  if (c.preview)
+    observer.preview = [c](int step, std::span<const uint8_t> rgb, int w, int h) {
+      c.preview(c.user, step, rgb.data(), w, h);
+    };
+  if (c.packet)
+    observer.packet = [c](std::span<const uint8_t> data, bool key, int64_t frame) {
+      c.packet(c.user, data.data(), data.size(), key, frame);
+    };
+  if (c.frame)
+    observer.frame = [c](int64_t frame, std::span<const uint8_t> rgb, int w, int h) {
+      c.frame(c.user, frame, rgb.data(), w, h);
+    };
+  return observer;
+}
+
+// One job at a time: a second call is told so instead of waiting.
+template <class Work>
+rushes_status exclusive(rushes_model* model, const rushes_callbacks* callbacks, Work&& work) {
+  return guarded([&] {
+    std::unique_lock lock(model->busy, std::try_to_lock);
+    if (!lock)
+      throw Error("engine.busy", "The model is working on another job.", "Wait for it to finish, or cancel it.");
+    const rushes_callbacks used = callbacks ? *callbacks : rushes_callbacks{};
+    const CancelWatch watch(used);
+    work(observer_of(used, watch));
+  });
+}
+
+}  // namespace
+
+extern "C" {
+
+void rushes_settings_default(rushes_settings* settings) { *settings = rushes::default_settings(); }
+void rushes_string_free(char* text) { std::free(text); }
+
+rushes_status rushes_model_open(const rushes_model_files* files, rushes_model** out) {
+  return guarded([&] {
+    *out = new rushes_model({path_of(files->dit), path_of(files->vae), path_of(files->text_encoder), files->text_len});
+  });
+}
+void rushes_model_close(rushes_model* model) { delete model; }
+
+rushes_status rushes_plan(rushes_model* model, const rushes_settings* settings, size_t id_count, char** report) {
+  return guarded([&] { *report = new_string(model->session.plan(*settings, id_count).json().dump()); });
+}
+
+rushes_status rushes_generate(rushes_model* model, const rushes_request* request, const rushes_callbacks* callbacks,
+                              char** report) {
+  return exclusive(model, callbacks, [&](const rushes::Observer& observer) {
+    const rushes::GenerateRequest job{
+        request->settings,
+        {request->ids, request->ids + request->id_count},
+        {path_of(request->embedding_path), path_of(request->latents_path), path_of(request->step_latents_prefix),
+         path_of(request->resume_path), request->start_step}};
+    *report = new_string(model->session.generate(job, observer).json().dump());
+  });
+}
+
+rushes_status rushes_decode(rushes_model* model, const char* latents_path, const rushes_settings* settings,
+                            const rushes_callbacks* callbacks, char** report) {
+  return exclusive(model, callbacks, [&](const rushes::Observer& observer) {
+    *report = new_string(model->session.decode(path_of(latents_path), *settings, observer).json().dump());
+  });
+}
+
+rushes_status rushes_inspect(const char* path, char** report) {
+  return guarded([&] { *report = new_string(rushes::inspect_report(path_of(path))); });
+}
+rushes_status rushes_machine(char** report) {
+  return guarded([&] { *report = new_string(rushes::machine_report()); });
+}
+rushes_status rushes_self_test(int threads, char** report) {
+  return guarded([&] { *report = new_string(rushes::self_test_report(threads)); });
+}
+
+}  // extern "C"

@@ -1,0 +1,105 @@
+#include "engine/machine.h"
+
+#include <dlfcn.h>
+
+#include <algorithm>
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "runtime/cpu_features.h"
+
+#ifdef RUSHES_HAS_ONEDNN
+#include <oneapi/dnnl/dnnl.h>
+#endif
+#ifdef RUSHES_HAS_OPENH264
+#include <wels/codec_api.h>
+#endif
+
+namespace rushes {
+namespace {
+
+uint64_t read_number(const char* path) {
+  std::ifstream file(path);
+  uint64_t value = 0;
+  return file >> value ? value : 0;  // "max" does not parse: no limit
+}
+
+struct Gpu {
+  std::string name, reason;
+};
+
+// Through the driver's own library, loaded only if it is there: no toolkit is needed to ask.
+Gpu find_gpu() {
+  void* driver = dlopen("libcuda.so.1", RTLD_LAZY | RTLD_LOCAL);
+  if (!driver) return {"", "No NVIDIA driver is installed (libcuda.so.1 was not found)."};
+  const auto initialise = reinterpret_cast<int (*)(unsigned)>(dlsym(driver, "cuInit"));
+  const auto count_devices = reinterpret_cast<int (*)(int*)>(dlsym(driver, "cuDeviceGetCount"));
+  const auto device_name = reinterpret_cast<int (*)(char*, int, int)>(dlsym(driver, "cuDeviceGetName"));
+  int count = 0;
+  char name[256] = {};
+  Gpu gpu;
+  if (!initialise || !count_devices || !device_name)
+    gpu.reason = "The NVIDIA driver's library is not complete.";
+  else if (const int status = initialise(0))
+    gpu.reason = "The NVIDIA driver did not start (error " + std::to_string(status) + ").";
+  else if (count_devices(&count) || count == 0)
+    gpu.reason = "The NVIDIA driver sees no GPU.";
+  else if (device_name(name, sizeof name, 0))
+    gpu.reason = "The NVIDIA driver does not answer.";
+  else
+    gpu = {name, "This version of Rushes computes on the CPU; it does not use the GPU yet."};
+  dlclose(driver);
+  return gpu;
+}
+
+}  // namespace
+
+MachineMemory machine_memory() {
+  MachineMemory memory;
+  std::ifstream file("/proc/meminfo");
+  std::string key, unit;
+  uint64_t kibibytes;
+  while (file >> key >> kibibytes && std::getline(file, unit)) {
+    if (key == "MemTotal:") memory.total_bytes = kibibytes * 1024;
+    if (key == "MemAvailable:") memory.free_bytes = kibibytes * 1024;
+  }
+  if (const uint64_t limit = read_number("/sys/fs/cgroup/memory.max")) {
+    const uint64_t used = read_number("/sys/fs/cgroup/memory.current");
+    memory.total_bytes = std::min(memory.total_bytes, limit);
+    memory.free_bytes = std::min(memory.free_bytes, limit > used ? limit - used : 0);
+  }
+  return memory;
+}
+
+std::string machine_report() {
+  const CpuFeatures& cpu = CpuFeatures::host();
+  nlohmann::json isa = nlohmann::json::array();
+  for (auto set : {Isa::portable, Isa::avx2, Isa::avxvnni, Isa::avx512, Isa::avx512_vnni, Isa::avx512_bf16, Isa::amx})
+    if (cpu.supports(set)) isa.push_back(isa_name(set));
+  nlohmann::json libraries = nlohmann::json::object();
+#ifdef RUSHES_HAS_ONEDNN
+  const dnnl_version_t* version = dnnl_version();
+  libraries["oneDNN"] =
+      std::to_string(version->major) + "." + std::to_string(version->minor) + "." + std::to_string(version->patch);
+#else
+  libraries["oneDNN"] = "not built in: dense products use a plain kernel";
+#endif
+#ifdef RUSHES_HAS_OPENH264
+  OpenH264Version h264;
+  WelsGetCodecVersionEx(&h264);
+  libraries["OpenH264"] =
+      std::to_string(h264.uMajor) + "." + std::to_string(h264.uMinor) + "." + std::to_string(h264.uRevision);
+#else
+  libraries["OpenH264"] = "not built in: videos cannot be written";
+#endif
+  const Gpu gpu = find_gpu();
+  const MachineMemory memory = machine_memory();
+  return nlohmann::json{
+      {"cpu", {{"model", cpu.model}, {"cores", cpu.cores}, {"isa", isa}}},
+      {"memory", {{"totalBytes", memory.total_bytes}, {"freeBytes", memory.free_bytes}}},
+      {"gpu", {{"name", gpu.name.empty() ? nlohmann::json() : nlohmann::json(gpu.name)}, {"reason", gpu.reason}}},
+      {"libraries", libraries}}
+      .dump();
+}
+
+}  // namespace rushes

@@ -1,0 +1,17 @@
+// What this machine offers: memory that may be used, and whether a GPU is there.
+#pragma once
+#include <cstdint>
+#include <string>
+
+namespace rushes {
+
+/// Bytes of physical memory, and those free for a new job (MemAvailable, lowered to the cgroup's limit). 0 = unknown.
+struct MachineMemory {
+  uint64_t total_bytes = 0, free_bytes = 0;
+};
+MachineMemory machine_memory();
+
+/// The JSON of rushes_machine.
+std::string machine_report();
+
+}  // namespace rushes

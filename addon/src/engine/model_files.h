@@ -1,0 +1,29 @@
+// The files of one model, opened (headers only) and found to belong together.
+#pragma once
+#include <filesystem>
+
+#include "files/checkpoint.h"
+#include "models/weights.h"
+
+namespace rushes {
+
+/// Paths as the caller gives them; text_len = rows of context (512 unless the model's config.json says otherwise).
+struct ModelPaths {
+  std::filesystem::path dit, vae, text_encoder;
+  int64_t text_len = 512;
+};
+
+/// Opened headers. Immutable; the maps live as long as this does.
+struct ModelFiles {
+  std::shared_ptr<const Checkpoint> dit, vae, text_encoder;
+  int64_t text_len = 512;
+  int64_t latent_channels = 16;
+  bool quantized = false;  // the transformer holds int8 layers
+  bool sla = false;        // and proj_l
+
+  /// Throws checkpoint.* when a file cannot be read, is of another kind, is not complete, is refused by this version,
+  /// or does not fit the others (text width, latent channels): one sentence, file named.
+  static ModelFiles open(const ModelPaths& paths);
+};
+
+}  // namespace rushes

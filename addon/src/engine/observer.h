@@ -1,0 +1,38 @@
+// Who watches a job: progress, log lines, previews, frames and packets leave the engine here.
+#pragma once
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <string>
+
+#include "rushes/engine.h"
+
+namespace rushes {
+
+/// "text", "load", "sample", "decode": the stage's name in reports and the record.
+constexpr const char* stage_name(rushes_stage stage) {
+  constexpr const char* names[] = {"text", "load", "sample", "decode"};
+  return names[stage];
+}
+
+enum class LogLevel { debug, info, warning };
+
+/// All functions may be empty. They are called from the thread that runs the job.
+struct Observer {
+  std::function<void(rushes_stage, double fraction, int step, int steps)> progress;
+  std::function<void(LogLevel, const std::string&)> log;
+  std::function<void(int step, std::span<const uint8_t> rgb, int width, int height)> preview;
+  std::function<void(std::span<const uint8_t> data, bool key_frame, int64_t frame)> packet;
+  std::function<void(int64_t frame, std::span<const uint8_t> rgb, int width, int height)> frame;
+  const std::atomic<bool>* cancelled = nullptr;
+
+  void report(rushes_stage stage, double fraction, int step = 0, int steps = 0) const {
+    if (progress) progress(stage, fraction, step, steps);
+  }
+  void line(LogLevel level, const std::string& text) const {
+    if (log) log(level, text);
+  }
+};
+
+}  // namespace rushes

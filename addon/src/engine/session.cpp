@@ -1,0 +1,155 @@
+#include "engine/session.h"
+
+#include <omp.h>
+
+#include <chrono>
+
+#include "engine/frame_audit.h"
+#include "media/h264_encoder.h"
+
+namespace rushes {
+namespace {
+
+double seconds_since(std::chrono::steady_clock::time_point start) {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+// What packed weights depend on.
+nlohmann::json packing_key(const rushes_settings& settings) {
+  nlohmann::json all = settings_json(settings), key;
+  for (const char* id : {"device", "precision", "quantLinear", "textEncoderFormat"}) key[id] = all[id];
+  return key;
+}
+
+}  // namespace
+
+// One call: a resolved plan, a context, and the report that grows stage by stage.
+class Session::Run {
+ public:
+  Run(Session& session, const rushes_settings& settings, size_t id_count, const Observer& observer)
+      : session_(session), observer_(observer) {
+    report_.plan = session.plan(settings, id_count);
+    report_.settings = report_.plan.settings;
+    apply_settings(report_.settings, context_);
+    context_.memory = &session.memory_;
+    context_.cancelled = observer.cancelled;
+    if (observer.log) context_.debug = [&observer](const std::string& line) { observer.log(LogLevel::debug, line); };
+    omp_set_num_threads(context_.threads);  // oneDNN takes its team from here, too
+    if (packing_key(report_.settings) != session.parts_key_) session.parts_ = {};
+    session.parts_key_ = packing_key(report_.settings);
+  }
+
+  Stages stages() {
+    return Stages(context_, session_.files_, session_.parts_, report_.settings, report_.plan.resident, observer_);
+  }
+
+  template <class Work>
+  auto measure(rushes_stage stage, Work&& work) {
+    context_.check_cancelled();
+    const auto start = std::chrono::steady_clock::now();
+    session_.memory_.reset_peak();
+    observer_.report(stage, 0);
+    struct Finish {
+      Run& run;
+      rushes_stage stage;
+      std::chrono::steady_clock::time_point start;
+      ~Finish() {
+        run.report_.stages.push_back({stage_name(stage), seconds_since(start), run.session_.memory_.peak()});
+      }
+    } finish{*this, stage, start};
+    return work();
+  }
+
+  void note_quantization() {
+    const WanDit& dit = *session_.parts_.dit;
+    report_.int8 = {static_cast<int64_t>(dit.quantized_layers().size()), dit.linear_bytes_16bit(),
+                    dit.linear_bytes_held()};
+    for (const QuantizedLayer& layer : dit.quantized_layers())
+      report_.int8_names.push_back(layer.name + " [" + std::to_string(layer.out_features) + "x" +
+                                   std::to_string(layer.in_features) + "]");
+    if (const std::string line = int8_text(report_.int8); !line.empty()) observer_.line(LogLevel::info, line);
+  }
+
+  // Decodes, encodes, audits; the last packet is out before this returns.
+  void make_frames(const Tensor& latents) {
+    const int width = static_cast<int>(report_.settings.width), height = static_cast<int>(report_.settings.height);
+    FrameAudit audit;
+    std::unique_ptr<H264Encoder> encoder;
+    if (observer_.packet)
+      encoder = std::make_unique<H264Encoder>(
+          H264Settings{.width = width, .height = height, .quality = static_cast<int>(report_.settings.quality)});
+    stages().decode(latents, [&](int64_t frame, std::span<const uint8_t> rgb) {
+      audit.add(rgb);
+      if (observer_.frame) observer_.frame(frame, rgb, width, height);
+      if (encoder) {
+        const H264Packet packet = encoder->encode(rgb);
+        observer_.packet(packet.data, packet.key_frame, frame);
+      }
+      ++report_.frames;
+    });
+    audit.require_picture();
+    for (const std::string& warning : audit.warnings()) {
+      report_.warnings.push_back(warning);
+      observer_.line(LogLevel::warning, warning);
+    }
+  }
+
+  Context& context() { return context_; }
+  GenerateReport& report() { return report_; }
+
+ private:
+  Session& session_;
+  const Observer& observer_;
+  Context context_;
+  GenerateReport report_;
+};
+
+Session::Session(const ModelPaths& paths) : files_(ModelFiles::open(paths)) {}
+
+Plan Session::plan(const rushes_settings& settings, size_t id_count) {
+  return make_plan(files_, settings, id_count, memory_.current());
+}
+
+GenerateReport Session::generate(const GenerateRequest& request, const Observer& observer) {
+  if (request.ids.empty() || static_cast<int64_t>(request.ids.size()) > files_.text_len)
+    throw Error("settings.invalid",
+                "The prompt has " + std::to_string(request.ids.size()) + " tokens; the model takes 1 to " +
+                    std::to_string(files_.text_len) + ".",
+                "Shorten the prompt.");
+  Run run(*this, request.settings, request.ids.size(), observer);
+  Stages stages = run.stages();
+  const Tensor text = run.measure(RUSHES_STAGE_TEXT, [&] { return stages.encode_text(request.ids, request.paths); });
+  run.measure(RUSHES_STAGE_LOAD, [&] { stages.load_transformer(); });
+  run.note_quantization();
+  const Tensor latents = run.measure(RUSHES_STAGE_SAMPLE, [&] { return stages.sample(text, request.paths); });
+  run.measure(RUSHES_STAGE_DECODE, [&] { run.make_frames(latents); });
+  return run.report();
+}
+
+GenerateReport Session::decode(const std::filesystem::path& latents, const rushes_settings& settings,
+                               const Observer& observer) {
+  Run run(*this, settings, 1, observer);
+  const Tensor loaded = load_latents(run.context(), latents, run.stages().latent_shape());
+  run.measure(RUSHES_STAGE_DECODE, [&] { run.make_frames(loaded); });
+  return run.report();
+}
+
+nlohmann::json GenerateReport::json() const {
+  nlohmann::json list = nlohmann::json::array();
+  for (const StageCost& stage : stages)
+    list.push_back({{"stage", stage.stage}, {"seconds", stage.seconds}, {"peakBytes", stage.peak_bytes}});
+  nlohmann::json out = {{"settings", settings_json(settings)},
+                        {"stages", list},
+                        {"int8", nullptr},
+                        {"plan", plan.json()},
+                        {"warnings", warnings},
+                        {"frames", frames},
+                        {"width", settings.width},
+                        {"height", settings.height}};
+  if (int8.layers)
+    out["int8"] = {
+        {"layers", int8.layers}, {"bytes16", int8.bytes_16bit}, {"bytes", int8.bytes}, {"names", int8_names}};
+  return out;
+}
+
+}  // namespace rushes

@@ -1,0 +1,75 @@
+// The stages of a generation, written once: a job runs them, a plan runs them dry (no memory, no arithmetic), so that
+// the prediction and the run cannot drift apart.
+#pragma once
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <span>
+
+#include "engine/model_files.h"
+#include "engine/observer.h"
+#include "engine/settings.h"
+#include "models/umt5/umt5.h"
+#include "models/wan_dit/wan_dit.h"
+#include "models/wan_vae/wan_vae.h"
+
+namespace rushes {
+
+/// What is packed in memory for one context. A part stays until it is reset.
+struct LoadedParts {
+  std::shared_ptr<Umt5> text_encoder;
+  std::shared_ptr<WanDit> dit;
+  std::shared_ptr<WanVae> vae;
+};
+
+/// Where a generation leaves what can be used again; empty paths are skipped.
+struct JobPaths {
+  std::filesystem::path embedding, latents, step_latents_prefix, resume;
+  int start_step = 0;
+};
+
+/// One job's walk through the stages. `resident`: parts stay in memory together (they fit); else each is released
+/// before the next is loaded.
+class Stages {
+ public:
+  Stages(const Context& context, const ModelFiles& files, LoadedParts& parts, const rushes_settings& resolved,
+         bool resident, const Observer& observer)
+      : context_(context),
+        files_(files),
+        parts_(parts),
+        settings_(resolved),
+        resident_(resident),
+        observer_(observer) {}
+
+  /// Token ids -> context f32 [text_len, text_dim]; read from paths.embedding when it is there and fits, else encoded
+  /// and kept there.
+  Tensor encode_text(std::span<const int32_t> ids, const JobPaths& paths);
+  /// Packs the transformer's weights.
+  void load_transformer();
+  /// Noise -> latents f32 [channels, T, h, w], saved to paths.latents; step states to the prefix.
+  Tensor sample(const Tensor& text, const JobPaths& paths);
+  /// Latents -> RGB frames in order, 8 bits, [height, width, 3].
+  using RgbSink = std::function<void(int64_t frame, std::span<const uint8_t> rgb)>;
+  void decode(const Tensor& latents, const RgbSink& sink);
+
+  int64_t latent_frames() const { return 1 + (settings_.num_frames - 1) / 4; }
+  Shape latent_shape() const {
+    return {files_.latent_channels, latent_frames(), settings_.height / 8, settings_.width / 8};
+  }
+
+ private:
+  void preview(const std::vector<float>& estimate, int step);
+  void load_vae();
+
+  const Context& context_;
+  const ModelFiles& files_;
+  LoadedParts& parts_;
+  const rushes_settings& settings_;
+  bool resident_;
+  const Observer& observer_;
+};
+
+/// Latents written by `sample`, checked against the settings' size. Throws checkpoint.* or settings.invalid.
+Tensor load_latents(const Context& context, const std::filesystem::path& path, const Shape& shape);
+
+}  // namespace rushes
