@@ -8,6 +8,7 @@
 #include <new>
 #include <thread>
 
+#include "engine/bench.h"
 #include "engine/inspect.h"
 #include "engine/machine.h"
 #include "engine/self_test.h"
@@ -170,6 +171,19 @@ rushes_status rushes_machine(char** report) {
 }
 rushes_status rushes_self_test(int threads, char** report) {
   return guarded([&] { *report = new_string(rushes::self_test_report(threads)); });
+}
+
+rushes_status rushes_bench(const char* filter, int threads, int quick, void* user,
+                           void (*line)(void* user, const char* text), char** report) {
+  return guarded([&] {
+    rushes::BenchOptions options;
+    options.filter = filter ? filter : "";
+    options.threads = threads;
+    options.quick = quick != 0;
+    options.json = true;
+    if (line) options.on_line = [=](const std::string& text) { line(user, text.c_str()); };
+    *report = new_string(rushes::run_bench(options));
+  });
 }
 
 }  // extern "C"
