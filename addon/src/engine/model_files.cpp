@@ -1,6 +1,11 @@
 #include "engine/model_files.h"
 
+#include "models/umt5/umt5_tensors.h"
+#include "models/wan_dit/wan_dit_tensors.h"
+#include "models/wan_vae/wan_vae_tensors.h"
+
 namespace rushes {
+
 ModelFiles ModelFiles::open(const ModelPaths& paths) {
   ModelFiles files;
   files.text_len = paths.text_len;
@@ -12,9 +17,10 @@ ModelFiles ModelFiles::open(const ModelPaths& paths) {
   const OpenedWeights text = open_weights(files.text_encoder, "umt5");
   files.quantized = dit.weights.report().quantized_layers > 0;
   files.sla = dit.weights.has_group("sla");
-  files.latent_channels = vae.detected.size("latent_channels");
+  files.latent_channels = wan_vae_config(vae).latent_channels;
 
-  const int64_t channels = dit.detected.size("in_channels"), text_dim = dit.detected.size("text_dim");
+  const WanDitConfig config = wan_dit_config(dit);
+  const int64_t channels = config.in_channels, encoder_dim = umt5_config(text).dim;
   if (channels != files.latent_channels)
     throw Error(
         "checkpoint.unsupported",
@@ -23,10 +29,10 @@ ModelFiles ModelFiles::open(const ModelPaths& paths) {
         channels == 36
             ? "This is an image-to-video transformer, which this version does not run yet; choose a text-to-video one."
             : "Give the VAE that belongs to this transformer.");
-  if (text_dim != text.detected.size("dim"))
+  if (config.text_dim != encoder_dim)
     throw Error("checkpoint.unsupported",
-                "The transformer expects text of width " + std::to_string(text_dim) + " and the text encoder makes " +
-                    std::to_string(text.detected.size("dim")) + ".",
+                "The transformer expects text of width " + std::to_string(config.text_dim) +
+                    " and the text encoder makes " + std::to_string(encoder_dim) + ".",
                 "Give the text encoder that belongs to this transformer.");
   return files;
 }

@@ -22,7 +22,8 @@ Plan walk(const ModelFiles& files, const rushes_settings& resolved, size_t id_co
   context.work = &work;
   context.dry_run = true;
   LoadedParts parts;
-  Stages stages(context, files, parts, resolved, resident, Observer{});
+  const Observer nobody;
+  Stages stages(context, files, parts, resolved, resident, nobody);
   const auto measure = [&](rushes_stage stage, auto&& run) {
     memory.reset_peak();
     work = {};
