@@ -90,7 +90,8 @@ export class EngineClient {
       serialization: "advanced",
       stdio: ["ignore", "pipe", "pipe", "ipc"],
       execArgv: [],
-      env: { ...process.env, NODE_OPTIONS: "" },
+      // A team that sleeps when idle: spinning threads starve the rest of a busy machine (docs/SPEED.md).
+      env: { OMP_WAIT_POLICY: "passive", ...process.env, NODE_OPTIONS: "" },
     });
     this.#process = engine;
     this.#output = "";

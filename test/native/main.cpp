@@ -7,8 +7,10 @@
 #include <string_view>
 
 #include "golden/golden.h"
+#include "runtime/sleeping_team.h"
 
 int main(int argc, char** argv) {
+  rushes::prefer_sleeping_team(argv);
   if (argc > 1 && std::string_view(argv[1]) == "golden") return rushes::run_golden(argc - 2, argv + 2);
   doctest::Context context(argc, argv);
   return context.run();

@@ -5,9 +5,11 @@
 #include <string>
 
 #include "engine/bench.h"
+#include "runtime/sleeping_team.h"
 #include "runtime/status.h"
 
 int main(int argc, char** argv) {
+  rushes::prefer_sleeping_team(argv);
   rushes::BenchOptions options;
   for (int i = 1; i < argc; ++i) {
     const std::string flag = argv[i];
