@@ -23,7 +23,7 @@ export function openDatabase(path: string, steps: readonly Migration[] = migrati
     return database;
   } catch (error) {
     database?.close();
-    throw describe(error, path);
+    throw databaseError(error, path);
   }
 }
 
@@ -51,7 +51,8 @@ function migrate(database: HistoryDatabase, path: string, steps: readonly Migrat
     .immediate();
 }
 
-function describe(error: unknown, path: string): unknown {
+/** SQLite's errors that a user can do something about as RushesErrors; others as they are. */
+export function databaseError(error: unknown, path: string): unknown {
   if (!(error instanceof Database.SqliteError)) return error;
   const detail = `${path}: ${error.code}: ${error.message}`;
   if (error.code.startsWith("SQLITE_CORRUPT") || error.code === "SQLITE_NOTADB")
@@ -62,6 +63,7 @@ function describe(error: unknown, path: string): unknown {
     });
   if (error.code.startsWith("SQLITE_FULL"))
     return new RushesError("disk.full", { sentence: "The disk that holds the library is full.", detail });
+  if (error.code.startsWith("SQLITE_BUSY")) return new RushesError("history.busy", { detail });
   if (error.code.startsWith("SQLITE_CANTOPEN") || error.code.startsWith("SQLITE_READONLY"))
     return new RushesError("file.unwritable", {
       sentence: `The history at ${path} cannot be written.`,

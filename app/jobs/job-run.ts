@@ -10,6 +10,7 @@ import type { EngineClient } from "../engine/client.ts";
 import type { CallEvent } from "../engine/messages.ts";
 import type { HistoryDatabase } from "../history/database.ts";
 import { readJob, readStepLatents, readTokenIds } from "../history/reads/jobs.ts";
+import { writeWithReserve } from "../history/reserve.ts";
 import { moveJob, unknownJob, updateSettings } from "../history/writes/jobs.ts";
 import {
   readOrders,
@@ -303,8 +304,12 @@ export class JobRun {
   async #failed(error: RushesError): Promise<void> {
     const reason: unknown = this.#controller.signal.aborted ? this.#controller.signal.reason : null;
     if (reason === "lost") return;
-    if (this.#stages.length > 0 && this.#read().video === null) this.#writeStages(null);
-    this.#flush();
+    try {
+      if (this.#stages.length > 0 && this.#read().video === null) this.#writeStages(null);
+      this.#flush();
+    } catch {
+      // That the job failed is written down all the same, below; it needs less room.
+    }
     if (reason === "stop") return this.#move("queued", "the program was closed");
     if (reason === "cancel" || (error.code === "job.cancelled" && reason === null)) {
       await discardPending(this.#read());
@@ -333,7 +338,8 @@ export class JobRun {
 
   #move(to: JobState, note: string, error?: RushesError): void {
     const { database, runner } = this.#tools;
-    const moved = moveJob(database, this.#id, { to, note, runner, ...(error ? { error: error.toJSON() } : {}) });
+    const move = { to, note, runner, ...(error ? { error: error.toJSON() } : {}) };
+    const moved = writeWithReserve(database, () => moveJob(database, this.#id, move));
     if (moved) this.#emitState(to, note);
   }
 

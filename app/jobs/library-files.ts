@@ -1,8 +1,8 @@
 // Where the files of a library lie, and how a job's files are named.
-import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { RushesError } from "../../contract/errors.ts";
 import type { Job } from "../../contract/job.ts";
+import { makeFolder } from "../media/whole-file.ts";
 
 export class LibraryFiles {
   readonly folder: string;
@@ -25,7 +25,7 @@ export class LibraryFiles {
   make(): void {
     for (const folder of [this.folder, this.videos, this.latents, this.embeddings, this.logs]) {
       try {
-        mkdirSync(folder, { recursive: true });
+        makeFolder(folder);
       } catch (error) {
         throw new RushesError("file.unwritable", {
           sentence: `The library folder ${folder} cannot be made.`,

@@ -2,6 +2,7 @@
 import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { ownIdentity } from "../history/process-identity.ts";
+import { giveUpReserve, keepReserve } from "../history/reserve.ts";
 import { giveBackLease, keepLease, type Lease, takeLease } from "../history/writes/lease.ts";
 import { takeNextJob } from "../history/writes/runs.ts";
 import { removePartialFiles } from "../media/whole-file.ts";
@@ -57,6 +58,7 @@ export class QueueRunner {
           await sleep(lookPeriod);
           continue;
         }
+        keepReserve(this.#tools.database);
         this.#ranHere.add(id);
         this.#run = new JobRun({ ...this.#tools, runner: this.#lease.token }, id);
         try {
@@ -67,7 +69,10 @@ export class QueueRunner {
       }
     } finally {
       clearInterval(heartbeat);
-      if (this.#held) giveBackLease(this.#tools.database, this.#lease.token);
+      if (this.#held) {
+        giveUpReserve(this.#tools.database);
+        giveBackLease(this.#tools.database, this.#lease.token);
+      }
       this.#held = false;
     }
   }

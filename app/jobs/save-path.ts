@@ -1,7 +1,10 @@
 // The extra copy a user asks for: a folder, where it never overwrites, or a file by name, which it replaces.
-import { accessSync, constants, existsSync, statSync } from "node:fs";
+import { randomUUID } from "node:crypto";
+import { statSync } from "node:fs";
+import { open, rm } from "node:fs/promises";
 import { dirname, extname, join, resolve } from "node:path";
 import { RushesError } from "../../contract/errors.ts";
+import { makeFolder } from "../media/whole-file.ts";
 
 export interface CopyTarget {
   path: string;
@@ -15,27 +18,26 @@ export function copyTarget(savePath: string, videoName: string): CopyTarget {
   return { path: extname(savePath) === "" ? `${savePath}.mp4` : savePath, replace: true };
 }
 
-/** The absolute path; throws file.unwritable when nothing could be written there. The folder itself may be missing. */
-export function checkSavePath(savePath: string): string {
+/** The absolute path of an accepted copy. Makes its folder and tries to write there: rights alone say little (read-only
+ * and special file systems). Throws file.unwritable. */
+export async function checkSavePath(savePath: string): Promise<string> {
   // resolve() drops the closing separator that says "a folder".
   const absolute = /[\\/]$/.test(savePath) ? `${resolve(savePath)}/` : resolve(savePath);
   const { path } = copyTarget(absolute, "video.mp4");
-  if (statSync(path, { throwIfNoEntry: false })?.isDirectory()) throw unwritable(path, "it is a folder");
-  let folder = dirname(path);
-  while (!existsSync(folder) && dirname(folder) !== folder) folder = dirname(folder);
-  if (!statSync(folder).isDirectory()) throw unwritable(path, `${folder} is a file`);
+  const probe = join(dirname(path), `.rushes-${randomUUID()}.partial`);
   try {
-    accessSync(folder, constants.W_OK | constants.X_OK);
+    makeFolder(dirname(path));
+    await (await open(probe, "wx")).close();
+    await rm(probe, { force: true });
   } catch (error) {
-    throw unwritable(path, error instanceof Error ? error.message : String(error));
+    throw new RushesError("file.unwritable", {
+      sentence: `${path} cannot be written.`,
+      detail: error instanceof Error ? error.message : String(error),
+    });
   }
   return absolute;
 }
 
 function isFolder(path: string): boolean {
   return /[\\/]$/.test(path) || statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
-}
-
-function unwritable(path: string, detail: string): RushesError {
-  return new RushesError("file.unwritable", { sentence: `${path} cannot be written.`, detail });
 }

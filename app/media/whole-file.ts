@@ -1,7 +1,7 @@
 // Files appear whole or not at all: written under a temporary name in the same folder, flushed, then given their name.
 import { randomUUID } from "node:crypto";
-import { existsSync } from "node:fs";
-import { link, mkdir, open, readdir, rename, rm } from "node:fs/promises";
+import { existsSync, mkdirSync } from "node:fs";
+import { link, open, readdir, rename, rm } from "node:fs/promises";
 import { basename, dirname, extname, join } from "node:path";
 import { asRushesError, RushesError } from "../../contract/errors.ts";
 
@@ -50,6 +50,19 @@ export async function removePartialsOf(path: string): Promise<void> {
     if (name.startsWith(prefix) && name.endsWith(partialSuffix)) await rm(join(dirname(path), name), { force: true });
 }
 
+/** Makes a folder and those above it. Not mkdir's own recursion, which never ends where a folder cannot have folders (as
+ * in /proc). */
+export function makeFolder(path: string): void {
+  if (existsSync(path)) return;
+  const parent = dirname(path);
+  if (parent !== path) makeFolder(parent);
+  try {
+    mkdirSync(path);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+  }
+}
+
 /** "clip.mp4" and "-2" to "clip-2.mp4". */
 export function withSuffix(path: string, suffix: string): string {
   const extension = extname(path);
@@ -60,7 +73,7 @@ async function written(path: string, bytes: Uint8Array, publish: (partial: strin
   const folder = dirname(path);
   const partial = join(folder, `.${basename(path)}.${randomUUID()}${partialSuffix}`);
   try {
-    await mkdir(folder, { recursive: true });
+    makeFolder(folder);
     const file = await open(partial, "w");
     try {
       await file.writeFile(bytes);

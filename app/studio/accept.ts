@@ -68,8 +68,7 @@ function aboutPrompt(ids: Int32Array, cut: boolean, model: Model): string[] {
 
 /** The settings of each sample: seed, seed+1, ... */
 export function samplesOf(settings: ResolvedSettings): ResolvedSettings[] {
-  const last = settings.seed + settings.numSamples - 1;
-  if (last > Number.MAX_SAFE_INTEGER)
+  if (settings.numSamples - 1 > Number.MAX_SAFE_INTEGER - settings.seed)
     throw new RushesError("settings.invalid", {
       sentence: `Seed ${settings.seed} leaves no room for ${settings.numSamples} samples.`,
       advice: "Use a smaller seed.",

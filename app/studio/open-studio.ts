@@ -8,7 +8,7 @@ import { isFinal, type Job, type JobDetail, type JobEvent } from "../../contract
 import type { ModelChoice, ModelManifest } from "../../contract/models.ts";
 import type { Inspection, Machine, Plan, SelfTest } from "../engine/addon.ts";
 import { EngineClient } from "../engine/client.ts";
-import { type HistoryDatabase, openDatabase } from "../history/database.ts";
+import { databaseError, type HistoryDatabase, openDatabase } from "../history/database.ts";
 import { type HistoryQuery, listJobs, readDetail, readJob, readTokenIds, searchJobs } from "../history/reads/jobs.ts";
 import { type AcceptedJob, insertJobs, queueAgain, requestCancel, unknownJob } from "../history/writes/jobs.ts";
 import { JobFollower } from "../jobs/job-follower.ts";
@@ -70,29 +70,28 @@ class LocalStudio implements Studio {
   async enqueue(request: JobRequest): Promise<Job> {
     const settings = { ...request.settings, numSamples: 1 };
     const [job] = await this.enqueueAll([{ ...request, settings }]);
-    if (!job) throw new RushesError("engine.internal", { detail: "no job came of a request" });
-    return job;
+    return first(job);
   }
 
   async enqueueAll(requests: JobRequest[]): Promise<Job[]> {
     const accepted: AcceptedJob[] = [];
     for (const request of requests) {
-      const savePath = request.savePath === undefined ? null : checkSavePath(request.savePath);
       const checked = await this.#accept(request);
-      for (const settings of samplesOf(checked.settings)) {
+      const samples = samplesOf(checked.settings);
+      const savePath = request.savePath === undefined ? null : await checkSavePath(request.savePath);
+      for (const settings of samples) {
         const wanted = savePath && ownSavePath(savePath, accepted);
         accepted.push(acceptedJob({ ...checked, settings }, wanted));
       }
     }
-    const { database } = this.#library();
-    return insertJobs(database, accepted).map((id) => this.#job(id));
+    return this.#insert(accepted);
   }
 
   async decodeAgain(jobId: number): Promise<Job> {
     const { database } = this.#library();
     const source = this.#job(jobId);
     if (source.latentsPath === null || !existsSync(source.latentsPath)) throw new RushesError("latents.missing");
-    const [id] = insertJobs(database, [
+    const [job] = this.#insert([
       {
         ...source,
         uid: randomUUID(),
@@ -103,7 +102,7 @@ class LocalStudio implements Studio {
         sourceJobId: jobId,
       },
     ]);
-    return this.#job(id ?? 0);
+    return first(job);
   }
 
   again(jobId: number): Job {
@@ -134,7 +133,7 @@ class LocalStudio implements Studio {
         if (!runner.ranHere(jobId)) news.forEach(onEvent);
         if (isFinal(job.state)) return job;
         if (this.#closed) throw new RushesError("job.interrupted", { sentence: "The studio was closed." });
-        if (troubles.length > 0) throw troubles[0];
+        if (troubles.length > 0) throw databaseError(troubles[0], this.#files.database);
         runner
           .pump(() => this.#waiting > 0)
           .catch((error: unknown) => {
@@ -201,6 +200,15 @@ class LocalStudio implements Studio {
     return acceptRequest(request, this.#engine, (path) => this.inspect(path));
   }
 
+  #insert(accepted: readonly AcceptedJob[]): Job[] {
+    const { database } = this.#library();
+    try {
+      return insertJobs(database, accepted).map((id) => this.#job(id));
+    } catch (error) {
+      throw databaseError(error, this.#files.database);
+    }
+  }
+
   #library(): { database: HistoryDatabase; runner: QueueRunner } {
     if (!this.#open) {
       if (this.#closed) throw new RushesError("engine.internal", { sentence: "The studio is closed." });
@@ -218,6 +226,11 @@ class LocalStudio implements Studio {
     if (!job) throw unknownJob(id);
     return job;
   }
+}
+
+function first(job: Job | undefined): Job {
+  if (!job) throw new RushesError("engine.internal", { detail: "no job came of a request" });
+  return job;
 }
 
 function acceptedJob({ model, dit, settings, ids, warnings }: PlannedRequest, savePath: string | null): AcceptedJob {

@@ -26,7 +26,7 @@ const stageNames: StageName[] = ["text", "load", "sample", "decode"];
 const script = () => JSON.parse(readFileSync(scriptPath, "utf8")) as PlumbingScript;
 const note = (line: string) => appendFileSync(process.env["PLUMBING_NOTES"] ?? "", `${line}\n`);
 const failure = (code: string, message: string, more: object = {}) => Object.assign(new Error(message), more, { code });
-const full = (settings: Partial<EngineSettings>) => ({ threads: 2, memoryBudget: 0, ...settings }) as EngineSettings;
+const full = (settings: Partial<EngineSettings>) => ({ ...settings, threads: settings.threads || 2 }) as EngineSettings;
 const stagesOf = (peakBytes: number) => stageNames.map((stage) => ({ stage, seconds: 0.1, peakBytes }));
 
 function planOf(settings: EngineSettings): Plan {
