@@ -1,5 +1,5 @@
-// The AMX tile instructions, for files compiled for AMX (suffix _amx) only. Kernels take them as a template parameter so
-// that tests can give a plain C++ model instead.
+// The AMX tile instructions, for files compiled for AMX (suffix _amx) only. Kernels take them as a template parameter
+// so that tests can give a plain C++ model instead.
 #pragma once
 #include <cstddef>
 #include <cstdint>

@@ -112,7 +112,8 @@ TEST_CASE("one packet a frame, key frames every second with SPS and PPS" * docte
   }
 }
 
-TEST_CASE("the same pictures give the same bytes; less quality gives fewer" * doctest::skip(!H264Encoder::available())) {
+TEST_CASE("the same pictures give the same bytes; less quality gives fewer" *
+          doctest::skip(!H264Encoder::available())) {
   const auto first = encode_clip(80), second = encode_clip(80), coarse = encode_clip(20);
   for (size_t f = 0; f < first.size(); ++f) CHECK(first[f].data == second[f].data);
   CHECK(total_bytes(coarse) < total_bytes(first));
@@ -138,11 +139,12 @@ TEST_CASE("ffmpeg reads size, colour and pictures back" * doctest::skip(!H264Enc
   }
   const std::string facts = output_of(
       "ffprobe -v error -count_frames -of default=nw=1 -show_entries stream=profile,width,height,pix_fmt,color_range,"
-      "color_space,color_transfer,color_primaries,has_b_frames,nb_read_frames " + stream.string());
+      "color_space,color_transfer,color_primaries,has_b_frames,nb_read_frames " +
+      stream.string());
   CAPTURE(facts);
-  for (const char* fact : {"profile=High\n", "width=144\n", "height=80\n", "pix_fmt=yuv420p\n", "color_range=tv\n",
-                           "color_space=bt709\n", "color_transfer=bt709\n", "color_primaries=bt709\n", "has_b_frames=0\n",
-                           "nb_read_frames=33\n"})
+  for (const char* fact :
+       {"profile=High\n", "width=144\n", "height=80\n", "pix_fmt=yuv420p\n", "color_range=tv\n", "color_space=bt709\n",
+        "color_transfer=bt709\n", "color_primaries=bt709\n", "has_b_frames=0\n", "nb_read_frames=33\n"})
     CHECK_MESSAGE(facts.find(fact) != std::string::npos, fact);
   REQUIRE(std::system(("ffmpeg -v error -y -i " + stream.string() + " -f rawvideo " + planes.string()).c_str()) == 0);
   const auto decoded = read_bytes(planes);

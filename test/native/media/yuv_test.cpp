@@ -51,7 +51,8 @@ TEST_CASE("random pictures agree with the formula in float64, chroma sited on th
   };
   for (int row = 0; row < height; ++row)
     for (int column = 0; column < width; ++column) {
-      const double y = 0.2126 * channel(row, column, 0) + 0.7152 * channel(row, column, 1) + 0.0722 * channel(row, column, 2);
+      const double y =
+          0.2126 * channel(row, column, 0) + 0.7152 * channel(row, column, 1) + 0.0722 * channel(row, column, 2);
       REQUIRE(std::abs(picture.y[static_cast<size_t>(row * width + column)] - (16 + 219 * y)) <= 0.5 + 1e-9);
     }
   for (int row = 0; row < height / 2; ++row)

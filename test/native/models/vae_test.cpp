@@ -40,7 +40,8 @@ Tensor channels_last(const Tensor& x) {
   Tensor out = Context().allocate(DType::f32, {f, x.size(3), x.size(4), c});
   for (int64_t i = 0; i < c; ++i)
     for (int64_t t = 0; t < f; ++t)
-      for (int64_t p = 0; p < pixels; ++p) out.data<float>()[(t * pixels + p) * c + i] = x.data<float>()[(i * f + t) * pixels + p];
+      for (int64_t p = 0; p < pixels; ++p)
+        out.data<float>()[(t * pixels + p) * c + i] = x.data<float>()[(i * f + t) * pixels + p];
   return out;
 }
 
@@ -59,7 +60,9 @@ Tensor decode(const Context& context, const WanVae& vae, const Tensor& latents, 
   return clip;
 }
 
-bool same_bytes(const Tensor& a, const Tensor& b) { return a.bytes() == b.bytes() && std::memcmp(a.raw(), b.raw(), a.bytes()) == 0; }
+bool same_bytes(const Tensor& a, const Tensor& b) {
+  return a.bytes() == b.bytes() && std::memcmp(a.raw(), b.raw(), a.bytes()) == 0;
+}
 
 Tensor random_latents(int64_t frames, int64_t height, int64_t width, uint64_t seed = 1) {
   return check::random_tensor(Context(), {16, frames, height, width}, seed);
@@ -105,24 +108,28 @@ TEST_CASE("golden clips decode, whole-clip reference against frame by frame") {
       Backend backend;
       DType compute;
       double tolerance;
-    } runs[] = {{Backend::reference, DType::f32, 1e-4}, {Backend::cpu, DType::f32, 1e-4}, {Backend::cpu, DType::bf16, 2e-2}};
+    } runs[] = {
+        {Backend::reference, DType::f32, 1e-4}, {Backend::cpu, DType::f32, 1e-4}, {Backend::cpu, DType::bf16, 2e-2}};
     for (const auto& run : runs) {
       const Context context = make_context(run.backend, run.compute);
       const auto vae = WanVae::load(context, demo_file());
       const double error = check::relative_error(decode(context, *vae, planes), expected);
-      MESSAGE(std::string(name) << " " << std::string(backend_name(run.backend)) << " " << std::string(dtype_name(run.compute)) << ": " << error);
+      MESSAGE(std::string(name) << " " << std::string(backend_name(run.backend)) << " "
+                                << std::string(dtype_name(run.compute)) << ": " << error);
       CHECK(error < run.tolerance);
     }
   }
 }
 
 TEST_CASE("the golden clip encodes, whole-clip reference against frame by frame") {
-  const Tensor frames = channels_last(golden_tensor("vae-encode", "frames")), expected = golden_tensor("vae-encode", "latents");
+  const Tensor frames = channels_last(golden_tensor("vae-encode", "frames")),
+               expected = golden_tensor("vae-encode", "latents");
   const struct {
     Backend backend;
     DType compute;
     double tolerance;
-  } runs[] = {{Backend::reference, DType::f32, 1e-4}, {Backend::cpu, DType::f32, 1e-4}, {Backend::cpu, DType::bf16, 2e-2}};
+  } runs[] = {
+      {Backend::reference, DType::f32, 1e-4}, {Backend::cpu, DType::f32, 1e-4}, {Backend::cpu, DType::bf16, 2e-2}};
   for (const auto& run : runs) {
     const Context context = make_context(run.backend, run.compute);
     const Tensor latents = WanVae::load(context, demo_file())->encode(context, frames);
@@ -150,7 +157,8 @@ TEST_CASE("a clip's beginning does not depend on what follows, nor on the thread
     const Tensor start = vae->encode(context, whole.rows(0, 9));
     CHECK(latents.shape() == longer.shape());
     for (int64_t c = 0; c < 16; ++c)
-      CHECK(std::memcmp(latents.data<float>() + c * 4 * 35, start.data<float>() + c * 3 * 35, 3 * 35 * sizeof(float)) == 0);
+      CHECK(std::memcmp(latents.data<float>() + c * 4 * 35, start.data<float>() + c * 3 * 35, 3 * 35 * sizeof(float)) ==
+            0);
   }
 }
 
@@ -186,7 +194,8 @@ TEST_CASE("tiles leave no seam") {
       }
     }
     for (int64_t i = 0; i < whole.count(); ++i)
-      difference += std::abs(double(whole.data<float>()[i]) - tiled.data<float>()[i]) / 2 / static_cast<double>(whole.count());
+      difference +=
+          std::abs(double(whole.data<float>()[i]) - tiled.data<float>()[i]) / 2 / static_cast<double>(whole.count());
     MESSAGE("tile " << tiling.tile << ", overlap " << tiling.overlap << ": worst seam " << worst * 255
                     << "/255, mean difference from the whole picture " << difference * 255 << "/255");
     CHECK(worst < 1.0 / 255);
@@ -228,18 +237,25 @@ TEST_CASE("progress rises to 1, cancelling stops in between, wrong shapes are re
   const auto vae = WanVae::load(context, demo_file());
   double last = 0;
   int reports = 0;
-  vae->decode(context, random_latents(2, 4, 4), {}, [](const Tensor&, int64_t) {}, [&](double fraction) {
-    CHECK(fraction >= last);
-    last = fraction;
-    ++reports;
-  });
+  vae->decode(
+      context, random_latents(2, 4, 4), {}, [](const Tensor&, int64_t) {},
+      [&](double fraction) {
+        CHECK(fraction >= last);
+        last = fraction;
+        ++reports;
+      });
   CHECK(last == doctest::Approx(1.0));
   CHECK(reports > 30);
   std::atomic<bool> cancelled = false;
   context.cancelled = &cancelled;
   int64_t delivered = 0;
   const Tensor latents = random_latents(3, 4, 4);
-  CHECK_THROWS_AS(vae->decode(context, latents, {}, [&](const Tensor&, int64_t first) { delivered = first + 1; cancelled = true; }), Cancelled);
+  CHECK_THROWS_AS(vae->decode(context, latents, {},
+                              [&](const Tensor&, int64_t first) {
+                                delivered = first + 1;
+                                cancelled = true;
+                              }),
+                  Cancelled);
   CHECK(delivered == 1);
   cancelled = false;
   const auto ignore = [](const Tensor&, int64_t) {};
@@ -282,7 +298,8 @@ TEST_CASE("VAEs of base 32 and 96 from generated weights agree with the referenc
       const double error = check::relative_error(decode(context, *vae, latents), clip);
       MESSAGE("base " << base << " decode " << std::string(dtype_name(compute)) << ": " << error);
       CHECK(error < (compute == DType::f32 ? 1e-4 : 2e-2));
-      if (encoded.defined()) CHECK(check::relative_error(vae->encode(context, clip), encoded) < (compute == DType::f32 ? 1e-4 : 2e-2));
+      if (encoded.defined())
+        CHECK(check::relative_error(vae->encode(context, clip), encoded) < (compute == DType::f32 ? 1e-4 : 2e-2));
     }
   }
 }

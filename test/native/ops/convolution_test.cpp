@@ -1,4 +1,5 @@
-// The convolution through its public door: kernels against the reference, thread counts, planning, cancellation, misuse.
+// The convolution through its public door: kernels against the reference, thread counts, planning, cancellation,
+// misuse.
 #include "ops/convolution/convolution.h"
 
 #include <doctest/doctest.h>
@@ -19,12 +20,15 @@ constexpr ConvolutionShape kSame = {.pad_top = 1, .pad_bottom = 1, .pad_left = 1
 
 TensorView view_of(const Tensor& tensor) { return {"test", tensor.type(), tensor.shape(), tensor.raw()}; }
 
-bool same_bytes(const Tensor& a, const Tensor& b) { return a.bytes() == b.bytes() && std::memcmp(a.raw(), b.raw(), a.bytes()) == 0; }
+bool same_bytes(const Tensor& a, const Tensor& b) {
+  return a.bytes() == b.bytes() && std::memcmp(a.raw(), b.raw(), a.bytes()) == 0;
+}
 
 Tensor convolve(Context context, int threads, DType compute, DType out_type) {
   context.threads = threads;
   context.compute = compute;
-  const Tensor weight = check::random_tensor(context, {40, 24, 3, 3, 3}, 1, 0.1f), bias = check::random_tensor(context, {40}, 2);
+  const Tensor weight = check::random_tensor(context, {40, 24, 3, 3, 3}, 1, 0.1f),
+               bias = check::random_tensor(context, {40}, 2);
   const TensorView weight_view = view_of(weight), bias_view = view_of(bias);
   const auto layer = prepare_convolution(context, weight_view, &bias_view);
   const Tensor x = check::random_tensor(context, {4, 11, 37, 24}, 3, 1, compute);
@@ -53,8 +57,8 @@ TEST_CASE("the AMX kernel is right on a model of its instructions") {
   kernel.to_bf16 = convolution_tiles::kPortable.to_bf16;
   kernel.to_f32 = convolution_tiles::kPortable.to_f32;
   std::vector<KernelCheck> checks;
-  convolution_tiles::append_kernel_checks({{"convolution", "convolution_bf16_amx", Backend::cpu, Isa::portable}, &kernel},
-                                          DType::bf16, checks);
+  convolution_tiles::append_kernel_checks(
+      {{"convolution", "convolution_bf16_amx", Backend::cpu, Isa::portable}, &kernel}, DType::bf16, checks);
   REQUIRE(checks.size() > 5);
   for (const auto& check : checks) {
     CAPTURE(check.case_text);
@@ -73,7 +77,8 @@ TEST_CASE("the same bits for any thread count, f32 and bf16, forced paths includ
         CHECK(same_bytes(one, convolve(context, 5, compute, out)));
         Context plain;
         plain.backend = Backend::reference;
-        CHECK(check::relative_error(one, convolve(plain, 2, compute, DType::f32)) < (out == DType::f32 && compute == DType::f32 ? 1e-6 : 5e-3));
+        CHECK(check::relative_error(one, convolve(plain, 2, compute, DType::f32)) <
+              (out == DType::f32 && compute == DType::f32 ? 1e-6 : 5e-3));
       }
 }
 
@@ -122,7 +127,8 @@ TEST_CASE("a plan counts the memory and the work of the run") {
       context.work = dry ? &planned_work : &work;
       context.dry_run = dry;
       const std::vector<float> values(32 * 16 * 9, 0.5f);
-      const TensorView weight{"w", DType::f32, {32, 16, 3, 3}, dry ? nullptr : reinterpret_cast<const std::byte*>(values.data())};
+      const TensorView weight{
+          "w", DType::f32, {32, 16, 3, 3}, dry ? nullptr : reinterpret_cast<const std::byte*>(values.data())};
       const auto layer = prepare_convolution(context, weight, nullptr);
       CHECK(layer->resident_bytes == context.memory->current(MemoryUse::weights));
       Tensor x = context.allocate(DType::f32, {1, 20, 300, 16}), out = context.allocate(DType::f32, {1, 20, 300, 32});

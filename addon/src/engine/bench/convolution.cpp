@@ -15,8 +15,10 @@ Tensor filled(const Context& context, Shape shape, uint64_t seed, float scale, D
   for (int64_t i = 0; i < count; ++i) {
     const uint64_t word = (static_cast<uint64_t>(i) + seed) * 0x9e3779b97f4a7c15ull;
     const float value = scale * (static_cast<float>((word ^ (word >> 29)) >> 40 & 0xffffff) * 0x1p-23f - 1.0f);
-    if (type == DType::f32) out.data<float>()[i] = value;
-    else out.data<bf16>()[i] = bf16(value);
+    if (type == DType::f32)
+      out.data<float>()[i] = value;
+    else
+      out.data<bf16>()[i] = bf16(value);
   }
   return out;
 }
@@ -38,7 +40,8 @@ FrameList frames(const Context& context, const Layer& layer, int64_t height, int
 void bench_layer(Bench& bench, DType compute, const Layer& layer) {
   const std::string operation = compute == DType::bf16 ? "bf16 convolution" : "f32 convolution";
   const std::string shape = std::to_string(layer.kernel_time) + "x3x3 " + std::to_string(layer.in) + "-" +
-                            std::to_string(layer.out) + " " + std::to_string(layer.width) + "x" + std::to_string(layer.height);
+                            std::to_string(layer.out) + " " + std::to_string(layer.width) + "x" +
+                            std::to_string(layer.height);
   if (!bench.wanted(operation, shape)) return;
   const Context context = bench.context(compute), plain = bench.reference_context(compute);
   const Tensor weight = filled(context, {layer.out, layer.in, layer.kernel_time, 3, 3}, 1, 0.05f, DType::bf16);
@@ -58,7 +61,8 @@ void bench_layer(Bench& bench, DType compute, const Layer& layer) {
   c.run = [&] { convolution(context, x, *packed, kSame, nullptr, out); };
   c.error = [&] {  // a small frame of the same layer
     const FrameList small = frames(context, layer, 3, 37, compute);
-    FrameList got = {context.allocate(DType::f32, {3, 37, layer.out})}, wanted = {context.allocate(DType::f32, {3, 37, layer.out})};
+    FrameList got = {context.allocate(DType::f32, {3, 37, layer.out})},
+              wanted = {context.allocate(DType::f32, {3, 37, layer.out})};
     convolution(context, small, *packed, kSame, nullptr, got);
     convolution(plain, small, *prepare_convolution(plain, view, nullptr), kSame, nullptr, wanted);
     return check::relative_error(got[0], wanted[0]);

@@ -21,8 +21,8 @@ using wan_vae::Tile;
 constexpr int64_t kSpace = 8, kTime = 4;  // pixels of a latent cell, frames of a latent frame after the first
 
 // Statistics of the latents of Wan2.1's VAE (Wan-Video/Wan2.1:wan/modules/vae.py).
-constexpr float kMean[16] = {-0.7571f, -0.7089f, -0.9113f, 0.1075f, -0.1745f, 0.9653f, -0.1517f, 1.5508f,
-                             0.4134f,  -0.0715f, 0.5517f,  -0.3632f, -0.1922f, -0.9497f, 0.2503f, -0.2921f};
+constexpr float kMean[16] = {-0.7571f, -0.7089f, -0.9113f, 0.1075f,  -0.1745f, 0.9653f,  -0.1517f, 1.5508f,
+                             0.4134f,  -0.0715f, 0.5517f,  -0.3632f, -0.1922f, -0.9497f, 0.2503f,  -0.2921f};
 constexpr float kDeviation[16] = {2.8184f, 1.4541f, 2.3275f, 2.6558f, 1.2196f, 1.7708f, 2.6052f, 2.0743f,
                                   3.2687f, 2.1526f, 2.8652f, 1.5579f, 1.6382f, 1.1253f, 2.8251f, 1.9160f};
 
@@ -31,7 +31,8 @@ using Progress = std::function<void(double)>;
 // Reports the share of a run's arithmetic that is done; the whole is found by planning the same run.
 class Account {
  public:
-  Account(const Context& context, const Progress& progress) : progress_(progress), outer_(context.work), context_(context) {
+  Account(const Context& context, const Progress& progress)
+      : progress_(progress), outer_(context.work), context_(context) {
     context_.work = &done_;
   }
   ~Account() {
@@ -86,7 +87,8 @@ class LoadedVae final : public WanVae {
 
   void decode(const Context& context, const Tensor& latents, const VaeTiling& tiling, const FrameSink& sink,
               const Progress& progress) const override {
-    if (latents.rank() != 4 || latents.size(0) != config_.latent_channels || latents.type() != DType::f32 || latents.count() == 0)
+    if (latents.rank() != 4 || latents.size(0) != config_.latent_channels || latents.type() != DType::f32 ||
+        latents.count() == 0)
       throw Error("engine.internal", "The latents have an unexpected shape.", {}, shape_text(latents.shape()));
     Account account(context, progress);
     if (account.wanted()) {
@@ -141,25 +143,31 @@ class LoadedVae final : public WanVae {
     };
     int64_t index = 0;
     if (tiles.size() == 1)
-      return decode_frames(context, latents, [&](Tensor frame) { deliver(std::move(frame), index++); }, report);
+      return decode_frames(
+          context, latents, [&](Tensor frame) { deliver(std::move(frame), index++); }, report);
 
     // Tile by tile over the whole clip: caches for one tile at a time, and all pictures until the last tile is in.
-    const int64_t count = (latents.size(1) - 1) * kTime + 1, height = latents.size(2) * kSpace, width = latents.size(3) * kSpace;
+    const int64_t count = (latents.size(1) - 1) * kTime + 1, height = latents.size(2) * kSpace,
+                  width = latents.size(3) * kSpace;
     Tensor canvas = context.allocate(DType::f32, {count, height, width, 3});
     if (!context.dry_run) std::fill_n(canvas.data<float>(), canvas.count(), 0.0f);
     const auto picture = [&](int64_t i) { return canvas.rows(i, i + 1).reshaped({height, width, 3}); };
     for (const Tile& tile : tiles) {
       const Tensor part = crop_planes(context, latents, tile.top, tile.left, tile.height, tile.width);
       index = 0;
-      decode_frames(context, part, [&](Tensor frame) {
-        Tensor target = picture(index++);
-        blend_tile(context, frame, tile.rows, tile.columns, tile.top * kSpace, tile.left * kSpace, target);
-      }, report);
+      decode_frames(
+          context, part,
+          [&](Tensor frame) {
+            Tensor target = picture(index++);
+            blend_tile(context, frame, tile.rows, tile.columns, tile.top * kSpace, tile.left * kSpace, target);
+          },
+          report);
     }
     for (int64_t i = 0; i < count; ++i) deliver(picture(i), i);
   }
 
-  Tensor encode_clip(const Context& context, const Half& half, const Tensor& frames, const std::function<void()>& report) const {
+  Tensor encode_clip(const Context& context, const Half& half, const Tensor& frames,
+                     const std::function<void()>& report) const {
     float scale[std::size(kMean)], shift[std::size(kMean)];
     for (size_t c = 0; c < std::size(kMean); ++c) {
       scale[c] = 1 / kDeviation[c];
@@ -168,7 +176,8 @@ class LoadedVae final : public WanVae {
     Tensor latents = context.allocate(DType::f32, {config_.latent_channels, (frames.size(0) - 1) / kTime + 1,
                                                    frames.size(1) / kSpace, frames.size(2) / kSpace});
     int64_t index = 0;
-    Stream stream(context, half, [&](Tensor frame) { frame_to_planes(context, frame, scale, shift, latents, index++); }, report);
+    Stream stream(
+        context, half, [&](Tensor frame) { frame_to_planes(context, frame, scale, shift, latents, index++); }, report);
     for (int64_t f = 0; f < frames.size(0); ++f)
       stream.push(frames.rows(f, f + 1).reshaped({frames.size(1), frames.size(2), 3}));
     return latents;

@@ -151,9 +151,9 @@ Tensor Stream::spatial(const Convolution& weights, const Tensor& x, const Convol
   const auto side = [&](int64_t size, int padding, int kernel) {
     return (size * factor + padding - kernel) / shape.stride_space + 1;
   };
-  FrameList out = {context_.allocate(type, {side(x.size(0), shape.pad_top + shape.pad_bottom, weights.kernel_height),
-                                            side(x.size(1), shape.pad_left + shape.pad_right, weights.kernel_width),
-                                            weights.out_channels})};
+  FrameList out = {context_.allocate(
+      type, {side(x.size(0), shape.pad_top + shape.pad_bottom, weights.kernel_height),
+             side(x.size(1), shape.pad_left + shape.pad_right, weights.kernel_width), weights.out_channels})};
   convolution(context_, FrameList{x}, weights, shape, nullptr, out);
   return out[0];
 }

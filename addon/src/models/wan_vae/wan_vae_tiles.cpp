@@ -15,7 +15,8 @@ struct Span {
 
 std::vector<Span> cut(int64_t length, const VaeTiling& tiling, int64_t scale) {
   const int64_t size = std::min(tiling.tile, length);
-  const int64_t count = size == length ? 1 : (length - tiling.overlap + size - tiling.overlap - 1) / (size - tiling.overlap);
+  const int64_t count =
+      size == length ? 1 : (length - tiling.overlap + size - tiling.overlap - 1) / (size - tiling.overlap);
   std::vector<Span> spans(static_cast<size_t>(count));
   std::vector<double> total(static_cast<size_t>(length * scale));
   const int64_t ramp = tiling.overlap * scale;
@@ -44,7 +45,8 @@ std::vector<Span> cut(int64_t length, const VaeTiling& tiling, int64_t scale) {
 std::vector<Tile> lay_tiles(int64_t height, int64_t width, const VaeTiling& tiling, int64_t pixels_per_cell) {
   if (tiling.tile == 0 || (height <= tiling.tile && width <= tiling.tile)) return {{0, 0, height, width, {}, {}}};
   if (tiling.overlap < 1 || tiling.tile < 2 * tiling.overlap)
-    throw Error("settings.invalid", "A tile of the VAE must be at least twice as large as its overlap, and the overlap at least 1.");
+    throw Error("settings.invalid",
+                "A tile of the VAE must be at least twice as large as its overlap, and the overlap at least 1.");
   std::vector<Tile> tiles;
   for (const Span& row : cut(height, tiling, pixels_per_cell))
     for (const Span& column : cut(width, tiling, pixels_per_cell))

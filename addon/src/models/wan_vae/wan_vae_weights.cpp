@@ -18,7 +18,8 @@ class Loader {
 
   /// Outputs [begin, end) of a convolution. `last` use of the name: its mapped pages may go.
   ConvolutionPtr rows(const std::string& name, int64_t begin, int64_t end, bool last) const {
-    TensorView weight = cut(weights_.view(name + ".weight"), begin, end), bias = cut(weights_.view(name + ".bias"), begin, end);
+    TensorView weight = cut(weights_.view(name + ".weight"), begin, end),
+               bias = cut(weights_.view(name + ".bias"), begin, end);
     auto packed = prepare_convolution(context_, weight, &bias);
     if (last) {
       weights_.release(name + ".weight");
@@ -36,7 +37,8 @@ class Loader {
 
   ResidualStage residual(const std::string& name) const {
     return {gamma(name + ".residual.0.gamma"), gamma(name + ".residual.3.gamma"), convolution(name + ".residual.2"),
-            convolution(name + ".residual.6"), has(name + ".shortcut.weight") ? convolution(name + ".shortcut") : nullptr};
+            convolution(name + ".residual.6"),
+            has(name + ".shortcut.weight") ? convolution(name + ".shortcut") : nullptr};
   }
 
   void middle(const std::string& name, std::vector<Stage>& stages) const {
@@ -45,8 +47,8 @@ class Loader {
     const int64_t channels = weights_.view(attention + ".proj.weight").shape[0];
     const std::string qkv = attention + ".to_qkv";
     stages.push_back(AttentionStage{gamma(attention + ".norm.gamma"), rows(qkv, 0, channels, false),
-                                    rows(qkv, channels, 2 * channels, false), rows(qkv, 2 * channels, 3 * channels, true),
-                                    convolution(attention + ".proj")});
+                                    rows(qkv, channels, 2 * channels, false),
+                                    rows(qkv, 2 * channels, 3 * channels, true), convolution(attention + ".proj")});
     stages.push_back(residual(name + ".2"));
   }
 
@@ -101,9 +103,9 @@ Half load_encoder(const Context& context, const WeightSet& weights, const WanVae
     if (loader.has(name + ".residual.0.gamma")) {
       half.stages.push_back(loader.residual(name));
     } else if (loader.has(name + ".resample.1.weight")) {
-      half.stages.push_back(DownsampleStage{
-          loader.convolution(name + ".resample.1"),
-          loader.has(name + ".time_conv.weight") ? loader.convolution(name + ".time_conv") : nullptr});
+      half.stages.push_back(
+          DownsampleStage{loader.convolution(name + ".resample.1"),
+                          loader.has(name + ".time_conv.weight") ? loader.convolution(name + ".time_conv") : nullptr});
     } else {
       break;
     }

@@ -27,19 +27,21 @@ void channel_norm_portable(const NormCall& call) {
     for (int64_t c = 0; c < call.channels; ++c) {
       float y = load(call.x, call.x_bf16, start + c) * scale * call.gamma[c];
       if (call.silu) y = y / (1 + std::exp(-y));
-      if (call.out_bf16) static_cast<bf16*>(call.out)[start + c] = bf16(y);
-      else static_cast<float*>(call.out)[start + c] = y;
+      if (call.out_bf16)
+        static_cast<bf16*>(call.out)[start + c] = bf16(y);
+      else
+        static_cast<float*>(call.out)[start + c] = y;
     }
   }
 }
 
 const std::vector<NormEntry>& channel_norm_kernels() {
   static const std::vector<NormEntry> table = {
-      {{"channel_norm", "channel_norm_reference", Backend::reference, Isa::portable}, channel_norm_reference},
-      {{"channel_norm", "channel_norm_portable", Backend::cpu, Isa::portable}, channel_norm_portable},
+    {{"channel_norm", "channel_norm_reference", Backend::reference, Isa::portable}, channel_norm_reference},
+    {{"channel_norm", "channel_norm_portable", Backend::cpu, Isa::portable}, channel_norm_portable},
 #if defined(__x86_64__)
-      {{"channel_norm", "channel_norm_avx2", Backend::cpu, Isa::avx2}, channel_norm_avx2},
-      {{"channel_norm", "channel_norm_avx512", Backend::cpu, Isa::avx512}, channel_norm_avx512},
+    {{"channel_norm", "channel_norm_avx2", Backend::cpu, Isa::avx2}, channel_norm_avx2},
+    {{"channel_norm", "channel_norm_avx512", Backend::cpu, Isa::avx512}, channel_norm_avx512},
 #endif
   };
   return table;
@@ -74,13 +76,15 @@ void channel_norm(const Context& context, const Tensor& x, const Tensor& gamma, 
 }
 
 void upsample_nearest(const Context& context, const Tensor& x, Tensor& out) {
-  if (x.rank() != 4 || out.type() != x.type() || out.shape() != Shape{x.size(0), 2 * x.size(1), 2 * x.size(2), x.size(3)})
+  if (x.rank() != 4 || out.type() != x.type() ||
+      out.shape() != Shape{x.size(0), 2 * x.size(1), 2 * x.size(2), x.size(3)})
     throw Error("engine.internal", "A doubling was given tensors of the wrong shape.", {},
                 shape_text(x.shape()) + " -> " + shape_text(out.shape()));
   if (context.work) context.work->bytes += static_cast<double>(x.bytes() + out.bytes());
   if (context.dry_run) return;
   const int64_t width = x.size(2), rows = x.size(0) * x.size(1);
-  const size_t pixel = static_cast<size_t>(x.size(3)) * dtype_size(x.type()), row_bytes = static_cast<size_t>(width) * pixel;
+  const size_t pixel = static_cast<size_t>(x.size(3)) * dtype_size(x.type()),
+               row_bytes = static_cast<size_t>(width) * pixel;
 #pragma omp parallel for num_threads(context.threads) schedule(static)
   for (int64_t row = 0; row < rows; ++row) {
     const std::byte* from = x.raw() + static_cast<size_t>(row) * row_bytes;

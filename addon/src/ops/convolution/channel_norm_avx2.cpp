@@ -32,8 +32,10 @@ __m256 load(const void* data, bool is_bf16, int64_t i, int64_t left) {
 void store(void* data, bool is_bf16, int64_t i, int64_t left, __m256 value) {
   if (!is_bf16) {
     float* to = static_cast<float*>(data) + i;
-    if (left >= 8) _mm256_storeu_ps(to, value);
-    else _mm256_maskstore_ps(to, lanes_below(left), value);
+    if (left >= 8)
+      _mm256_storeu_ps(to, value);
+    else
+      _mm256_maskstore_ps(to, lanes_below(left), value);
     return;
   }
   const __m256i word = _mm256_castps_si256(value);
@@ -55,7 +57,8 @@ void store(void* data, bool is_bf16, int64_t i, int64_t left, __m256 value) {
 // exp for x <= 88; below -87 it gives exp(-87). Cephes' polynomial on [-ln2/2, ln2/2], relative error 2e-7.
 __m256 exponential(__m256 x) {
   x = _mm256_min_ps(_mm256_max_ps(x, _mm256_set1_ps(-87.0f)), _mm256_set1_ps(88.0f));
-  const __m256 n = _mm256_round_ps(_mm256_mul_ps(x, _mm256_set1_ps(1.44269504f)), _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+  const __m256 n =
+      _mm256_round_ps(_mm256_mul_ps(x, _mm256_set1_ps(1.44269504f)), _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
   __m256 r = _mm256_fnmadd_ps(n, _mm256_set1_ps(0.693359375f), x);
   r = _mm256_fnmadd_ps(n, _mm256_set1_ps(-2.12194440e-4f), r);
   __m256 p = _mm256_set1_ps(1.9875691500e-4f);
@@ -90,7 +93,8 @@ void channel_norm_avx2(const NormCall& call) {
     const __m256 scale = _mm256_broadcastss_ps(_mm_div_ss(root, norm));
     for (int64_t c = 0; c < call.channels; c += 8) {
       const int64_t left = call.channels - c;
-      __m256 y = _mm256_mul_ps(_mm256_mul_ps(load(call.x, call.x_bf16, start + c, left), scale), load(call.gamma, false, c, left));
+      __m256 y = _mm256_mul_ps(_mm256_mul_ps(load(call.x, call.x_bf16, start + c, left), scale),
+                               load(call.gamma, false, c, left));
       if (call.silu) {
         const __m256 one = _mm256_set1_ps(1.0f);
         y = _mm256_div_ps(y, _mm256_add_ps(one, exponential(_mm256_sub_ps(_mm256_setzero_ps(), y))));

@@ -10,24 +10,24 @@ namespace rushes {
 namespace convolution_tiles {
 
 const std::vector<KernelEntry>& convolution_kernels(DType compute) {
-  // The tables of both compute types name the same f32 arithmetic where a CPU has no bf16 products: bf16 activations are
-  // then widened as they are gathered.
+  // The tables of both compute types name the same f32 arithmetic where a CPU has no bf16 products: bf16 activations
+  // are then widened as they are gathered.
   static const std::vector<KernelEntry> f32 = {
-      {{"convolution", "convolution_reference", Backend::reference, Isa::portable}, nullptr},
-      {{"convolution", "convolution_f32_portable", Backend::cpu, Isa::portable}, &kPortable},
+    {{"convolution", "convolution_reference", Backend::reference, Isa::portable}, nullptr},
+    {{"convolution", "convolution_f32_portable", Backend::cpu, Isa::portable}, &kPortable},
 #if defined(__x86_64__)
-      {{"convolution", "convolution_f32_avx2", Backend::cpu, Isa::avx2}, &kAvx2},
-      {{"convolution", "convolution_f32_avx512", Backend::cpu, Isa::avx512}, &kAvx512},
+    {{"convolution", "convolution_f32_avx2", Backend::cpu, Isa::avx2}, &kAvx2},
+    {{"convolution", "convolution_f32_avx512", Backend::cpu, Isa::avx512}, &kAvx512},
 #endif
   };
   static const std::vector<KernelEntry> bf16 = {
-      {{"convolution", "convolution_reference", Backend::reference, Isa::portable}, nullptr},
-      {{"convolution", "convolution_bf16_widened_portable", Backend::cpu, Isa::portable}, &kPortable},
+    {{"convolution", "convolution_reference", Backend::reference, Isa::portable}, nullptr},
+    {{"convolution", "convolution_bf16_widened_portable", Backend::cpu, Isa::portable}, &kPortable},
 #if defined(__x86_64__)
-      {{"convolution", "convolution_bf16_widened_avx2", Backend::cpu, Isa::avx2}, &kAvx2},
-      {{"convolution", "convolution_bf16_widened_avx512", Backend::cpu, Isa::avx512}, &kAvx512},
-      {{"convolution", "convolution_bf16_avx512_bf16", Backend::cpu, Isa::avx512_bf16}, &kAvx512Bf16},
-      {{"convolution", "convolution_bf16_amx", Backend::cpu, Isa::amx}, &kAmx},
+    {{"convolution", "convolution_bf16_widened_avx2", Backend::cpu, Isa::avx2}, &kAvx2},
+    {{"convolution", "convolution_bf16_widened_avx512", Backend::cpu, Isa::avx512}, &kAvx512},
+    {{"convolution", "convolution_bf16_avx512_bf16", Backend::cpu, Isa::avx512_bf16}, &kAvx512Bf16},
+    {{"convolution", "convolution_bf16_amx", Backend::cpu, Isa::amx}, &kAmx},
 #endif
   };
   return compute == DType::bf16 ? bf16 : f32;
@@ -61,7 +61,8 @@ void place(const PackedConvolution& layer, const float* values, int64_t output) 
   if (!layer.kernel) {
     for (int64_t c = 0; c < layer.in_channels; ++c)
       for (int64_t tap = 0; tap < taps; ++tap)
-        layer.weights.data<float>()[(tap * layer.in_channels + c) * layer.out_channels + output] = values[c * taps + tap];
+        layer.weights.data<float>()[(tap * layer.in_channels + c) * layer.out_channels + output] =
+            values[c * taps + tap];
     return;
   }
   const int64_t group = layer.kernel->bf16 ? 2 : 1;
@@ -70,8 +71,10 @@ void place(const PackedConvolution& layer, const float* values, int64_t output) 
     for (int64_t tap = 0; tap < taps; ++tap) {
       const int64_t channel_group = ((block * taps + tap) * layer.padded_channels + c) / group;
       const int64_t i = (channel_group * layer.block_outputs + within) * group + c % group;
-      if (layer.kernel->bf16) layer.weights.data<bf16>()[i] = bf16(values[c * taps + tap]);
-      else layer.weights.data<float>()[i] = values[c * taps + tap];
+      if (layer.kernel->bf16)
+        layer.weights.data<bf16>()[i] = bf16(values[c * taps + tap]);
+      else
+        layer.weights.data<float>()[i] = values[c * taps + tap];
     }
 }
 
@@ -121,7 +124,8 @@ std::shared_ptr<Convolution> pack(const Context& context, const KernelEntry& ent
   }
   const int64_t taps = int64_t{layer->kernel_time} * layer->kernel_height * layer->kernel_width;
   const DType type = entry.run && entry.run->bf16 ? DType::bf16 : DType::f32;
-  layer->weights = context.allocate(type, {layer->blocks, taps, layer->padded_channels, layer->block_outputs}, MemoryUse::weights);
+  layer->weights =
+      context.allocate(type, {layer->blocks, taps, layer->padded_channels, layer->block_outputs}, MemoryUse::weights);
   layer->bias = context.allocate(DType::f32, {layer->blocks * layer->block_outputs}, MemoryUse::weights);
   layer->resident_bytes = layer->weights.bytes() + layer->bias.bytes();
   if (!context.dry_run) fill(context, *layer, weight, bias);
@@ -140,7 +144,8 @@ void convolve(const Context& context, const Geometry& geometry) {
     if (!context.dry_run) convolve_reference(context, geometry);
   } else {
     const Segments segments = plan_segments(geometry);
-    const Tensor scratch = context.allocate(DType::u8, {context.threads * static_cast<int64_t>(segments.scratch_bytes)});
+    const Tensor scratch =
+        context.allocate(DType::u8, {context.threads * static_cast<int64_t>(segments.scratch_bytes)});
     if (!context.dry_run) convolve_tiles(context, geometry, segments, scratch.raw());
   }
   if (!context.dry_run) context.check_cancelled();
@@ -163,7 +168,8 @@ int64_t reach(int64_t size, int kernel, int stride) { return size < kernel ? 0 :
 
 }  // namespace
 
-std::shared_ptr<Convolution> prepare_convolution(const Context& context, const TensorView& weight, const TensorView* bias) {
+std::shared_ptr<Convolution> prepare_convolution(const Context& context, const TensorView& weight,
+                                                 const TensorView* bias) {
   return pack(context, choose_kernel(convolution_tiles::convolution_kernels(context.compute), context), weight, bias);
 }
 

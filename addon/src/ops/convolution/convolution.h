@@ -9,8 +9,8 @@
 
 namespace rushes {
 
-/// Padding, stride and doubling of a convolution over frames [T, H, W, C]. Time is never padded here: the caller prepends cached
-/// or zero frames. Spatial padding is zeros.
+/// Padding, stride and doubling of a convolution over frames [T, H, W, C]. Time is never padded here: the caller
+/// prepends cached or zero frames. Spatial padding is zeros.
 struct ConvolutionShape {
   int stride_time = 1, stride_space = 1;
   int pad_top = 0, pad_bottom = 0, pad_left = 0, pad_right = 0;
@@ -28,14 +28,16 @@ class Convolution {
 };
 
 /// weight [O, I, kt, kh, kw] (rank 4 means kt = 1), bias [O] or absent, any floating type. Computes in context.compute.
-std::shared_ptr<Convolution> prepare_convolution(const Context& context, const TensorView& weight, const TensorView* bias);
+std::shared_ptr<Convolution> prepare_convolution(const Context& context, const TensorView& weight,
+                                                 const TensorView* bias);
 
 /// x [T, H, W, I] -> out [T', H', W', O], T' = (T - kt) / stride_time + 1 and so on; x and out f32 or bf16 (the
 /// context's compute type, out may be f32). `residual`, when given, is added: same shape as out.
 void convolution(const Context& context, const Tensor& x, const Convolution& weights, const ConvolutionShape& shape,
                  const Tensor* residual, Tensor& out);
 
-/// The frames of a clip one by one, each [H, W, C]. An undefined Tensor among a convolution's inputs is a frame of zeros.
+/// The frames of a clip one by one, each [H, W, C]. An undefined Tensor among a convolution's inputs is a frame of
+/// zeros.
 using FrameList = std::vector<Tensor>;
 
 /// The same over separate frames, so that cached ones need no copy: x holds T frames (at least one defined), `out` T'

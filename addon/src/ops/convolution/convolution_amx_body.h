@@ -1,6 +1,6 @@
-// The register tile of the AMX convolution over a Tiles type (runtime/amx_tiles.h, or a plain C++ model of it): 32 pixels
-// x 32 or 16 outputs. A tile of rows is 16 pixels x 32 channels as they lie in the gathered segment; a tile of columns
-// 16 channel pairs x 16 outputs as they lie in the packed weights.
+// The register tile of the AMX convolution over a Tiles type (runtime/amx_tiles.h, or a plain C++ model of it): 32
+// pixels x 32 or 16 outputs. A tile of rows is 16 pixels x 32 channels as they lie in the gathered segment; a tile of
+// columns 16 channel pairs x 16 outputs as they lie in the packed weights.
 #pragma once
 #include <cstddef>
 
@@ -51,16 +51,23 @@ void amx_tile(const TileCall& call) {
   for (int64_t p = 0; p < call.pixels; p += kAmxPixels) {
     const std::byte* x = static_cast<const std::byte*>(call.x) + p * call.pixel_stride * 2;
     std::byte* sums = reinterpret_cast<std::byte*>(call.sums + p * call.vectors * 16);
-    if (call.vectors == 2) amx_block<Tiles, true>(call, x, sums);
-    else amx_block<Tiles, false>(call, x, sums);
+    if (call.vectors == 2)
+      amx_block<Tiles, true>(call, x, sums);
+    else
+      amx_block<Tiles, false>(call, x, sums);
   }
 }
 
 /// A kernel that has everything but `store` and the conversions.
 template <class Tiles>
 constexpr TileKernel amx_kernel() {
-  return {.bf16 = true, .lanes = 16, .channel_multiple = kAmxChannels, .pixels = {0, kAmxPixels, kAmxPixels, 0, 0},
-          .tile = amx_tile<Tiles>, .enter = Tiles::enter, .leave = Tiles::leave};
+  return {.bf16 = true,
+          .lanes = 16,
+          .channel_multiple = kAmxChannels,
+          .pixels = {0, kAmxPixels, kAmxPixels, 0, 0},
+          .tile = amx_tile<Tiles>,
+          .enter = Tiles::enter,
+          .leave = Tiles::leave};
 }
 
 }  // namespace

@@ -20,7 +20,17 @@ const Case kCases[] = {
     {2, 7, 9, 16, 64, 1, 3, 3, {.stride_space = 2, .pad_bottom = 1, .pad_right = 1}, false, false},
     {5, 3, 10, 32, 24, 3, 1, 1, {.stride_time = 2}, false, false},
     {1, 6, 30, 3, 16, 1, 3, 3, {.pad_top = 1, .pad_bottom = 1, .pad_left = 1, .pad_right = 1}, false, false},
-    {1, 3, 5, 48, 3, 1, 3, 3, {.pad_top = 1, .pad_bottom = 1, .pad_left = 1, .pad_right = 1, .doubled = true}, true, false},
+    {1,
+     3,
+     5,
+     48,
+     3,
+     1,
+     3,
+     3,
+     {.pad_top = 1, .pad_bottom = 1, .pad_left = 1, .pad_right = 1, .doubled = true},
+     true,
+     false},
     {1, 2, 40, 200, 7, 1, 1, 1, {}, true, false},
 };
 
@@ -28,7 +38,8 @@ std::string text(const Case& c) {
   return std::to_string(c.frames) + "x" + std::to_string(c.height) + "x" + std::to_string(c.width) + " " +
          std::to_string(c.in) + " -> " + std::to_string(c.out) + ", kernel " + std::to_string(c.kernel_time) + "x" +
          std::to_string(c.kernel_height) + "x" + std::to_string(c.kernel_width) +
-         (c.shape.stride_space > 1 || c.shape.stride_time > 1 ? ", strided" : "") + (c.shape.doubled ? ", doubled" : "");
+         (c.shape.stride_space > 1 || c.shape.stride_time > 1 ? ", strided" : "") +
+         (c.shape.doubled ? ", doubled" : "");
 }
 
 TensorView view_of(const Tensor& tensor) { return {"check", tensor.type(), tensor.shape(), tensor.raw()}; }
@@ -42,17 +53,22 @@ Context make_context(Backend backend, int threads = 1, DType compute = DType::f3
 }
 
 double run_convolution(const KernelEntry& entry, const Case& c, DType compute, int threads) {
-  const Context plain = make_context(Backend::reference, threads), context = make_context(entry.info.backend, threads, compute);
-  const Tensor weight = check::random_tensor(plain, {c.out, c.in, c.kernel_time, c.kernel_height, c.kernel_width}, 1, 0.1f, DType::bf16);
+  const Context plain = make_context(Backend::reference, threads),
+                context = make_context(entry.info.backend, threads, compute);
+  const Tensor weight =
+      check::random_tensor(plain, {c.out, c.in, c.kernel_time, c.kernel_height, c.kernel_width}, 1, 0.1f, DType::bf16);
   const Tensor bias = check::random_tensor(plain, {c.out}, 2);
   const TensorView weight_view = view_of(weight), bias_view = view_of(bias);
   FrameList x;
   for (int64_t t = 0; t < c.frames; ++t)
-    x.push_back(c.zero_frames && t == 0 ? Tensor()
-                                        : check::random_tensor(plain, {c.height, c.width, c.in}, 3 + static_cast<uint64_t>(t), 1, compute));
+    x.push_back(c.zero_frames && t == 0
+                    ? Tensor()
+                    : check::random_tensor(plain, {c.height, c.width, c.in}, 3 + static_cast<uint64_t>(t), 1, compute));
   const int64_t doubling = c.shape.doubled ? 2 : 1;
-  const int64_t height = (c.height * doubling + c.shape.pad_top + c.shape.pad_bottom - c.kernel_height) / c.shape.stride_space + 1;
-  const int64_t width = (c.width * doubling + c.shape.pad_left + c.shape.pad_right - c.kernel_width) / c.shape.stride_space + 1;
+  const int64_t height =
+      (c.height * doubling + c.shape.pad_top + c.shape.pad_bottom - c.kernel_height) / c.shape.stride_space + 1;
+  const int64_t width =
+      (c.width * doubling + c.shape.pad_left + c.shape.pad_right - c.kernel_width) / c.shape.stride_space + 1;
   const int64_t frames = (c.frames - c.kernel_time) / c.shape.stride_time + 1;
   FrameList residual, out, expected;
   for (int64_t t = 0; t < frames; ++t) {
@@ -72,7 +88,8 @@ double run_convolution(const KernelEntry& entry, const Case& c, DType compute, i
 
 double run_norm(const NormEntry& entry, int64_t channels, DType type) {
   const Context plain = make_context(Backend::reference);
-  const Tensor x = check::random_tensor(plain, {37, channels}, 5, 3, type), gamma = check::random_tensor(plain, {channels}, 6);
+  const Tensor x = check::random_tensor(plain, {37, channels}, 5, 3, type),
+               gamma = check::random_tensor(plain, {channels}, 6);
   const Tensor out = plain.allocate(type, x.shape()), expected = plain.allocate(DType::f32, x.shape());
   NormCall call;
   call.x = x.raw();
@@ -91,17 +108,18 @@ double run_norm(const NormEntry& entry, int64_t channels, DType type) {
 
 }  // namespace
 
-void convolution_tiles::append_kernel_checks(const KernelEntry& entry, DType compute, std::vector<KernelCheck>& checks) {
+void convolution_tiles::append_kernel_checks(const KernelEntry& entry, DType compute,
+                                             std::vector<KernelCheck>& checks) {
   for (const Case& c : kCases)
-    checks.push_back({entry.info, text(c), 1e-5, [entry, &c, compute](int threads) {
-                        return run_convolution(entry, c, compute, threads);
-                      }});
+    checks.push_back({entry.info, text(c), 1e-5,
+                      [entry, &c, compute](int threads) { return run_convolution(entry, c, compute, threads); }});
 }
 
 void append_convolution_checks(const CpuFeatures& features, std::vector<KernelCheck>& checks) {
   for (const DType compute : {DType::f32, DType::bf16})
     for (const auto& entry : convolution_kernels(compute))
-      if (entry.info.backend == Backend::cpu && features.supports(entry.info.isa)) append_kernel_checks(entry, compute, checks);
+      if (entry.info.backend == Backend::cpu && features.supports(entry.info.isa))
+        append_kernel_checks(entry, compute, checks);
   for (const auto& entry : channel_norm_kernels()) {
     if (entry.info.backend != Backend::cpu || !features.supports(entry.info.isa)) continue;
     for (const int64_t channels : {16, 27, 384})

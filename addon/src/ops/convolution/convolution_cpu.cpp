@@ -21,9 +21,14 @@ int64_t round_up(int64_t value, int64_t multiple) { return (value + multiple - 1
 class Worker {
  public:
   Worker(const Geometry& geometry, const Segments& segments, std::byte* scratch)
-      : g_(geometry), layer_(*geometry.weights), kernel_(*layer_.kernel), segments_(segments), gathered_(scratch),
+      : g_(geometry),
+        layer_(*geometry.weights),
+        kernel_(*layer_.kernel),
+        segments_(segments),
+        gathered_(scratch),
         sums_(reinterpret_cast<float*>(scratch + segments.gather_bytes)),
-        element_(kernel_.bf16 ? 2 : 4), same_type_(g_.x_type == (kernel_.bf16 ? DType::bf16 : DType::f32)) {}
+        element_(kernel_.bf16 ? 2 : 4),
+        same_type_(g_.x_type == (kernel_.bf16 ? DType::bf16 : DType::f32)) {}
 
   void run(int64_t frame, int64_t row, int64_t segment) {
     first_ = segment * segments_.pixels;
@@ -45,7 +50,8 @@ class Worker {
     const auto bytes = static_cast<size_t>(layer_.block_outputs) * sizeof(float);
     for (int64_t block = 0; block < layer_.blocks; ++block)
       for (int64_t p = 0; p < pixels_; ++p)
-        std::memcpy(sums_of(block) + p * layer_.block_outputs, layer_.bias.data<float>() + block * layer_.block_outputs, bytes);
+        std::memcpy(sums_of(block) + p * layer_.block_outputs, layer_.bias.data<float>() + block * layer_.block_outputs,
+                    bytes);
   }
 
   // Sets rows_ to where each kernel row's input channels [c, c + channels) of this segment are: in the frame itself if
@@ -66,7 +72,8 @@ class Worker {
         } else if (in_place) {
           rows_.push_back(from + (begin * layer_.in_channels + c) * stored);
         } else {
-          std::byte* to = gathered_ + static_cast<int64_t>(rows_.size()) * segments_.input_pixels * segments_.channel_step * element_;
+          std::byte* to = gathered_ + static_cast<int64_t>(rows_.size()) * segments_.input_pixels *
+                                          segments_.channel_step * element_;
           gather(from + c * stored, begin, count, std::min(channels, layer_.in_channels - c), channels, to);
           rows_.push_back(to);
         }
@@ -74,9 +81,12 @@ class Worker {
   }
 
   // `valid` of `channels` channels of the pixels [begin, begin + count); what lies outside of the frame is zero.
-  void gather(const std::byte* row, int64_t begin, int64_t count, int64_t valid, int64_t channels, std::byte* to) const {
-    const int64_t stored = static_cast<int64_t>(dtype_size(g_.x_type)) * layer_.in_channels, pixel_bytes = channels * element_;
-    const int64_t left = std::clamp<int64_t>(-begin, 0, count), right = std::clamp<int64_t>(g_.width - begin, left, count);
+  void gather(const std::byte* row, int64_t begin, int64_t count, int64_t valid, int64_t channels,
+              std::byte* to) const {
+    const int64_t stored = static_cast<int64_t>(dtype_size(g_.x_type)) * layer_.in_channels,
+                  pixel_bytes = channels * element_;
+    const int64_t left = std::clamp<int64_t>(-begin, 0, count),
+                  right = std::clamp<int64_t>(g_.width - begin, left, count);
     std::memset(to, 0, static_cast<size_t>(left * pixel_bytes));
     std::memset(to + right * pixel_bytes, 0, static_cast<size_t>((count - right) * pixel_bytes));
     if (!g_.shape.doubled && valid == layer_.in_channels && valid == channels)
@@ -89,9 +99,12 @@ class Worker {
   }
 
   void convert(const std::byte* from, std::byte* to, int64_t count) const {
-    if (same_type_) std::memcpy(to, from, static_cast<size_t>(count * element_));
-    else if (kernel_.bf16) kernel_.to_bf16(reinterpret_cast<const float*>(from), reinterpret_cast<uint16_t*>(to), count);
-    else kernel_.to_f32(reinterpret_cast<const uint16_t*>(from), reinterpret_cast<float*>(to), count);
+    if (same_type_)
+      std::memcpy(to, from, static_cast<size_t>(count * element_));
+    else if (kernel_.bf16)
+      kernel_.to_bf16(reinterpret_cast<const float*>(from), reinterpret_cast<uint16_t*>(to), count);
+    else
+      kernel_.to_f32(reinterpret_cast<const uint16_t*>(from), reinterpret_cast<float*>(to), count);
   }
 
   // The channels that were looked up, for one block of outputs.
@@ -127,7 +140,8 @@ class Worker {
     call.out = g_.out[static_cast<size_t>(frame)] + offset * static_cast<int64_t>(dtype_size(g_.out_type));
     call.residual_bf16 = g_.residual_type == DType::bf16;
     if (!g_.residual.empty())
-      call.residual = g_.residual[static_cast<size_t>(frame)] + offset * static_cast<int64_t>(dtype_size(g_.residual_type));
+      call.residual =
+          g_.residual[static_cast<size_t>(frame)] + offset * static_cast<int64_t>(dtype_size(g_.residual_type));
     kernel_.store(call);
   }
 
@@ -162,7 +176,8 @@ Segments plan_segments(const Geometry& g) {
   s.count = (g.out_width + s.pixels - 1) / s.pixels;
   s.input_pixels = (s.pixels - 1) * g.shape.stride_space + layer.kernel_width;
   s.gather_bytes = static_cast<uint64_t>(round_up(kernel_rows * s.input_pixels * s.channel_step * element, 64));
-  s.scratch_bytes = s.gather_bytes + static_cast<uint64_t>(round_up(s.pixels * layer.blocks * layer.block_outputs * 4, 64));
+  s.scratch_bytes =
+      s.gather_bytes + static_cast<uint64_t>(round_up(s.pixels * layer.blocks * layer.block_outputs * 4, 64));
   return s;
 }
 

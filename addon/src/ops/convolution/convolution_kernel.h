@@ -15,10 +15,10 @@ struct TileCall {
   const void* weights = nullptr;  // per tap: [channel / group][output][group]; group = 1 (f32) or 2 (bf16)
   int64_t weight_tap_stride = 0;  // elements
   int taps = 1;
-  int64_t channels = 0;  // a multiple of the kernel's channel_multiple
+  int64_t channels = 0;   // a multiple of the kernel's channel_multiple
   float* sums = nullptr;  // [pixels][vectors * lanes]
-  int64_t pixels = 0;    // a multiple of the kernel's pixels[vectors]
-  int vectors = 1;       // of `lanes` outputs
+  int64_t pixels = 0;     // a multiple of the kernel's pixels[vectors]
+  int vectors = 1;        // of `lanes` outputs
 };
 
 /// sums -> out, with the residual added and rounded once when out is bf16.

@@ -21,11 +21,11 @@ struct PackedConvolution : Convolution {
 struct Geometry {
   const PackedConvolution* weights = nullptr;
   ConvolutionShape shape;
-  std::vector<const std::byte*> x;  // T frames, null = zeros
+  std::vector<const std::byte*> x;         // T frames, null = zeros
   std::vector<const std::byte*> residual;  // T' frames, or empty
   std::vector<std::byte*> out;             // T' frames
   DType x_type = DType::f32, residual_type = DType::f32, out_type = DType::f32;
-  int64_t height = 0, width = 0;            // of a frame of x, after doubling
+  int64_t height = 0, width = 0;  // of a frame of x, after doubling
   int64_t out_height = 0, out_width = 0;
   /// The row of frame `t` that tap (kt, kh) of output row (out_t, row) reads, or null when it is all zeros.
   const std::byte* input_row(int64_t out_t, int64_t row, int kt, int kh) const {
@@ -33,16 +33,17 @@ struct Geometry {
     const int64_t y = row * shape.stride_space - shape.pad_top + kh;
     if (!frame || y < 0 || y >= height) return nullptr;
     const int64_t stored_width = shape.doubled ? width / 2 : width;
-    return frame + (shape.doubled ? y / 2 : y) * stored_width * weights->in_channels * static_cast<int64_t>(dtype_size(x_type));
+    return frame +
+           (shape.doubled ? y / 2 : y) * stored_width * weights->in_channels * static_cast<int64_t>(dtype_size(x_type));
   }
 };
 
 /// How a row is cut for the tile kernels; the same numbers serve planning and running.
 struct Segments {
-  int64_t pixels = 0;        // output pixels of a segment, a multiple of the register tile
-  int64_t count = 0;         // segments of a row
-  int64_t input_pixels = 0;  // gathered for one segment and kernel row
-  int64_t channel_step = 0;  // channels whose weights stay in the first-level cache
+  int64_t pixels = 0;                            // output pixels of a segment, a multiple of the register tile
+  int64_t count = 0;                             // segments of a row
+  int64_t input_pixels = 0;                      // gathered for one segment and kernel row
+  int64_t channel_step = 0;                      // channels whose weights stay in the first-level cache
   uint64_t gather_bytes = 0, scratch_bytes = 0;  // of one thread
 };
 Segments plan_segments(const Geometry& geometry);
@@ -51,7 +52,8 @@ Segments plan_segments(const Geometry& geometry);
 using KernelEntry = Kernel<const TileKernel*>;
 const std::vector<KernelEntry>& convolution_kernels(DType compute);
 
-std::shared_ptr<Convolution> pack(const Context& context, const KernelEntry& entry, const TensorView& weight, const TensorView* bias);
+std::shared_ptr<Convolution> pack(const Context& context, const KernelEntry& entry, const TensorView& weight,
+                                  const TensorView* bias);
 void convolve(const Context& context, const Geometry& geometry);
 void convolve_tiles(const Context& context, const Geometry& geometry, const Segments& segments, std::byte* scratch);
 void convolve_reference(const Context& context, const Geometry& geometry);

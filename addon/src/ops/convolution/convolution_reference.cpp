@@ -14,8 +14,10 @@ float element(const std::byte* data, DType type, int64_t index) {
 }
 
 void set_element(std::byte* data, DType type, int64_t index, double value) {
-  if (type == DType::f32) reinterpret_cast<float*>(data)[index] = static_cast<float>(value);
-  else reinterpret_cast<bf16*>(data)[index] = bf16(static_cast<float>(value));
+  if (type == DType::f32)
+    reinterpret_cast<float*>(data)[index] = static_cast<float>(value);
+  else
+    reinterpret_cast<bf16*>(data)[index] = bf16(static_cast<float>(value));
 }
 
 // One output pixel, all output channels.

@@ -47,8 +47,10 @@ void tile(const TileCall& call) {
   for (int64_t p = 0; p < call.pixels; p += step) {
     const float* x = static_cast<const float*>(call.x) + p * call.pixel_stride;
     float* sums = call.sums + p * call.vectors * kLanes;
-    if (call.vectors == 2) block<2, 6>(call, x, sums);
-    else block<1, 12>(call, x, sums);
+    if (call.vectors == 2)
+      block<2, 6>(call, x, sums);
+    else
+      block<1, 12>(call, x, sums);
   }
 }
 
@@ -86,7 +88,8 @@ void store(const StoreCall& call) {
                                                static_cast<const uint16_t*>(call.residual) + start + o)))
                                          : _mm256_loadu_ps(static_cast<const float*>(call.residual) + start + o));
       if (call.out_bf16)
-        _mm_storeu_si128(reinterpret_cast<__m128i*>(static_cast<uint16_t*>(call.out) + start + o), round_to_bf16(value));
+        _mm_storeu_si128(reinterpret_cast<__m128i*>(static_cast<uint16_t*>(call.out) + start + o),
+                         round_to_bf16(value));
       else
         _mm256_storeu_ps(static_cast<float*>(call.out) + start + o, value);
     }
@@ -95,8 +98,10 @@ void store(const StoreCall& call) {
       if (call.residual)
         value += call.residual_bf16 ? widen_one(static_cast<const uint16_t*>(call.residual)[start + o])
                                     : static_cast<const float*>(call.residual)[start + o];
-      if (call.out_bf16) static_cast<uint16_t*>(call.out)[start + o] = round_one(value);
-      else static_cast<float*>(call.out)[start + o] = value;
+      if (call.out_bf16)
+        static_cast<uint16_t*>(call.out)[start + o] = round_one(value);
+      else
+        static_cast<float*>(call.out)[start + o] = value;
     }
   }
 }
@@ -116,8 +121,8 @@ void to_f32(const uint16_t* in, float* out, int64_t count) {
 
 }  // namespace
 
-const TileKernel kAvx2 = {.lanes = kLanes, .pixels = {0, 12, 6, 0, 0},
-                          .tile = tile, .store = store, .to_bf16 = to_bf16, .to_f32 = to_f32};
+const TileKernel kAvx2 = {
+    .lanes = kLanes, .pixels = {0, 12, 6, 0, 0}, .tile = tile, .store = store, .to_bf16 = to_bf16, .to_f32 = to_f32};
 
 }  // namespace rushes::convolution_tiles
 #endif

@@ -15,8 +15,12 @@ struct F32Arithmetic {
 
 }  // namespace
 
-const TileKernel kAvx512 = {.lanes = 16, .pixels = {0, 24, 12, 8, 6},
-                            .tile = tile<F32Arithmetic>, .store = store, .to_bf16 = to_bf16, .to_f32 = to_f32};
+const TileKernel kAvx512 = {.lanes = 16,
+                            .pixels = {0, 24, 12, 8, 6},
+                            .tile = tile<F32Arithmetic>,
+                            .store = store,
+                            .to_bf16 = to_bf16,
+                            .to_f32 = to_f32};
 
 }  // namespace rushes::convolution_tiles
 #endif

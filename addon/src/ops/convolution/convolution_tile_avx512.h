@@ -50,10 +50,18 @@ void tile(const TileCall& call) {
     const Element* x = static_cast<const Element*>(call.x) + p * call.pixel_stride;
     float* sums = call.sums + p * call.vectors * 16;
     switch (call.vectors) {
-      case 1: block<Arithmetic, 1, 24>(call, x, sums); break;
-      case 2: block<Arithmetic, 2, 12>(call, x, sums); break;
-      case 3: block<Arithmetic, 3, 8>(call, x, sums); break;
-      default: block<Arithmetic, 4, 6>(call, x, sums); break;
+      case 1:
+        block<Arithmetic, 1, 24>(call, x, sums);
+        break;
+      case 2:
+        block<Arithmetic, 2, 12>(call, x, sums);
+        break;
+      case 3:
+        block<Arithmetic, 3, 8>(call, x, sums);
+        break;
+      default:
+        block<Arithmetic, 4, 6>(call, x, sums);
+        break;
     }
   }
 }
@@ -82,8 +90,10 @@ void store(const StoreCall& call) {
             value, call.residual_bf16
                        ? widen(_mm256_maskz_loadu_epi16(mask, static_cast<const uint16_t*>(call.residual) + i))
                        : _mm512_maskz_loadu_ps(mask, static_cast<const float*>(call.residual) + i));
-      if (call.out_bf16) _mm256_mask_storeu_epi16(static_cast<uint16_t*>(call.out) + i, mask, round_to_bf16(value));
-      else _mm512_mask_storeu_ps(static_cast<float*>(call.out) + i, mask, value);
+      if (call.out_bf16)
+        _mm256_mask_storeu_epi16(static_cast<uint16_t*>(call.out) + i, mask, round_to_bf16(value));
+      else
+        _mm512_mask_storeu_ps(static_cast<float*>(call.out) + i, mask, value);
     }
   }
 }

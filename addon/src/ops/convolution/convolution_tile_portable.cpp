@@ -43,9 +43,12 @@ void tile(const TileCall& call) {
   for (int64_t p = 0; p < call.pixels; p += kPixels) {
     const float* x = static_cast<const float*>(call.x) + p * call.pixel_stride;
     float* sums = call.sums + p * call.vectors * kLanes;
-    if (call.vectors == 4) block<4>(call, x, sums);
-    else if (call.vectors == 2) block<2>(call, x, sums);
-    else block<1>(call, x, sums);
+    if (call.vectors == 4)
+      block<4>(call, x, sums);
+    else if (call.vectors == 2)
+      block<2>(call, x, sums);
+    else
+      block<1>(call, x, sums);
   }
 }
 
@@ -57,8 +60,10 @@ void store(const StoreCall& call) {
       if (call.residual)
         value += call.residual_bf16 ? widen(static_cast<const uint16_t*>(call.residual)[i])
                                     : static_cast<const float*>(call.residual)[i];
-      if (call.out_bf16) static_cast<uint16_t*>(call.out)[i] = round_to_bf16(value);
-      else static_cast<float*>(call.out)[i] = value;
+      if (call.out_bf16)
+        static_cast<uint16_t*>(call.out)[i] = round_to_bf16(value);
+      else
+        static_cast<float*>(call.out)[i] = value;
     }
 }
 
@@ -71,7 +76,11 @@ void to_f32(const uint16_t* in, float* out, int64_t count) {
 
 }  // namespace
 
-const TileKernel kPortable = {.lanes = kLanes, .pixels = {0, kPixels, kPixels, 0, kPixels},
-                              .tile = tile, .store = store, .to_bf16 = to_bf16, .to_f32 = to_f32};
+const TileKernel kPortable = {.lanes = kLanes,
+                              .pixels = {0, kPixels, kPixels, 0, kPixels},
+                              .tile = tile,
+                              .store = store,
+                              .to_bf16 = to_bf16,
+                              .to_f32 = to_f32};
 
 }  // namespace rushes::convolution_tiles

@@ -8,7 +8,9 @@ namespace rushes {
 namespace {
 
 void require(bool fits, const char* what, const Tensor& tensor) {
-  if (!fits) throw Error("engine.internal", "Frames were given the wrong shape.", {}, std::string(what) + " " + shape_text(tensor.shape()));
+  if (!fits)
+    throw Error("engine.internal", "Frames were given the wrong shape.", {},
+                std::string(what) + " " + shape_text(tensor.shape()));
 }
 
 void count_pass(const Context& context, uint64_t bytes) {
@@ -34,8 +36,8 @@ void planes_to_frame(const Context& context, const Tensor& planes, int64_t t, st
     }
 }
 
-void frame_to_planes(const Context& context, const Tensor& frame, std::span<const float> scale, std::span<const float> shift,
-                     Tensor& planes, int64_t t) {
+void frame_to_planes(const Context& context, const Tensor& frame, std::span<const float> scale,
+                     std::span<const float> shift, Tensor& planes, int64_t t) {
   require(planes.rank() == 4 && t >= 0 && t < planes.size(1), "planes", planes);
   const int64_t channels = planes.size(0), height = planes.size(2), width = planes.size(3), frames = planes.size(1);
   require(frame.shape() == Shape{height, width, channels}, "frame", frame);
@@ -51,9 +53,11 @@ void frame_to_planes(const Context& context, const Tensor& frame, std::span<cons
     }
 }
 
-Tensor crop_planes(const Context& context, const Tensor& planes, int64_t top, int64_t left, int64_t height, int64_t width) {
-  require(planes.rank() == 4 && top >= 0 && left >= 0 && top + height <= planes.size(2) && left + width <= planes.size(3),
-          "planes", planes);
+Tensor crop_planes(const Context& context, const Tensor& planes, int64_t top, int64_t left, int64_t height,
+                   int64_t width) {
+  require(
+      planes.rank() == 4 && top >= 0 && left >= 0 && top + height <= planes.size(2) && left + width <= planes.size(3),
+      "planes", planes);
   Tensor out = context.allocate(DType::f32, {planes.size(0), planes.size(1), height, width});
   count_pass(context, 2 * out.bytes());
   if (context.dry_run) return out;
@@ -77,9 +81,11 @@ void clamp_unit(const Context& context, Tensor& x) {
 void blend_tile(const Context& context, const Tensor& tile, std::span<const float> rows, std::span<const float> columns,
                 int64_t top, int64_t left, Tensor& canvas) {
   require(tile.rank() == 3 && tile.size(0) == static_cast<int64_t>(rows.size()) &&
-              tile.size(1) == static_cast<int64_t>(columns.size()), "tile", tile);
+              tile.size(1) == static_cast<int64_t>(columns.size()),
+          "tile", tile);
   require(canvas.rank() == 3 && canvas.size(2) == tile.size(2) && top + tile.size(0) <= canvas.size(0) &&
-              left + tile.size(1) <= canvas.size(1), "canvas", canvas);
+              left + tile.size(1) <= canvas.size(1),
+          "canvas", canvas);
   count_pass(context, 3 * tile.bytes());
   if (context.dry_run) return;
   const int64_t width = tile.size(1), channels = tile.size(2);

@@ -11,11 +11,12 @@ void planes_to_frame(const Context& context, const Tensor& planes, int64_t t, st
                      std::span<const float> shift, Tensor& out);
 
 /// planes[c, t, y, x] = frame[y, x, c] * scale[c] + shift[c]. frame f32 [h, w, C]; planes f32 [C, T, h, w].
-void frame_to_planes(const Context& context, const Tensor& frame, std::span<const float> scale, std::span<const float> shift,
-                     Tensor& planes, int64_t t);
+void frame_to_planes(const Context& context, const Tensor& frame, std::span<const float> scale,
+                     std::span<const float> shift, Tensor& planes, int64_t t);
 
 /// The part [top, top + height) x [left, left + width) of every plane: [C, T, h, w] -> [C, T, height, width], f32.
-Tensor crop_planes(const Context& context, const Tensor& planes, int64_t top, int64_t left, int64_t height, int64_t width);
+Tensor crop_planes(const Context& context, const Tensor& planes, int64_t top, int64_t left, int64_t height,
+                   int64_t width);
 
 /// x = min(max(x, -1), 1), f32; NaN stays NaN.
 void clamp_unit(const Context& context, Tensor& x);
