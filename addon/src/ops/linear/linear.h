@@ -10,7 +10,9 @@
 
 namespace rushes {
 
-/// How a layer's weights are held and multiplied.
+/// How a layer's weights are held and multiplied. f32: products in f32. bf16: where context.compute is bf16, x is rounded
+/// to bf16 and products are bf16 with f32 sums; where it is f32, x is left alone and weights are widened on the fly, so
+/// the products are f32. int8_tiles: TurboDiffusion's block-scaled int8. The choice is made when a layer is prepared.
 enum class LinearFormat { f32, bf16, int8_tiles };
 
 /// A layer as a file gives it: either `weight` [N, K] of a floating type, or `weight` i8 [N, K] with `scale` f32
