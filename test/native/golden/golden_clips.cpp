@@ -1,0 +1,147 @@
+// Kinds vae_encode, vae_decode and t2v: frames, and the whole way from a sentence to them.
+#include <algorithm>
+#include <cmath>
+
+#include "golden/golden_case.h"
+#include "models/umt5/umt5.h"
+#include "models/wan_dit/wan_dit.h"
+#include "models/wan_vae/wan_vae.h"
+#include "runtime/random.h"
+#include "samplers/rcm.h"
+
+namespace rushes::golden {
+namespace {
+
+// Four steps carry a small difference on: the sampler adds fresh noise to where it is, and the network answers from there.
+// Measured on the demo's four clips against the golden frames: see the table in PITFALLS below each bound.
+struct ClipBounds {
+  double latents, frames_db;
+};
+
+// [3, F, H, W] -> [F, H, W, 3]
+Tensor channels_last(const Tensor& x) {
+  const int64_t channels = x.size(0), pixels = x.count() / channels;
+  Tensor out = Context().allocate(DType::f32, {x.size(1), x.size(2), x.size(3), channels});
+  for (int64_t c = 0; c < channels; ++c)
+    for (int64_t i = 0; i < pixels; ++i) out.data<float>()[i * channels + c] = x.data<float>()[c * pixels + i];
+  return out;
+}
+
+Tensor decode(const Context& context, const WanVae& vae, const Tensor& latents) {
+  const int64_t frames = 4 * latents.size(1) - 3;
+  Tensor out = Context().allocate(DType::f32, {frames, latents.size(2) * 8, latents.size(3) * 8, 3});
+  vae.decode(context, latents, {}, [&](const Tensor& part, int64_t first) {
+    Tensor place = out.rows(first, first + part.size(0));
+    std::copy_n(part.data<float>(), part.count(), place.data<float>());
+  });
+  return out;
+}
+
+// Of 8-bit pictures, in dB. `expected` u8 [1, 3, F, H, W]; frames f32 [F, H, W, 3] in [-1, 1].
+double peak_signal_to_noise(const Tensor& frames, const TensorView& expected) {
+  const int64_t pixels = frames.count() / 3;
+  double squares = 0;
+  for (int64_t i = 0; i < frames.count(); ++i) {
+    const double value = std::nearbyint((std::clamp(frames.data<float>()[i], -1.0f, 1.0f) + 1.0f) * 127.5f);
+    const double difference = value - static_cast<double>(expected.data[i % 3 * pixels + i / 3]);
+    squares += difference * difference;
+  }
+  return 10 * std::log10(255.0 * 255.0 / std::max(squares / static_cast<double>(frames.count()), 1e-9));
+}
+
+struct Clip {
+  Tensor latents, frames;             // f32 [16, T, h, w], [F, H, W, 3]
+  Tensor first_input, first_velocity;  // of step 0
+};
+
+LinearFormat plain_format(const Setup& setup) {
+  return setup.compute == DType::bf16 ? LinearFormat::bf16 : LinearFormat::f32;
+}
+
+// The sentence's ids -> context -> latents -> frames.
+Clip make_clip(const Case& golden, const Setup& setup, LinearFormat format, AttentionType attention) {
+  const Context context = setup.context();
+  const nlohmann::json& settings = golden.info().at("settings");
+  const auto ids = golden.ids();
+  const Tensor words = Umt5::load(context, golden.file("umt5"), plain_format(setup))->encode(context, ids, golden.view("ids").count());
+
+  const auto dit = WanDit::load(context, golden.file("weights"), format);
+  const DitText text = dit->embed_text(context, words);
+  const Shape shape{dit->config().in_channels, 1 + (golden.info().at("num_frames").get<int64_t>() - 1) / 4,
+                    golden.info().at("height").get<int64_t>() / 8, golden.info().at("width").get<int64_t>() / 8};
+  RcmSampler sampler({settings.value("steps", 4), settings.value("sigma_max", 80.0), settings.value("ode", false), golden.info().at("seed")},
+                     element_count(shape));
+  Clip clip;
+  auto floats = [&](Tensor& out) {
+    out = context.allocate(DType::f32, shape);
+    std::copy(sampler.x().begin(), sampler.x().end(), out.data<float>());
+  };
+  floats(clip.first_input);
+  const Tensor input = context.allocate(DType::f32, shape);
+  while (!sampler.finished()) {
+    sampler.model_input({input.data<float>(), static_cast<size_t>(input.count())});
+    const Tensor velocity = dit->velocity(context, input, rcm_timestep(sampler.time()), text, {attention, settings.value("topk", 0.1)});
+    if (sampler.step() == 0) clip.first_velocity = velocity;
+    sampler.advance({velocity.data<float>(), static_cast<size_t>(velocity.count())});
+  }
+  floats(clip.latents);
+  clip.frames = decode(context, *WanVae::load(context, golden.file("vae")), clip.latents);
+  return clip;
+}
+
+}  // namespace
+
+void run_vae_encode(const Case& golden, Report& report) {
+  const Tensor frames = channels_last(golden.tensor("frames", true)), expected = golden.tensor("latents", true);
+  auto run = [&](const Setup& setup, double tolerance) {
+    const Context context = setup.context();
+    const Tensor out = WanVae::load(context, golden.file("weights"))->encode(context, frames);
+    report.check(golden.name(), setup, "latents", check::relative_error(out, expected), tolerance);
+  };
+  for (const Setup& setup : exact_setups()) run(setup, golden.tolerance());
+  for (const Setup& setup : bf16_setups()) run(setup, kBf16Tolerance);
+  if (bf16_setups().empty()) report.skip(golden.name(), "bf16", "no bf16");
+}
+
+void run_vae_decode(const Case& golden, Report& report) {
+  const Tensor latents = golden.tensor("latents", true), expected = channels_last(golden.tensor("frames", true));
+  auto run = [&](const Setup& setup, double tolerance) {
+    const Context context = setup.context();
+    const Tensor out = decode(context, *WanVae::load(context, golden.file("weights")), latents);
+    report.check(golden.name(), setup, "frames", check::relative_error(out, expected), tolerance);
+  };
+  for (const Setup& setup : exact_setups()) run(setup, golden.tolerance());
+  for (const Setup& setup : bf16_setups()) run(setup, kBf16Tolerance);
+  if (bf16_setups().empty()) report.skip(golden.name(), "bf16", "no bf16");
+}
+
+void run_t2v(const Case& golden, Report& report) {
+  const bool sparse = golden.info().at("settings").contains("topk");
+  const AttentionType attention = sparse ? AttentionType::sla : AttentionType::original;
+  const Tensor latents = golden.tensor("latents", true);
+  auto run = [&](const Setup& setup, const std::string& variant, LinearFormat format, AttentionType type, ClipBounds bounds) {
+    const Clip clip = make_clip(golden, setup, format, type);
+    const std::string prefix = variant.empty() ? "" : variant + ": ";
+    report.check(golden.name(), setup, prefix + "latents", check::relative_error(clip.latents, latents), bounds.latents);
+    report.check_at_least(golden.name(), setup, prefix + "frames, dB", peak_signal_to_noise(clip.frames, golden.view("frames")), bounds.frames_db);
+    return clip;
+  };
+  const nlohmann::json& tolerance = golden.info().at("tolerance");
+  const ClipBounds exact{tolerance.at("latents"), tolerance.at("frames_psnr_db")};
+  for (const Setup& setup : exact_setups()) {
+    const Clip clip = run(setup, "", LinearFormat::f32, attention, exact);
+    report.check(golden.name(), setup, "step 0 input", check::relative_error(clip.first_input, golden.tensor("step0_x", true)), 1e-6);
+    report.check(golden.name(), setup, "step 0 velocity", check::relative_error(clip.first_velocity, golden.tensor("step0_v", true)), exact.latents);
+  }
+  const Setup cpu{Backend::cpu, DType::f32};
+  run(cpu, "int8", LinearFormat::int8_tiles, attention, {1, 0});
+  if (sparse) run(cpu, "sagesla", LinearFormat::f32, AttentionType::sagesla, {1, 0});
+  for (const Setup& setup : bf16_setups()) {
+    run(setup, "", LinearFormat::bf16, attention, {1, 0});
+    run(setup, "int8", LinearFormat::int8_tiles, attention, {1, 0});
+    if (sparse) run(setup, "int8 sagesla", LinearFormat::int8_tiles, AttentionType::sagesla, {1, 0});
+  }
+  if (bf16_setups().empty()) report.skip(golden.name(), "bf16", "no bf16");
+}
+
+}  // namespace rushes::golden
