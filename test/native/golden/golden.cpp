@@ -17,9 +17,15 @@ namespace {
 
 const std::map<std::string, void (*)(const Case&, Report&)>& kinds() {
   static const std::map<std::string, void (*)(const Case&, Report&)> table = {
-      {"noise", run_noise},           {"time_steps", run_time_steps}, {"int8_linear", run_int8_linear},
-      {"sla", run_sla},               {"umt5", run_umt5},             {"dit", run_dit},
-      {"vae_encode", run_vae_encode}, {"vae_decode", run_vae_decode}, {"t2v", run_t2v},
+      {"noise", run_noise},
+      {"time_steps", run_time_steps},
+      {"int8_linear", run_int8_linear},
+      {"sla", run_sla},
+      {"umt5", run_umt5},
+      {"dit", run_dit},
+      {"vae_encode", run_vae_encode},
+      {"vae_decode", run_vae_decode},
+      {"t2v", run_t2v},
   };
   return table;
 }

@@ -12,11 +12,19 @@
 namespace rushes::golden {
 namespace {
 
-// Four steps carry a small difference on: the sampler adds fresh noise to where it is, and the network answers from there.
-// Measured on the demo's four clips against the golden frames: see the table in PITFALLS below each bound.
+// How far a whole clip may be from the golden one: relative error of the latents, and 8-bit frames in dB.
 struct ClipBounds {
   double latents, frames_db;
 };
+// Measured on the demo's four clips (2 to 4 steps, SDE and ODE, 128x128x17), then given some 10% and 2 to 5 dB of room
+// for CPUs that sum in another order:
+//   bf16     latents 0.003, 55 to 57 dB: a mean difference below one 8-bit level, not visible.
+//   sagesla  latents 0.006, 50 dB: int8 keys and queries, again below one level.
+//   int8     latents 0.060 to 0.080, 29 to 33 dB. The format's own error: each velocity is 4 to 5% off the 16-bit one
+//   by
+//            TurboDiffusion's definition (int8_error of the dit cases holds it to that), and every step starts where
+//            the one before ended. The clip is the same clip with other pixels at edges.
+constexpr ClipBounds kBf16Clip{0.01, 50}, kSageClip{0.01, 45}, kInt8Clip{0.1, 27};
 
 // [3, F, H, W] -> [F, H, W, 3]
 Tensor channels_last(const Tensor& x) {
@@ -50,7 +58,7 @@ double peak_signal_to_noise(const Tensor& frames, const TensorView& expected) {
 }
 
 struct Clip {
-  Tensor latents, frames;             // f32 [16, T, h, w], [F, H, W, 3]
+  Tensor latents, frames;              // f32 [16, T, h, w], [F, H, W, 3]
   Tensor first_input, first_velocity;  // of step 0
 };
 
@@ -63,13 +71,15 @@ Clip make_clip(const Case& golden, const Setup& setup, LinearFormat format, Atte
   const Context context = setup.context();
   const nlohmann::json& settings = golden.info().at("settings");
   const auto ids = golden.ids();
-  const Tensor words = Umt5::load(context, golden.file("umt5"), plain_format(setup))->encode(context, ids, golden.view("ids").count());
+  const Tensor words =
+      Umt5::load(context, golden.file("umt5"), plain_format(setup))->encode(context, ids, golden.view("ids").count());
 
   const auto dit = WanDit::load(context, golden.file("weights"), format);
   const DitText text = dit->embed_text(context, words);
   const Shape shape{dit->config().in_channels, 1 + (golden.info().at("num_frames").get<int64_t>() - 1) / 4,
                     golden.info().at("height").get<int64_t>() / 8, golden.info().at("width").get<int64_t>() / 8};
-  RcmSampler sampler({settings.value("steps", 4), settings.value("sigma_max", 80.0), settings.value("ode", false), golden.info().at("seed")},
+  RcmSampler sampler({settings.value("steps", 4), settings.value("sigma_max", 80.0), settings.value("ode", false),
+                      golden.info().at("seed")},
                      element_count(shape));
   Clip clip;
   auto floats = [&](Tensor& out) {
@@ -80,7 +90,8 @@ Clip make_clip(const Case& golden, const Setup& setup, LinearFormat format, Atte
   const Tensor input = context.allocate(DType::f32, shape);
   while (!sampler.finished()) {
     sampler.model_input({input.data<float>(), static_cast<size_t>(input.count())});
-    const Tensor velocity = dit->velocity(context, input, rcm_timestep(sampler.time()), text, {attention, settings.value("topk", 0.1)});
+    const Tensor velocity =
+        dit->velocity(context, input, rcm_timestep(sampler.time()), text, {attention, settings.value("topk", 0.1)});
     if (sampler.step() == 0) clip.first_velocity = velocity;
     sampler.advance({velocity.data<float>(), static_cast<size_t>(velocity.count())});
   }
@@ -119,27 +130,32 @@ void run_t2v(const Case& golden, Report& report) {
   const bool sparse = golden.info().at("settings").contains("topk");
   const AttentionType attention = sparse ? AttentionType::sla : AttentionType::original;
   const Tensor latents = golden.tensor("latents", true);
-  auto run = [&](const Setup& setup, const std::string& variant, LinearFormat format, AttentionType type, ClipBounds bounds) {
+  auto run = [&](const Setup& setup, const std::string& variant, LinearFormat format, AttentionType type,
+                 ClipBounds bounds) {
     const Clip clip = make_clip(golden, setup, format, type);
     const std::string prefix = variant.empty() ? "" : variant + ": ";
-    report.check(golden.name(), setup, prefix + "latents", check::relative_error(clip.latents, latents), bounds.latents);
-    report.check_at_least(golden.name(), setup, prefix + "frames, dB", peak_signal_to_noise(clip.frames, golden.view("frames")), bounds.frames_db);
+    report.check(golden.name(), setup, prefix + "latents", check::relative_error(clip.latents, latents),
+                 bounds.latents);
+    report.check_at_least(golden.name(), setup, prefix + "frames, dB",
+                          peak_signal_to_noise(clip.frames, golden.view("frames")), bounds.frames_db);
     return clip;
   };
   const nlohmann::json& tolerance = golden.info().at("tolerance");
   const ClipBounds exact{tolerance.at("latents"), tolerance.at("frames_psnr_db")};
   for (const Setup& setup : exact_setups()) {
     const Clip clip = run(setup, "", LinearFormat::f32, attention, exact);
-    report.check(golden.name(), setup, "step 0 input", check::relative_error(clip.first_input, golden.tensor("step0_x", true)), 1e-6);
-    report.check(golden.name(), setup, "step 0 velocity", check::relative_error(clip.first_velocity, golden.tensor("step0_v", true)), exact.latents);
+    report.check(golden.name(), setup, "step 0 input",
+                 check::relative_error(clip.first_input, golden.tensor("step0_x", true)), 1e-6);
+    report.check(golden.name(), setup, "step 0 velocity",
+                 check::relative_error(clip.first_velocity, golden.tensor("step0_v", true)), exact.latents);
   }
   const Setup cpu{Backend::cpu, DType::f32};
-  run(cpu, "int8", LinearFormat::int8_tiles, attention, {1, 0});
-  if (sparse) run(cpu, "sagesla", LinearFormat::f32, AttentionType::sagesla, {1, 0});
+  run(cpu, "int8", LinearFormat::int8_tiles, attention, kInt8Clip);
+  if (sparse) run(cpu, "sagesla", LinearFormat::f32, AttentionType::sagesla, kSageClip);
   for (const Setup& setup : bf16_setups()) {
-    run(setup, "", LinearFormat::bf16, attention, {1, 0});
-    run(setup, "int8", LinearFormat::int8_tiles, attention, {1, 0});
-    if (sparse) run(setup, "int8 sagesla", LinearFormat::int8_tiles, AttentionType::sagesla, {1, 0});
+    run(setup, "", LinearFormat::bf16, attention, kBf16Clip);
+    run(setup, "int8", LinearFormat::int8_tiles, attention, kInt8Clip);
+    if (sparse) run(setup, "int8 sagesla", LinearFormat::int8_tiles, AttentionType::sagesla, kInt8Clip);
   }
   if (bf16_setups().empty()) report.skip(golden.name(), "bf16", "no bf16");
 }
