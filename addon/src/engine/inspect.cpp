@@ -25,15 +25,18 @@ Json lines(const std::vector<std::string>& all) {
 
 std::string gigabytes(uint64_t bytes) {
   char text[32];
-  if (bytes < 1'000'000'000) std::snprintf(text, sizeof text, "%.1f MB", static_cast<double>(bytes) / 1e6);
-  else std::snprintf(text, sizeof text, "%.2f GB", static_cast<double>(bytes) / 1e9);
+  if (bytes < 1'000'000'000)
+    std::snprintf(text, sizeof text, "%.1f MB", static_cast<double>(bytes) / 1e6);
+  else
+    std::snprintf(text, sizeof text, "%.2f GB", static_cast<double>(bytes) / 1e9);
   return text;
 }
 
 std::string tensor_count(size_t count) { return std::to_string(count) + (count == 1 ? " tensor" : " tensors"); }
 
 std::string summary_of(const Json& report, const WeightReport& weights) {
-  std::string text = report["architecture"].get<std::string>() + ", " + report["layout"].get<std::string>() + " layout, ";
+  std::string text =
+      report["architecture"].get<std::string>() + ", " + report["layout"].get<std::string>() + " layout, ";
   text += tensor_count(report["tensors"].get<size_t>()) + ", " + gigabytes(report["bytes"].get<uint64_t>());
   if (weights.quantized_layers > 0) text += ", int8 on " + std::to_string(weights.quantized_layers) + " layers";
   if (report["sla"].get<bool>()) text += ", with SLA weights";
@@ -41,8 +44,7 @@ std::string summary_of(const Json& report, const WeightReport& weights) {
   if (!refused.empty()) return text + ". It cannot be used: " + refused + ".";
   if (!weights.complete()) return text + ". It is incomplete: " + weights.summary() + ".";
   text += ". For";
-  for (size_t i = 0; i < report["uses"].size(); ++i)
-    text += (i ? "; " : " ") + report["uses"][i].get<std::string>();
+  for (size_t i = 0; i < report["uses"].size(); ++i) text += (i ? "; " : " ") + report["uses"][i].get<std::string>();
   return text + ".";
 }
 
@@ -92,12 +94,11 @@ std::string inspect_report(std::shared_ptr<const Checkpoint> file) {
 
   // Without an expectation (an architecture that is recognised only) nothing can be missing or unexpected.
   WeightReport weights;
-  if (!detected->expected.empty())
-    weights = WeightSet::bind(file, detected->expected, detected->to_original).report();
+  if (!detected->expected.empty()) weights = WeightSet::bind(file, detected->expected, detected->to_original).report();
   report["family"] = family->name;
   report["architecture"] = detected->architecture;
-  report["layout"] = weights.layout == Layout::diffusers && family->name == "umt5" ? "Hugging Face"
-                                                                                    : layout_name(weights.layout);
+  report["layout"] =
+      weights.layout == Layout::diffusers && family->name == "umt5" ? "Hugging Face" : layout_name(weights.layout);
   report["prefix"] = names.prefix;
   report["sizes"] = Json::object();
   for (const auto& [name, size] : detected->sizes) report["sizes"][name] = size;

@@ -17,8 +17,7 @@ constexpr std::string_view kGetSafetensors = "Get the model as .safetensors, or 
 /// Formats people try that this version does not read, by their first bytes.
 void refuse_foreign(std::string_view start, const std::filesystem::path& path) {
   const std::string advice(kGetSafetensors);
-  if (start.starts_with("GGUF"))
-    refuse_unsupported(path, "is a GGUF file, which this version does not read", advice);
+  if (start.starts_with("GGUF")) refuse_unsupported(path, "is a GGUF file, which this version does not read", advice);
   if (start.size() > 1 && start[0] == '\x80' && start[1] >= 1 && start[1] <= 5)
     refuse_unsupported(path, "is a PyTorch file of the old form (a bare pickle, before PyTorch 1.6)",
                        "Load it in PyTorch and save it again with torch.save, or get a .safetensors file.");
@@ -26,7 +25,8 @@ void refuse_foreign(std::string_view start, const std::filesystem::path& path) {
     refuse_unsupported(path, "is a tar archive, not a weights file",
                        "Unpack it first; very old PyTorch files must be saved again.");
   if (start.starts_with("\x1f\x8b") || start.starts_with("7z\xbc\xaf") || start.starts_with("\x28\xb5\x2f\xfd") ||
-      start.starts_with("\xfd" "7zXZ"))
+      start.starts_with("\xfd"
+                        "7zXZ"))
     refuse_unsupported(path, "is a compressed archive, not a weights file", "Unpack it first.");
   if (start.starts_with("\x89HDF"))
     refuse_unsupported(path, "is an HDF5 file, which this version does not read", advice);
@@ -50,7 +50,8 @@ std::shared_ptr<const Checkpoint> open_file(std::shared_ptr<const MappedFile> fi
   constexpr uint64_t kSensibleLength = uint64_t{1} << 32;
   uint64_t header_bytes = 0;
   std::memcpy(&header_bytes, start.data(), std::min<size_t>(start.size(), 8));
-  if (header_bytes < kSensibleLength && (start.size() <= 8 || start[8] == '{')) return open_safetensors(std::move(file));
+  if (header_bytes < kSensibleLength && (start.size() <= 8 || start[8] == '{'))
+    return open_safetensors(std::move(file));
   refuse_foreign(start, path);
   const std::string extension = path.extension().string();
   if (extension == ".safetensors" || extension == ".sft") refuse_corrupt(path, "it does not begin as safetensors do");

@@ -25,7 +25,8 @@ class Checkpoint {
   /// `path` may also be a *.safetensors.index.json: its shards are one checkpoint then.
   static std::shared_ptr<const Checkpoint> open(const std::filesystem::path& path);
   /// The same from bytes that outlive the checkpoint; `path` only names it in errors.
-  static std::shared_ptr<const Checkpoint> open_bytes(std::span<const std::byte> bytes, const std::filesystem::path& path);
+  static std::shared_ptr<const Checkpoint> open_bytes(std::span<const std::byte> bytes,
+                                                      const std::filesystem::path& path);
   virtual ~Checkpoint() = default;
 
   const std::filesystem::path& path() const { return path_; }

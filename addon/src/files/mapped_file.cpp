@@ -1,5 +1,5 @@
-// POSIX mapping of weights files. A file that another program cuts short while it is mapped raises SIGBUS on access; the
-// engine lives in a process of its own for such cases.
+// POSIX mapping of weights files. A file that another program cuts short while it is mapped raises SIGBUS on access;
+// the engine lives in a process of its own for such cases.
 #include "files/mapped_file.h"
 
 #include <fcntl.h>

@@ -21,11 +21,16 @@ std::optional<DType> storage_type(std::string_view name) {
 
 std::optional<DType> element_type(std::string_view name) {
   static const std::map<std::string_view, DType> types = {
-      {"float32", DType::f32}, {"float", DType::f32}, {"bfloat16", DType::bf16}, {"float16", DType::f16},
-      {"half", DType::f16},    {"float64", DType::f64}, {"double", DType::f64},  {"int8", DType::i8},
-      {"uint8", DType::u8},    {"int16", DType::i16}, {"short", DType::i16},     {"uint16", DType::u16},
-      {"int32", DType::i32},   {"int", DType::i32},   {"uint32", DType::u32},    {"int64", DType::i64},
-      {"long", DType::i64},    {"uint64", DType::u64}, {"bool", DType::boolean}, {"float8_e4m3fn", DType::f8_e4m3},
+      {"float32", DType::f32},        {"float", DType::f32},
+      {"bfloat16", DType::bf16},      {"float16", DType::f16},
+      {"half", DType::f16},           {"float64", DType::f64},
+      {"double", DType::f64},         {"int8", DType::i8},
+      {"uint8", DType::u8},           {"int16", DType::i16},
+      {"short", DType::i16},          {"uint16", DType::u16},
+      {"int32", DType::i32},          {"int", DType::i32},
+      {"uint32", DType::u32},         {"int64", DType::i64},
+      {"long", DType::i64},           {"uint64", DType::u64},
+      {"bool", DType::boolean},       {"float8_e4m3fn", DType::f8_e4m3},
       {"float8_e5m2", DType::f8_e5m2}};
   const auto found = types.find(name);
   return found == types.end() ? std::nullopt : std::optional(found->second);
@@ -125,9 +130,10 @@ Value global_value(std::string_view module, std::string_view name, const std::fi
   } else if (module == "_codecs" && name == "encode") {
     return tag(Global::encode);
   }
-  refuse_unsupported(path, "needs the Python object " + printable(module) + "." + printable(name) +
-                               ", which is not part of plain weights",
-                     "Get the model as safetensors, or save only its state_dict.");
+  refuse_unsupported(
+      path,
+      "needs the Python object " + printable(module) + "." + printable(name) + ", which is not part of plain weights",
+      "Get the model as safetensors, or save only its state_dict.");
 }
 
 Value reduce(Document& document, const Value& callable, const Value& arguments, const std::filesystem::path& path) {
@@ -139,12 +145,20 @@ Value reduce(Document& document, const Value& callable, const Value& arguments, 
       if (none.size() != 0) none.damaged();
       return {.kind = Kind::dict, .index = add_record(document.dicts, {}, path)};
     }
-    case Global::rebuild_tensor: case Global::rebuild_tensor_v2: case Global::rebuild_tensor_v3:
+    case Global::rebuild_tensor:
+    case Global::rebuild_tensor_v2:
+    case Global::rebuild_tensor_v3:
       return rebuild_tensor(document, arguments, callable.global, path);
-    case Global::rebuild_parameter: return Arguments(document, arguments, "_rebuild_parameter", path).at(0, Kind::tensor);
-    case Global::size: return Arguments(document, arguments, "Size", path).at(0, Kind::tuple);
-    case Global::device: case Global::set_type: case Global::encode: return {.kind = Kind::opaque};
-    default: refuse_corrupt(path, "its pickle calls a type as a function");
+    case Global::rebuild_parameter:
+      return Arguments(document, arguments, "_rebuild_parameter", path).at(0, Kind::tensor);
+    case Global::size:
+      return Arguments(document, arguments, "Size", path).at(0, Kind::tuple);
+    case Global::device:
+    case Global::set_type:
+    case Global::encode:
+      return {.kind = Kind::opaque};
+    default:
+      refuse_corrupt(path, "its pickle calls a type as a function");
   }
 }
 
@@ -153,9 +167,12 @@ Value persistent_value(Document& document, const Value& id, const std::filesyste
   if (arguments.size() != 5 || arguments.text(0) != "storage") arguments.damaged();
   const Value& type = arguments.at(1, Kind::global);
   StorageRecord storage;
-  if (type.global == Global::untyped_storage) storage.untyped = true;
-  else if (type.global == Global::typed_storage) storage.type = type.type;
-  else arguments.damaged();
+  if (type.global == Global::untyped_storage)
+    storage.untyped = true;
+  else if (type.global == Global::typed_storage)
+    storage.type = type.type;
+  else
+    arguments.damaged();
   if (storage.untyped) storage.type = DType::u8;
   storage.key = arguments.text(2);
   storage.count = arguments.integer(4);

@@ -1,5 +1,5 @@
-// Opcodes and their effects; globals and reductions are in pickle_globals.cpp. There is no recursion: containers refer to
-// each other by index, so a pickle that nests or contains itself costs only its own length.
+// Opcodes and their effects; globals and reductions are in pickle_globals.cpp. There is no recursion: containers refer
+// to each other by index, so a pickle that nests or contains itself costs only its own length.
 #include "files/pickle_machine.h"
 
 #include <bit>
@@ -15,12 +15,40 @@ constexpr uint64_t kMaxPickleBytes = 64 << 20;
 constexpr size_t kMaxStack = 1 << 20, kMaxContainers = 1 << 20, kMaxTexts = 1 << 20, kMaxMemo = 1 << 22;
 
 enum Opcode : uint8_t {
-  kMark = '(', kStop = '.', kBinFloat = 'G', kBinInt = 'J', kBinInt1 = 'K', kBinInt2 = 'M', kNone = 'N',
-  kBinPersistentId = 'Q', kReduce = 'R', kBinUnicode = 'X', kAppend = 'a', kBuild = 'b', kGlobal = 'c',
-  kEmptyDict = '}', kAppends = 'e', kBinGet = 'h', kLongBinGet = 'j', kEmptyList = ']', kBinPut = 'q',
-  kLongBinPut = 'r', kSetItem = 's', kTuple = 't', kEmptyTuple = ')', kSetItems = 'u', kShortBinString = 'U',
-  kProtocol = 0x80, kNewObject = 0x81, kTuple1 = 0x85, kTuple2 = 0x86, kTuple3 = 0x87, kNewTrue = 0x88,
-  kNewFalse = 0x89, kLong1 = 0x8a, kEmptySet = 0x8f
+  kMark = '(',
+  kStop = '.',
+  kBinFloat = 'G',
+  kBinInt = 'J',
+  kBinInt1 = 'K',
+  kBinInt2 = 'M',
+  kNone = 'N',
+  kBinPersistentId = 'Q',
+  kReduce = 'R',
+  kBinUnicode = 'X',
+  kAppend = 'a',
+  kBuild = 'b',
+  kGlobal = 'c',
+  kEmptyDict = '}',
+  kAppends = 'e',
+  kBinGet = 'h',
+  kLongBinGet = 'j',
+  kEmptyList = ']',
+  kBinPut = 'q',
+  kLongBinPut = 'r',
+  kSetItem = 's',
+  kTuple = 't',
+  kEmptyTuple = ')',
+  kSetItems = 'u',
+  kShortBinString = 'U',
+  kProtocol = 0x80,
+  kNewObject = 0x81,
+  kTuple1 = 0x85,
+  kTuple2 = 0x86,
+  kTuple3 = 0x87,
+  kNewTrue = 0x88,
+  kNewFalse = 0x89,
+  kLong1 = 0x8a,
+  kEmptySet = 0x8f
 };
 
 class Machine {
@@ -127,7 +155,8 @@ class Machine {
   void append(const std::vector<Value>& items) {
     const Value target = top();
     if (target.kind == Kind::opaque) return;
-    if (target.kind != Kind::list && target.kind != Kind::set) damaged("its pickle appends to something else than a list");
+    if (target.kind != Kind::list && target.kind != Kind::set)
+      damaged("its pickle appends to something else than a list");
     auto& list = document_.sequences[target.index];
     list.insert(list.end(), items.begin(), items.end());
   }
@@ -158,13 +187,15 @@ class Machine {
           refuse_unsupported(path_, "uses pickle protocol " + std::to_string(protocol),
                              "Save it again with torch.save, which uses protocol 2.");
         break;
-      case kStop: return false;
+      case kStop:
+        return false;
       case kGlobal: {
         const std::string_view module = read_line(), name = read_line();
         push(global_value(module, name, path_));
         break;
       }
-      case kReduce: case kNewObject: {
+      case kReduce:
+      case kNewObject: {
         const Value arguments = pop(), callable = pop();
         push(reduce(document_, callable, arguments, path_));
         break;
@@ -175,7 +206,9 @@ class Machine {
         if (kind != Kind::dict && kind != Kind::opaque) damaged("its pickle sets attributes of a plain value");
         break;
       }
-      case kBinPersistentId: push(persistent_value(document_, pop(), path_)); break;
+      case kBinPersistentId:
+        push(persistent_value(document_, pop(), path_));
+        break;
       case kMark:
         push({.kind = Kind::mark});
         marks_.push_back(stack_.size() - 1);
@@ -185,46 +218,90 @@ class Machine {
         push(make_sequence(Kind::tuple, std::move(items)));
         break;
       }
-      case kEmptyTuple: push_tuple(0); break;
-      case kTuple1: push_tuple(1); break;
-      case kTuple2: push_tuple(2); break;
-      case kTuple3: push_tuple(3); break;
-      case kEmptyList: push(make_sequence(Kind::list, {})); break;
-      case kEmptySet: push(make_sequence(Kind::set, {})); break;
-      case kEmptyDict: push(make_dict()); break;
+      case kEmptyTuple:
+        push_tuple(0);
+        break;
+      case kTuple1:
+        push_tuple(1);
+        break;
+      case kTuple2:
+        push_tuple(2);
+        break;
+      case kTuple3:
+        push_tuple(3);
+        break;
+      case kEmptyList:
+        push(make_sequence(Kind::list, {}));
+        break;
+      case kEmptySet:
+        push(make_sequence(Kind::set, {}));
+        break;
+      case kEmptyDict:
+        push(make_dict());
+        break;
       case kAppend: {
         const Value item = pop();
         append({item});
         break;
       }
-      case kAppends: append(pop_to_mark()); break;
+      case kAppends:
+        append(pop_to_mark());
+        break;
       case kSetItem: {
         const Value value = pop(), key = pop();
         set_items({key, value});
         break;
       }
-      case kSetItems: set_items(pop_to_mark()); break;
-      case kNone: push({.kind = Kind::none}); break;
-      case kNewTrue: push({.kind = Kind::boolean, .integer = 1}); break;
-      case kNewFalse: push({.kind = Kind::boolean}); break;
-      case kBinInt: push({.kind = Kind::integer, .integer = read<int32_t>()}); break;
-      case kBinInt1: push({.kind = Kind::integer, .integer = read<uint8_t>()}); break;
-      case kBinInt2: push({.kind = Kind::integer, .integer = read<uint16_t>()}); break;
-      case kLong1: push_long(); break;
+      case kSetItems:
+        set_items(pop_to_mark());
+        break;
+      case kNone:
+        push({.kind = Kind::none});
+        break;
+      case kNewTrue:
+        push({.kind = Kind::boolean, .integer = 1});
+        break;
+      case kNewFalse:
+        push({.kind = Kind::boolean});
+        break;
+      case kBinInt:
+        push({.kind = Kind::integer, .integer = read<int32_t>()});
+        break;
+      case kBinInt1:
+        push({.kind = Kind::integer, .integer = read<uint8_t>()});
+        break;
+      case kBinInt2:
+        push({.kind = Kind::integer, .integer = read<uint16_t>()});
+        break;
+      case kLong1:
+        push_long();
+        break;
       case kBinFloat:
         read<uint64_t>();  // no weights file needs the value
         push({.kind = Kind::real});
         break;
-      case kBinUnicode: push_text(read_text(read<uint32_t>())); break;
-      case kShortBinString: push_text(read_text(read<uint8_t>())); break;
-      case kBinGet: get(read<uint8_t>()); break;
-      case kLongBinGet: get(read<uint32_t>()); break;
-      case kBinPut: put(read<uint8_t>()); break;
-      case kLongBinPut: put(read<uint32_t>()); break;
+      case kBinUnicode:
+        push_text(read_text(read<uint32_t>()));
+        break;
+      case kShortBinString:
+        push_text(read_text(read<uint8_t>()));
+        break;
+      case kBinGet:
+        get(read<uint8_t>());
+        break;
+      case kLongBinGet:
+        get(read<uint32_t>());
+        break;
+      case kBinPut:
+        put(read<uint8_t>());
+        break;
+      case kLongBinPut:
+        put(read<uint32_t>());
+        break;
       default:
-        refuse_unsupported(path_, "uses the pickle instruction " + std::to_string(opcode) +
-                                      ", which a weights file has no use for",
-                           "Get the model as safetensors, or save only its state_dict.");
+        refuse_unsupported(
+            path_, "uses the pickle instruction " + std::to_string(opcode) + ", which a weights file has no use for",
+            "Get the model as safetensors, or save only its state_dict.");
     }
     return true;
   }

@@ -15,13 +15,36 @@ namespace rushes::pickle {
 
 /// What a value is. Everything larger than eight bytes lies in Document's arrays, `index` points there.
 enum class Kind : uint8_t {
-  mark, none, boolean, integer, real, text, global, tuple, list, set, dict, storage, tensor, opaque
+  mark,
+  none,
+  boolean,
+  integer,
+  real,
+  text,
+  global,
+  tuple,
+  list,
+  set,
+  dict,
+  storage,
+  tensor,
+  opaque
 };
 
 /// The globals that weight files use.
 enum class Global : uint8_t {
-  ordered_dict, rebuild_tensor, rebuild_tensor_v2, rebuild_tensor_v3, rebuild_parameter, typed_storage, untyped_storage,
-  data_type, size, device, set_type, encode
+  ordered_dict,
+  rebuild_tensor,
+  rebuild_tensor_v2,
+  rebuild_tensor_v3,
+  rebuild_parameter,
+  typed_storage,
+  untyped_storage,
+  data_type,
+  size,
+  device,
+  set_type,
+  encode
 };
 
 struct Value {
@@ -61,8 +84,8 @@ struct Document {
   std::vector<TensorRecord> tensors;
 };
 
-/// Runs the pickle. The bytes must outlive the document. `path` names the file in errors: checkpoint.corrupt for a broken
-/// pickle, checkpoint.unsupported for one that needs classes or opcodes a weights file has no use for.
+/// Runs the pickle. The bytes must outlive the document. `path` names the file in errors: checkpoint.corrupt for a
+/// broken pickle, checkpoint.unsupported for one that needs classes or opcodes a weights file has no use for.
 Document run(std::span<const std::byte> bytes, const std::filesystem::path& path);
 
 }  // namespace rushes::pickle

@@ -157,9 +157,8 @@ class PytorchZip final : public Checkpoint {
       if (value.kind != pickle::Kind::dict)
         refuse_unsupported(path_, "holds no dictionary of tensors", "A weights file maps names to tensors.");
       const std::vector<pickle::Pair>& pairs = document.dicts[value.index];
-      const bool has_tensor = std::any_of(pairs.begin(), pairs.end(), [](const pickle::Pair& pair) {
-        return pair.value.kind == pickle::Kind::tensor;
-      });
+      const bool has_tensor = std::any_of(
+          pairs.begin(), pairs.end(), [](const pickle::Pair& pair) { return pair.value.kind == pickle::Kind::tensor; });
       const pickle::Pair* inner = nullptr;
       for (const std::string_view name : wrappers)
         for (const pickle::Pair& pair : pairs)
@@ -200,8 +199,7 @@ class PytorchZip final : public Checkpoint {
       if (*bytes > storage_bytes && expanded_bytes_ > kMaxExpandedBytes)
         refuse_corrupt(path_, "the tensor " + quoted + " repeats a few values absurdly often");
     }
-    if (!index_.emplace(name, tensors_.size()).second)
-      refuse_corrupt(path_, "the tensor " + quoted + " appears twice");
+    if (!index_.emplace(name, tensors_.size()).second) refuse_corrupt(path_, "the tensor " + quoted + " appears twice");
     tensors_.push_back({std::string(name), record.type, record.shape, nullptr});
     sources_.push_back(std::move(source));
   }

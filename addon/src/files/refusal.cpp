@@ -29,8 +29,10 @@ std::string cleaned(std::string_view text) {
   while (!text.empty()) {
     const size_t length = sequence_length(text);
     const auto first = static_cast<unsigned char>(text[0]);
-    if (length == 0 || first < 0x20 || first == 0x7f) out += '?';
-    else out += text.substr(0, length);
+    if (length == 0 || first < 0x20 || first == 0x7f)
+      out += '?';
+    else
+      out += text.substr(0, length);
     text.remove_prefix(length ? length : 1);
   }
   return out;
@@ -89,7 +91,8 @@ std::optional<uint64_t> checked_bytes(const Shape& shape, DType type) {
   bool empty = false;
   for (const int64_t size : shape) {
     if (size < 0 || size > kMaxDimension) return std::nullopt;
-    if (size == 0) empty = true;
+    if (size == 0)
+      empty = true;
     else if (__builtin_mul_overflow(product, static_cast<uint64_t>(size), &product) || product > INT64_MAX)
       return std::nullopt;
   }

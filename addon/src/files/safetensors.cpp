@@ -14,7 +14,8 @@ static_assert(std::endian::native == std::endian::little, "weights are read in p
 constexpr uint64_t kMaxHeaderBytes = 100'000'000;
 
 /// The tensors must tile the data exactly: no holes, no overlap, nothing after the last one.
-void check_tiling(const std::vector<SafetensorsEntry>& entries, uint64_t data_bytes, const std::filesystem::path& path) {
+void check_tiling(const std::vector<SafetensorsEntry>& entries, uint64_t data_bytes,
+                  const std::filesystem::path& path) {
   std::vector<const SafetensorsEntry*> sorted;
   for (const SafetensorsEntry& entry : entries) {
     const auto bytes = checked_bytes(entry.shape, entry.type);

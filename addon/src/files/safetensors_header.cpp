@@ -14,10 +14,10 @@ using Json = nlohmann::json;
 
 std::optional<DType> dtype_of(std::string_view name) {
   static const std::map<std::string_view, DType> types = {
-      {"BOOL", DType::boolean}, {"U8", DType::u8},      {"I8", DType::i8},   {"F8_E5M2", DType::f8_e5m2},
-      {"I16", DType::i16},      {"U16", DType::u16},    {"F16", DType::f16}, {"F8_E4M3", DType::f8_e4m3},
-      {"BF16", DType::bf16},    {"I32", DType::i32},    {"U32", DType::u32}, {"F32", DType::f32},
-      {"F64", DType::f64},      {"I64", DType::i64},    {"U64", DType::u64}};
+      {"BOOL", DType::boolean}, {"U8", DType::u8},   {"I8", DType::i8},   {"F8_E5M2", DType::f8_e5m2},
+      {"I16", DType::i16},      {"U16", DType::u16}, {"F16", DType::f16}, {"F8_E4M3", DType::f8_e4m3},
+      {"BF16", DType::bf16},    {"I32", DType::i32}, {"U32", DType::u32}, {"F32", DType::f32},
+      {"F64", DType::f64},      {"I64", DType::i64}, {"U64", DType::u64}};
   const auto found = types.find(name);
   return found == types.end() ? std::nullopt : std::optional(found->second);
 }
@@ -61,11 +61,13 @@ class HeaderReader : public nlohmann::json_sax<Json> {
       return true;
     }
     if (state_ == State::dtype_value) {
-      if (const auto type = dtype_of(value)) entry_.type = *type;
+      if (const auto type = dtype_of(value))
+        entry_.type = *type;
       else if (is_known_but_unread(value))
         refuse_unsupported(path_, "stores " + quoted() + " as " + value + ", which this version does not read",
                            "Use a 16-bit or int8 file of the same model.");
-      else damaged("the tensor " + quoted() + " has the unknown type \"" + printable(value) + "\"");
+      else
+        damaged("the tensor " + quoted() + " has the unknown type \"" + printable(value) + "\"");
       state_ = State::field_key;
       return true;
     }
@@ -73,15 +75,18 @@ class HeaderReader : public nlohmann::json_sax<Json> {
   }
 
   bool start_object(std::size_t) override {
-    if (state_ == State::start) state_ = State::tensor_key;
+    if (state_ == State::start)
+      state_ = State::tensor_key;
     else if (state_ == State::tensor_value) {
       entry_ = SafetensorsEntry{};
       entry_.name = key_;
       fields_ = 0;
       offset_count_ = 0;
       state_ = State::field_key;
-    } else if (state_ == State::metadata_start) state_ = State::metadata_key;
-    else return wrong_value();
+    } else if (state_ == State::metadata_start)
+      state_ = State::metadata_key;
+    else
+      return wrong_value();
     return true;
   }
 
@@ -123,9 +128,12 @@ class HeaderReader : public nlohmann::json_sax<Json> {
   }
 
   bool start_array(std::size_t) override {
-    if (state_ == State::shape_start) state_ = State::shape_values;
-    else if (state_ == State::offset_start) state_ = State::offset_values;
-    else return wrong_value();
+    if (state_ == State::shape_start)
+      state_ = State::shape_values;
+    else if (state_ == State::offset_start)
+      state_ = State::offset_values;
+    else
+      return wrong_value();
     return true;
   }
 
@@ -142,8 +150,19 @@ class HeaderReader : public nlohmann::json_sax<Json> {
 
  private:
   enum class State {
-    start, tensor_key, tensor_value, field_key, dtype_value, shape_start, shape_values, offset_start, offset_values,
-    metadata_start, metadata_key, metadata_value, done
+    start,
+    tensor_key,
+    tensor_value,
+    field_key,
+    dtype_value,
+    shape_start,
+    shape_values,
+    offset_start,
+    offset_values,
+    metadata_start,
+    metadata_key,
+    metadata_value,
+    done
   };
 
   [[noreturn]] void damaged(const std::string& what) const { refuse_corrupt(path_, what); }

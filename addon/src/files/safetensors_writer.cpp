@@ -1,5 +1,5 @@
-// The header is padded to a multiple of 8 and tensors are ordered by falling element size, then name, as the format's own
-// writer does, so every tensor is aligned to its element.
+// The header is padded to a multiple of 8 and tensors are ordered by falling element size, then name, as the format's
+// own writer does, so every tensor is aligned to its element.
 #include "files/safetensors_writer.h"
 
 #include <fcntl.h>
@@ -18,7 +18,7 @@ namespace rushes {
 namespace {
 
 std::string_view safetensors_type(DType type) {
-  constexpr std::string_view names[] = {"F32", "BF16", "F16", "F64", "I8",  "U8",   "I16",     "U16",
+  constexpr std::string_view names[] = {"F32", "BF16", "F16", "F64", "I8",   "U8",      "I16",    "U16",
                                         "I32", "U32",  "I64", "U64", "BOOL", "F8_E4M3", "F8_E5M2"};
   return names[static_cast<size_t>(type)];
 }
@@ -105,9 +105,8 @@ void write_safetensors(const std::filesystem::path& path, const std::vector<Tens
     if (!is_plain_name(tensor->name) || tensor->name == "__metadata__" || header.contains(tensor->name))
       throw Error("engine.internal", "A tensor to be written has no usable name: " + printable(tensor->name) + ".");
     const uint64_t end = position + tensor->bytes();
-    header[tensor->name] = {{"dtype", safetensors_type(tensor->type)},
-                            {"shape", tensor->shape},
-                            {"data_offsets", {position, end}}};
+    header[tensor->name] = {
+        {"dtype", safetensors_type(tensor->type)}, {"shape", tensor->shape}, {"data_offsets", {position, end}}};
     position = end;
   }
   std::string text = header.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);

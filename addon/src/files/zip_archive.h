@@ -16,8 +16,8 @@ struct ZipEntry {
 };
 
 /// Entries in central directory order. Refuses (checkpoint.corrupt / checkpoint.unsupported) compression, encryption,
-/// several disks, duplicate names, entries that overlap or lie outside the file, and a directory that does not end where
-/// the end record begins.
+/// several disks, duplicate names, entries that overlap or lie outside the file, and a directory that does not end
+/// where the end record begins.
 std::vector<ZipEntry> read_zip_directory(const MappedFile& file);
 
 }  // namespace rushes

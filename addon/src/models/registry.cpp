@@ -20,15 +20,16 @@ const std::vector<Family>& families() {
 }
 
 const Family& family_named(std::string_view name) {
-  const auto found = std::find_if(families().begin(), families().end(),
-                                  [&](const Family& family) { return family.name == name; });
+  const auto found =
+      std::find_if(families().begin(), families().end(), [&](const Family& family) { return family.name == name; });
   if (found == families().end())
     throw Error("engine.internal", "There is no model family called " + std::string(name) + ".");
   return *found;
 }
 
 int64_t Family::Detected::size(std::string_view size_name) const {
-  const auto found = std::find_if(sizes.begin(), sizes.end(), [&](const auto& size) { return size.first == size_name; });
+  const auto found =
+      std::find_if(sizes.begin(), sizes.end(), [&](const auto& size) { return size.first == size_name; });
   return found == sizes.end() ? 0 : found->second;
 }
 
@@ -75,8 +76,8 @@ OpenedWeights open_weights(std::shared_ptr<const Checkpoint> file, std::string_v
                 "Choose the file of the " + noun + ".", path);
   }
   if (!detected->refused.empty())
-    throw Error("checkpoint.unsupported", name + " cannot be used: " + detected->refused + ".",
-                "Choose another model.", path);
+    throw Error("checkpoint.unsupported", name + " cannot be used: " + detected->refused + ".", "Choose another model.",
+                path);
   WeightSet weights = WeightSet::bind(std::move(file), detected->expected, detected->to_original);
   weights.require_complete(family.noun);
   return {std::move(weights), std::move(*detected)};

@@ -13,9 +13,15 @@ constexpr int64_t kTile = 128;  // TurboDiffusion's int8 tiles are 128x128
 
 bool is_floating(DType type) {
   switch (type) {
-    case DType::f32: case DType::bf16: case DType::f16: case DType::f64: case DType::f8_e4m3: case DType::f8_e5m2:
+    case DType::f32:
+    case DType::bf16:
+    case DType::f16:
+    case DType::f64:
+    case DType::f8_e4m3:
+    case DType::f8_e5m2:
       return true;
-    default: return false;
+    default:
+      return false;
   }
 }
 
@@ -43,10 +49,10 @@ std::string group_of(std::string_view name) {
   const size_t first = name.find('.');
   if (first == std::string_view::npos) return std::string(name);
   const size_t second = name.find('.', first + 1);
-  const bool numbered = second != std::string_view::npos && second > first + 1 &&
-                        std::all_of(name.begin() + static_cast<std::ptrdiff_t>(first) + 1,
-                                    name.begin() + static_cast<std::ptrdiff_t>(second),
-                                    [](char c) { return c >= '0' && c <= '9'; });
+  const bool numbered =
+      second != std::string_view::npos && second > first + 1 &&
+      std::all_of(name.begin() + static_cast<std::ptrdiff_t>(first) + 1,
+                  name.begin() + static_cast<std::ptrdiff_t>(second), [](char c) { return c >= '0' && c <= '9'; });
   return std::string(name.substr(0, numbered ? second : first)) + ".*";
 }
 
@@ -78,8 +84,10 @@ std::string WeightReport::summary() const {
   const auto add = [&](const std::vector<std::string>& names, const char* what, bool grouped) {
     if (names.empty()) return;
     const std::string count = std::to_string(names.size());
-    if (text.empty()) text = count + (names.size() == 1 ? " tensor " : " tensors ");
-    else text += ", " + count + " ";
+    if (text.empty())
+      text = count + (names.size() == 1 ? " tensor " : " tensors ");
+    else
+      text += ", " + count + " ";
     text += (names.size() == 1 ? "is " : "are ") + std::string(what) + " (";
     const std::vector<std::string> groups = grouped ? grouped_names(names) : names;
     for (size_t i = 0; i < groups.size() && i < kGroupsShown; ++i)
@@ -126,8 +134,8 @@ WeightSet WeightSet::bind(std::shared_ptr<const Checkpoint> file, const std::vec
       report.wrong_shape.push_back(*original + ": has " + shape_text(tensor->shape) + ", needs " +
                                    shape_text(place.shape));
     else if (!place.takes(tensor->type))
-      report.wrong_shape.push_back(*original + ": has the type " + std::string(dtype_name(tensor->type)) +
-                                   ", needs " + place.type_text());
+      report.wrong_shape.push_back(*original + ": has the type " + std::string(dtype_name(tensor->type)) + ", needs " +
+                                   place.type_text());
     out.bound_.emplace(*original, std::pair(tensor, place.shape));
   }
 
@@ -155,8 +163,10 @@ WeightSet WeightSet::bind(std::shared_ptr<const Checkpoint> file, const std::vec
   }
   for (const std::string& group : started_groups) {
     const auto absent = absent_of_group.find(group);
-    if (absent == absent_of_group.end()) report.groups.push_back(group);
-    else report.missing.insert(report.missing.end(), absent->second.begin(), absent->second.end());
+    if (absent == absent_of_group.end())
+      report.groups.push_back(group);
+    else
+      report.missing.insert(report.missing.end(), absent->second.begin(), absent->second.end());
   }
   return out;
 }
@@ -189,8 +199,8 @@ void WeightSet::release(std::string_view name) const {
 }
 
 StrippedNames strip_prefix(const Checkpoint& file) {
-  constexpr std::string_view prefixes[] = {"model.diffusion_model.", "diffusion_model.", "net.",   "net_ema.",
-                                           "model.",                 "transformer.",     "module."};
+  constexpr std::string_view prefixes[] = {"model.diffusion_model.", "diffusion_model.", "net.", "net_ema.", "model.",
+                                           "transformer.",           "module."};
   const std::vector<TensorView>& tensors = file.tensors();
   StrippedNames out;
   for (const std::string_view prefix : prefixes) {

@@ -1,6 +1,5 @@
 // What is no weights file at all: each is named in one sentence, with advice.
 #include <doctest/doctest.h>
-
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -77,7 +76,11 @@ TEST_CASE("checkpoint: files of other kinds are named") {
 }
 
 TEST_CASE("checkpoint: names that cannot be shown are made fit to print") {
-  const Refusal refusal = refusal_of([] { Checkpoint::open("no\nsuch\xff" "file.pth"); });
+  const Refusal refusal = refusal_of([] {
+    Checkpoint::open(
+        "no\nsuch\xff"
+        "file.pth");
+  });
   CHECK(refusal.says("no?such?file.pth"));
 }
 

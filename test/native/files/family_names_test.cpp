@@ -1,6 +1,7 @@
 // Names: the tables of the published converters, written out, against the renames the engine uses.
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <set>
 
 #include "models/name_segments.h"
@@ -13,7 +14,13 @@ using namespace rushes;
 namespace {
 
 WanDitConfig dit_of(int64_t dim, int64_t ffn, int64_t layers, int64_t in, int64_t out) {
-  return {.dim = dim, .heads = dim / 128, .ffn = ffn, .layers = layers, .in_channels = in, .out_channels = out, .text_dim = 4096};
+  return {.dim = dim,
+          .heads = dim / 128,
+          .ffn = ffn,
+          .layers = layers,
+          .in_channels = in,
+          .out_channels = out,
+          .text_dim = 4096};
 }
 
 size_t required_count(const std::vector<ExpectedTensor>& tensors) {
@@ -126,7 +133,8 @@ TEST_CASE("names: the text encoder's table") {
       {"blocks.23.norm1.weight", "encoder.block.23.layer.0.layer_norm.weight"},
       {"blocks.0.attn.q.weight", "encoder.block.0.layer.0.SelfAttention.q.weight"},
       {"blocks.0.attn.o.weight", "encoder.block.0.layer.0.SelfAttention.o.weight"},
-      {"blocks.5.pos_embedding.embedding.weight", "encoder.block.5.layer.0.SelfAttention.relative_attention_bias.weight"},
+      {"blocks.5.pos_embedding.embedding.weight",
+       "encoder.block.5.layer.0.SelfAttention.relative_attention_bias.weight"},
       {"blocks.0.norm2.weight", "encoder.block.0.layer.1.layer_norm.weight"},
       {"blocks.0.ffn.gate.0.weight", "encoder.block.0.layer.1.DenseReluDense.wi_0.weight"},
       {"blocks.0.ffn.fc1.weight", "encoder.block.0.layer.1.DenseReluDense.wi_1.weight"},
@@ -160,5 +168,6 @@ TEST_CASE("names: original -> other layout -> original is the identity for every
   round_trip(umt5_tensors({.dim = 4096, .heads = 64, .ffn = 10240, .layers = 24, .vocabulary = 256384}),
              umt5_hugging_face_name);
   // Diffusers swaps the two norms: the original's name must not pass as a Diffusers name.
-  CHECK(!inverse_renames(wan_dit_tensors(dit_of(256, 512, 1, 16, 16)), wan_dit_diffusers_name)("blocks.0.norm3.weight"));
+  CHECK(
+      !inverse_renames(wan_dit_tensors(dit_of(256, 512, 1, 16, 16)), wan_dit_diffusers_name)("blocks.0.norm3.weight"));
 }

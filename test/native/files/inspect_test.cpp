@@ -1,10 +1,11 @@
 // What inspect says of the published models, from sparse files with complete headers, and of what is none of them.
+#include "engine/inspect.h"
+
 #include <doctest/doctest.h>
 
 #include <chrono>
 #include <nlohmann/json.hpp>
 
-#include "engine/inspect.h"
 #include "files/refusals.h"
 #include "fixtures/model_files.h"
 #include "models/umt5/umt5_tensors.h"
@@ -20,9 +21,12 @@ namespace {
 
 json report_of(const std::filesystem::path& path) { return json::parse(inspect_report(path)); }
 
-const WanDitConfig kSmall = {.dim = 1536, .heads = 12, .ffn = 8960, .layers = 30, .in_channels = 16, .out_channels = 16, .text_dim = 4096};
-const WanDitConfig kLarge = {.dim = 5120, .heads = 40, .ffn = 13824, .layers = 40, .in_channels = 16, .out_channels = 16, .text_dim = 4096};
-const WanDitConfig kImage = {.dim = 5120, .heads = 40, .ffn = 13824, .layers = 40, .in_channels = 36, .out_channels = 16, .text_dim = 4096};
+const WanDitConfig kSmall = {
+    .dim = 1536, .heads = 12, .ffn = 8960, .layers = 30, .in_channels = 16, .out_channels = 16, .text_dim = 4096};
+const WanDitConfig kLarge = {
+    .dim = 5120, .heads = 40, .ffn = 13824, .layers = 40, .in_channels = 16, .out_channels = 16, .text_dim = 4096};
+const WanDitConfig kImage = {
+    .dim = 5120, .heads = 40, .ffn = 13824, .layers = 40, .in_channels = 36, .out_channels = 16, .text_dim = 4096};
 
 }  // namespace
 
@@ -35,11 +39,11 @@ TEST_CASE("inspect: sparse files with complete headers of 1.3B, 14B and A14B in 
     const char* use;
   };
   const int64_t projection = 128 * 128 + 128;
-  const Model models[] = {
-      {&kSmall, "Wan2.1 T2V 1.3B", 825, 885, 1185, 1'418'996'800, 30 * projection, "text to video"},
-      {&kLarge, "Wan T2V 14B (2.1, or one expert of 2.2 A14B)", 1095, 1175, 1575, 14'288'491'584, 40 * projection, "text to video"},
-      {&kImage, "Wan2.2 I2V A14B (one expert)", 1095, 1175, 1575, 14'288'901'184, 40 * projection,
-       "image to video, high- or low-noise expert"}};
+  const Model models[] = {{&kSmall, "Wan2.1 T2V 1.3B", 825, 885, 1185, 1'418'996'800, 30 * projection, "text to video"},
+                          {&kLarge, "Wan T2V 14B (2.1, or one expert of 2.2 A14B)", 1095, 1175, 1575, 14'288'491'584,
+                           40 * projection, "text to video"},
+                          {&kImage, "Wan2.2 I2V A14B (one expert)", 1095, 1175, 1575, 14'288'901'184, 40 * projection,
+                           "image to video, high- or low-noise expert"}};
   const TemporaryFolder folder;
   for (const Model& model : models) {
     for (const char* name : {"model.pth", "model.safetensors"}) {
@@ -101,9 +105,10 @@ TEST_CASE("inspect: encoder and VAE at their published sizes") {
     CHECK(report["parameters"] == 5'680'910'336);
     CHECK(report["tensors"] == 242);
     CHECK(report["complete"] == true);
-    write_model(folder / "vae.pth",
-                {.tensors = wan_vae_tensors({.base = 96}), .rename = other ? wan_vae_diffusers_name : nullptr, .holes = true,
-                 .type = DType::f32});
+    write_model(folder / "vae.pth", {.tensors = wan_vae_tensors({.base = 96}),
+                                     .rename = other ? wan_vae_diffusers_name : nullptr,
+                                     .holes = true,
+                                     .type = DType::f32});
     const json vae = report_of(folder / "vae.pth");
     CHECK(vae["family"] == "wan-vae");
     CHECK(vae["architecture"] == "Wan2.1 VAE");
@@ -135,14 +140,16 @@ TEST_CASE("inspect: what is missing or unexpected is grouped, what cannot run is
   CHECK(report["complete"] == true);
   CHECK(report["refused"].get<std::string>().find("CLIP") != std::string::npos);
 
-  const WanDitConfig both = {.dim = 3072, .heads = 24, .ffn = 14336, .layers = 30, .in_channels = 48, .out_channels = 48, .text_dim = 4096};
+  const WanDitConfig both = {
+      .dim = 3072, .heads = 24, .ffn = 14336, .layers = 30, .in_channels = 48, .out_channels = 48, .text_dim = 4096};
   write_model(folder / "5b.safetensors", {.tensors = wan_dit_tensors(both), .with_sla = false, .holes = true});
   report = report_of(folder / "5b.safetensors");
   CHECK(report["architecture"] == "Wan2.2 TI2V 5B");
   CHECK(report["parameters"] == 4'999'787'712);
   CHECK(report["refused"].get<std::string>().find("Wan2.2 VAE") != std::string::npos);
 
-  write_safetensors_sparse(folder / "lora.safetensors", {hole("diffusion_model.blocks.0.lora_A.weight", DType::f32, {4, 4})});
+  write_safetensors_sparse(folder / "lora.safetensors",
+                           {hole("diffusion_model.blocks.0.lora_A.weight", DType::f32, {4, 4})});
   report = report_of(folder / "lora.safetensors");
   CHECK(report["family"].is_null());
   CHECK(report["architecture"] == "LoRA");

@@ -1,6 +1,7 @@
 // PyTorch's zip files: archive, pickle and tensors; every rule with a file that keeps it and one that breaks it.
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cstring>
 
 #include "files/refusals.h"
@@ -13,8 +14,9 @@ using namespace rushes::test;
 namespace {
 
 std::vector<TensorSource> small_tensors() {
-  return {tensor_of("a.weight", DType::f32, {2, 3}, {1, 2, 3, 4, 5, 6}), tensor_of("b", DType::bf16, {3}, {1, -2, 0.5f}),
-          tensor_of("c", DType::i8, {2, 2}, {-128, 127, 0, 1}), tensor_of("scalar", DType::f64, {}, {42})};
+  return {tensor_of("a.weight", DType::f32, {2, 3}, {1, 2, 3, 4, 5, 6}),
+          tensor_of("b", DType::bf16, {3}, {1, -2, 0.5f}), tensor_of("c", DType::i8, {2, 2}, {-128, 127, 0, 1}),
+          tensor_of("scalar", DType::f64, {}, {42})};
 }
 
 Refusal refusal_of_pickle(const std::string& pickle) {
@@ -22,13 +24,15 @@ Refusal refusal_of_pickle(const std::string& pickle) {
 }
 
 std::string le32(uint32_t value) { return {reinterpret_cast<const char*>(&value), 4}; }
-std::string text(std::string_view value) { return "X" + le32(static_cast<uint32_t>(value.size())) + std::string(value); }
+std::string text(std::string_view value) {
+  return "X" + le32(static_cast<uint32_t>(value.size())) + std::string(value);
+}
 
 /// A dictionary {"a": tensor} whose tensor has these arguments over a storage of 4 floats.
 std::string with_tensor(const std::string& arguments, const std::string& storage_count = "K\x04",
                         const std::string& key = "0", const std::string& type = "FloatStorage") {
-  return "\x80\x02}" + text("a") + "ctorch._utils\n_rebuild_tensor_v2\n((" + text("storage") + "ctorch\n" + type + "\n" +
-         text(key) + text("cpu") + storage_count + "tQ" + arguments + "\x89}tRs.";
+  return "\x80\x02}" + text("a") + "ctorch._utils\n_rebuild_tensor_v2\n((" + text("storage") + "ctorch\n" + type +
+         "\n" + text(key) + text("cpu") + storage_count + "tQ" + arguments + "\x89}tRs.";
 }
 
 template <class T>
@@ -74,7 +78,8 @@ TEST_CASE("pth: every way torch.save writes a state_dict is read") {
 }
 
 TEST_CASE("pth: float8 and unsigned types come over untyped storages") {
-  std::vector<TensorSource> tensors = {hole("x", DType::f8_e4m3, {4}), hole("y", DType::u16, {3}), hole("z", DType::u64, {2})};
+  std::vector<TensorSource> tensors = {hole("x", DType::f8_e4m3, {4}), hole("y", DType::u16, {3}),
+                                       hole("z", DType::u64, {2})};
   const auto file = open_memory(pth_bytes(tensors, {.version3 = true}), "test.pth");
   CHECK(file->find("x")->type == DType::f8_e4m3);
   CHECK(file->find("y")->type == DType::u16);
@@ -85,8 +90,13 @@ TEST_CASE("pth: views of one storage, transposed and expanded, are made row-majo
   std::vector<TensorSource> tensors = {tensor_of("base", DType::f32, {2, 3}, {1, 2, 3, 4, 5, 6})};
   tensors[0].storage_key = "0";
   const auto add_view = [&](const char* name, Shape shape, std::vector<int64_t> strides, int64_t offset) {
-    tensors.push_back({.name = name, .type = DType::f32, .shape = std::move(shape), .strides = std::move(strides),
-                       .offset = offset, .storage_count = 6, .storage_key = "0"});
+    tensors.push_back({.name = name,
+                       .type = DType::f32,
+                       .shape = std::move(shape),
+                       .strides = std::move(strides),
+                       .offset = offset,
+                       .storage_count = 6,
+                       .storage_key = "0"});
   };
   add_view("transposed", {3, 2}, {1, 3}, 0);
   add_view("column", {2}, {3}, 1);
@@ -144,13 +154,32 @@ TEST_CASE("pth: only plain weights are unpickled") {
     CHECK_REFUSED(refusal_of_pickle(pickle), "checkpoint.corrupt", part);
   };
   SUBCASE("foreign objects and instructions") {
-    unsupported("\x80\x02" "cos\nsystem\n" + text("true") + "\x85R.", "os.system");
-    unsupported("\x80\x02" "c__builtin__\neval\n.", "__builtin__.eval");
-    unsupported("\x80\x02" "ctorch.nn\nLinear\n.", "torch.nn.Linear");
-    unsupported("\x80\x02" "ctorch\nComplexFloatStorage\n.", "ComplexFloatStorage");
-    unsupported("\x80\x04" "N.", "protocol 4");
+    unsupported(
+        "\x80\x02"
+        "cos\nsystem\n" +
+            text("true") + "\x85R.",
+        "os.system");
+    unsupported(
+        "\x80\x02"
+        "c__builtin__\neval\n.",
+        "__builtin__.eval");
+    unsupported(
+        "\x80\x02"
+        "ctorch.nn\nLinear\n.",
+        "torch.nn.Linear");
+    unsupported(
+        "\x80\x02"
+        "ctorch\nComplexFloatStorage\n.",
+        "ComplexFloatStorage");
+    unsupported(
+        "\x80\x04"
+        "N.",
+        "protocol 4");
     unsupported("\x80\x02i", "instruction 105");
-    unsupported("\x80\x02" "o", "instruction 111");
+    unsupported(
+        "\x80\x02"
+        "o",
+        "instruction 111");
     unsupported("\x80\x02\x93", "instruction 147");
   }
   SUBCASE("not a dictionary of tensors") {
@@ -180,10 +209,22 @@ TEST_CASE("pth: only plain weights are unpickled") {
     corrupt("\x80\x02NNb.", "plain value");
     corrupt("\x80\x02NNR.", "not a function");
     corrupt("\x80\x02NQ.", "wrong arguments");
-    corrupt("\x80\x02" "ctorch\nfloat32\n)R.", "as a function");
-    corrupt("\x80\x02" "ctorch", "without an end");
-    corrupt("\x80\x02\x8a\x09" "123456789.", "64 bits");
-    corrupt("\x80\x02" "ccollections\nOrderedDict\n]\x85R.", "wrong arguments");
+    corrupt(
+        "\x80\x02"
+        "ctorch\nfloat32\n)R.",
+        "as a function");
+    corrupt(
+        "\x80\x02"
+        "ctorch",
+        "without an end");
+    corrupt(
+        "\x80\x02\x8a\x09"
+        "123456789.",
+        "64 bits");
+    corrupt(
+        "\x80\x02"
+        "ccollections\nOrderedDict\n]\x85R.",
+        "wrong arguments");
   }
   SUBCASE("keys") {
     const std::string tensor = with_tensor(std::string("K\0K\x04\x85K\x01\x85", 8));
@@ -202,7 +243,9 @@ TEST_CASE("pth: a pickle that nests or contains itself is survived") {
   for (int i = 0; i < 300'000; ++i) deep += "]\x85";
   CHECK(!refusal_of_pickle(deep + ".").code.empty());
   CHECK(!refusal_of_pickle("\x80\x02}q\x01" + text("model") + "h\x01s.").code.empty());
-  CHECK(!refusal_of_pickle("\x80\x02]q\x01h\x01" "a.").code.empty());
+  CHECK(!refusal_of_pickle("\x80\x02]q\x01h\x01"
+                           "a.")
+             .code.empty());
   std::string marks = "\x80\x02" + std::string(3'000'000, '(');
   CHECK_REFUSED(refusal_of_pickle(marks), "checkpoint.corrupt", "too deep");
 }
@@ -217,22 +260,28 @@ TEST_CASE("pth: archives that PyTorch never writes are refused") {
   const size_t central = position_of(good, kCentral), end = position_of(good, kEnd, true);
   SUBCASE("directory") {
     CHECK_REFUSED(mutated([&](auto& b) { poke(b, central + 8, uint16_t{1}); }), "checkpoint.unsupported", "encrypted");
-    CHECK_REFUSED(mutated([&](auto& b) { poke(b, central + 10, uint16_t{8}); }), "checkpoint.unsupported", "compressed");
-    CHECK_REFUSED(mutated([&](auto& b) { poke(b, central + 20, uint32_t{1}); }), "checkpoint.corrupt", "two different sizes");
+    CHECK_REFUSED(mutated([&](auto& b) { poke(b, central + 10, uint16_t{8}); }), "checkpoint.unsupported",
+                  "compressed");
+    CHECK_REFUSED(mutated([&](auto& b) { poke(b, central + 20, uint32_t{1}); }), "checkpoint.corrupt",
+                  "two different sizes");
     CHECK_REFUSED(mutated([&](auto& b) { poke(b, central + 42, uint32_t{1}); }), "checkpoint.corrupt", "not where");
-    CHECK_REFUSED(mutated([&](auto& b) { poke(b, central + 42, uint32_t{0xfffffff0}); }), "checkpoint.corrupt", "not where");
-    CHECK_REFUSED(mutated([&](auto& b) { poke(b, central + 42, uint32_t{0xffffffff}); }), "checkpoint.corrupt", "zip64");
+    CHECK_REFUSED(mutated([&](auto& b) { poke(b, central + 42, uint32_t{0xfffffff0}); }), "checkpoint.corrupt",
+                  "not where");
+    CHECK_REFUSED(mutated([&](auto& b) { poke(b, central + 42, uint32_t{0xffffffff}); }), "checkpoint.corrupt",
+                  "zip64");
     CHECK_REFUSED(mutated([&](auto& b) { poke(b, central, uint32_t{0}); }), "checkpoint.corrupt", "broken");
     CHECK_REFUSED(mutated([&](auto& b) { poke(b, central + 28, uint16_t{0}); }), "checkpoint.corrupt", "name");
     CHECK_REFUSED(mutated([&](auto& b) { poke(b, central + 28, uint16_t{0xffff}); }), "checkpoint.corrupt", "cut off");
     CHECK_REFUSED(mutated([&](auto& b) {
                     poke(b, central + 20, uint32_t{0x7fffffff});
                     poke(b, central + 24, uint32_t{0x7fffffff});
-                  }), "checkpoint.corrupt", "does not fit");
+                  }),
+                  "checkpoint.corrupt", "does not fit");
     CHECK_REFUSED(mutated([&](auto& b) {  // reaches into the next entry
                     poke(b, central + 20, static_cast<uint32_t>(central - 200));
                     poke(b, central + 24, static_cast<uint32_t>(central - 200));
-                  }), "checkpoint.corrupt", "overlap");
+                  }),
+                  "checkpoint.corrupt", "overlap");
   }
   SUBCASE("end record") {
     CHECK_REFUSED(mutated([&](auto& b) { poke(b, end, uint32_t{0}); }), "checkpoint.corrupt", "cut short");
@@ -240,17 +289,18 @@ TEST_CASE("pth: archives that PyTorch never writes are refused") {
     CHECK_REFUSED(mutated([&](auto& b) { poke(b, end + 4, uint16_t{1}); }), "checkpoint.corrupt", "several");
     CHECK_REFUSED(mutated([&](auto& b) { poke(b, end + 12, uint32_t{7}); }), "checkpoint.corrupt", "not where");
     CHECK_REFUSED(mutated([&](auto& b) { poke(b, end + 16, uint32_t{7}); }), "checkpoint.corrupt", "not where");
-    CHECK_REFUSED(mutated([&](auto& b) { poke(b, end + 8, uint32_t{0x00010001}); }), "checkpoint.corrupt", "belong to no entry");
+    CHECK_REFUSED(mutated([&](auto& b) { poke(b, end + 8, uint32_t{0x00010001}); }), "checkpoint.corrupt",
+                  "belong to no entry");
     CHECK_REFUSED(mutated([&](auto& b) { poke(b, end + 16, uint32_t{0xffffffff}); }), "checkpoint.corrupt", "zip64");
     CHECK_REFUSED(mutated([&](auto& b) { b.resize(b.size() + 5); }), "checkpoint.corrupt", "cut short");
   }
   SUBCASE("names") {
-    CHECK_REFUSED(refusal_of_bytes(archive_of("\x80\x02}.", {{"0", ""}, {"0\x01", ""}}), "test.pth"), "checkpoint.corrupt",
-                  "name");
+    CHECK_REFUSED(refusal_of_bytes(archive_of("\x80\x02}.", {{"0", ""}, {"0\x01", ""}}), "test.pth"),
+                  "checkpoint.corrupt", "name");
     CHECK_REFUSED(refusal_of_bytes(archive_of("\x80\x02}.", {}, {.byte_order = "big"}), "test.pth"),
                   "checkpoint.unsupported", "big-endian");
-    CHECK_REFUSED(refusal_of_bytes(archive_of("\x80\x02}.", {}, {.byte_order = "up"}), "test.pth"), "checkpoint.corrupt",
-                  "byte order");
+    CHECK_REFUSED(refusal_of_bytes(archive_of("\x80\x02}.", {}, {.byte_order = "up"}), "test.pth"),
+                  "checkpoint.corrupt", "byte order");
     CHECK_REFUSED(refusal_of_bytes(archive_of("\x80\x02}.", {}, {.root = "a/b"}), "test.zip"), "checkpoint.unsupported",
                   "not one that PyTorch wrote");
     std::vector<std::byte> script = archive_of("\x80\x02}.", {{"xyz", ""}}, {.root = "archive"});

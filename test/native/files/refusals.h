@@ -43,12 +43,12 @@ inline std::vector<float> values_of(const Checkpoint& file, std::string_view nam
   return out;
 }
 
-#define CHECK_REFUSED(refusal, expected_code, part)                 \
-  do {                                                              \
-    const ::rushes::test::Refusal refused_ = (refusal);             \
-    CAPTURE(refused_.sentence);                                     \
-    CHECK(refused_.code == (expected_code));                        \
-    CHECK(refused_.says(part));                                     \
+#define CHECK_REFUSED(refusal, expected_code, part)     \
+  do {                                                  \
+    const ::rushes::test::Refusal refused_ = (refusal); \
+    CAPTURE(refused_.sentence);                         \
+    CHECK(refused_.code == (expected_code));            \
+    CHECK(refused_.says(part));                         \
   } while (false)
 
 }  // namespace rushes::test

@@ -21,9 +21,9 @@ std::vector<std::byte> one(const std::string& fields, size_t data_bytes = 8) {
 }
 
 std::vector<TensorSource> small_tensors() {
-  return {tensor_of("a.weight", DType::f32, {2, 3}, {1, 2, 3, 4, 5, 6}), tensor_of("b", DType::bf16, {3}, {1, -2, 0.5f}),
-          tensor_of("c", DType::i8, {2, 2}, {-128, 127, 0, 1}), tensor_of("empty", DType::f32, {0, 7}, {}),
-          tensor_of("scalar", DType::f64, {}, {42})};
+  return {tensor_of("a.weight", DType::f32, {2, 3}, {1, 2, 3, 4, 5, 6}),
+          tensor_of("b", DType::bf16, {3}, {1, -2, 0.5f}), tensor_of("c", DType::i8, {2, 2}, {-128, 127, 0, 1}),
+          tensor_of("empty", DType::f32, {0, 7}, {}), tensor_of("scalar", DType::f64, {}, {42})};
 }
 
 }  // namespace
@@ -52,7 +52,8 @@ TEST_CASE("safetensors: tensors, types, shapes and metadata are read in place") 
 }
 
 TEST_CASE("safetensors: unaligned data is read") {
-  const auto file = open_memory(safetensors_bytes({tensor_of("a", DType::u8, {1}, {7}), tensor_of("b", DType::f32, {2}, {1.5f, -3})}));
+  const auto file = open_memory(
+      safetensors_bytes({tensor_of("a", DType::u8, {1}, {7}), tensor_of("b", DType::f32, {2}, {1.5f, -3})}));
   CHECK(values_of(*file, "b") == std::vector<float>{1.5f, -3});
 }
 
@@ -64,8 +65,9 @@ TEST_CASE("safetensors: every type has its size") {
       {"F64", DType::f64},      {"I64", DType::i64}, {"U64", DType::u64}};
   for (const auto& [name, type] : types) {
     const size_t bytes = 2 * dtype_size(type);
-    const auto file = open_memory(one(std::string("\"dtype\":\"") + name + "\",\"shape\":[2],\"data_offsets\":[0," +
-                                          std::to_string(bytes) + "]", bytes));
+    const auto file = open_memory(
+        one(std::string("\"dtype\":\"") + name + "\",\"shape\":[2],\"data_offsets\":[0," + std::to_string(bytes) + "]",
+            bytes));
     CHECK(file->find("a")->type == type);
   }
   for (const char* name : {"F4", "F6_E2M3", "F8_E8M0", "F8_E4M3FNUZ", "C64"})
@@ -129,7 +131,8 @@ TEST_CASE("safetensors: damaged headers are refused, each with its reason") {
   SUBCASE("tiling") {
     const auto two = [](const char* first, const char* second) {
       return safetensors_with_header(std::string("{\"a\":{\"dtype\":\"U8\",\"shape\":[4],\"data_offsets\":") + first +
-                                         "},\"b\":{\"dtype\":\"U8\",\"shape\":[4],\"data_offsets\":" + second + "}}", 8);
+                                         "},\"b\":{\"dtype\":\"U8\",\"shape\":[4],\"data_offsets\":" + second + "}}",
+                                     8);
     };
     CHECK(refusal_of_bytes(two("[4,8]", "[0,4]")).code.empty());
     refused(two("[0,4]", "[0,4]"), "overlap");
@@ -196,7 +199,8 @@ TEST_CASE("safetensors writer: a failure leaves nothing behind") {
   CHECK_REFUSED(refusal_of([&] { write_safetensors(folder / "taken", {tensor}); }), "file.unwritable", "taken");
   CHECK_REFUSED(refusal_of([&] { write_safetensors(folder / "twice", {tensor, tensor}); }), "engine.internal", "name");
   size_t left = 0;
-  for (const auto& entry : std::filesystem::directory_iterator(folder.path())) left += entry.path().filename() != "taken";
+  for (const auto& entry : std::filesystem::directory_iterator(folder.path()))
+    left += entry.path().filename() != "taken";
   CHECK(left == 0);
 }
 
@@ -205,7 +209,8 @@ TEST_CASE("safetensors index: shards are one checkpoint") {
   write_safetensors_sparse(folder / "m-00001-of-00002.safetensors", {tensor_of("a", DType::f32, {1}, {1})});
   write_safetensors_sparse(folder / "m-00002-of-00002.safetensors", {tensor_of("b", DType::f32, {1}, {2})});
   const auto index = [&](const std::string& map) {
-    std::ofstream(folder / "m.safetensors.index.json") << "{\"metadata\":{\"total_size\":8},\"weight_map\":" << map << "}";
+    std::ofstream(folder / "m.safetensors.index.json")
+        << "{\"metadata\":{\"total_size\":8},\"weight_map\":" << map << "}";
     return refusal_of([&] { Checkpoint::open(folder / "m.safetensors.index.json"); });
   };
   const std::string first = "\"m-00001-of-00002.safetensors\"", second = "\"m-00002-of-00002.safetensors\"";
@@ -215,7 +220,8 @@ TEST_CASE("safetensors index: shards are one checkpoint") {
   CHECK(values_of(*file, "b") == std::vector<float>{2});
   CHECK_REFUSED(index("{\"a\":" + second + ",\"b\":" + second + "}"), "checkpoint.corrupt", "should be");
   CHECK_REFUSED(index("{\"b\":" + first + ",\"a\":" + second + "}"), "checkpoint.corrupt", "does not say");
-  CHECK_REFUSED(index("{\"a\":" + first + ",\"b\":" + second + ",\"c\":" + second + "}"), "checkpoint.corrupt", "should be");
+  CHECK_REFUSED(index("{\"a\":" + first + ",\"b\":" + second + ",\"c\":" + second + "}"), "checkpoint.corrupt",
+                "should be");
   CHECK_REFUSED(index("{\"a\":" + first + ",\"a\":" + second + "}"), "checkpoint.corrupt", "appears twice");
   CHECK_REFUSED(index("{\"a\":\"../m-00001-of-00002.safetensors\"}"), "checkpoint.corrupt", "plain file name");
   CHECK_REFUSED(index("{\"a\":\"/etc/passwd\"}"), "checkpoint.corrupt", "plain file name");

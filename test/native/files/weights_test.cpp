@@ -1,6 +1,7 @@
 // Files bound to model families: layouts, prefixes, int8 pairs, optional groups, and the account of what does not fit.
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cstring>
 
 #include "files/refusals.h"
@@ -15,7 +16,8 @@ using namespace rushes::test;
 
 namespace {
 
-const WanDitConfig kSmallDit = {.dim = 256, .heads = 2, .ffn = 384, .layers = 2, .in_channels = 36, .out_channels = 16, .text_dim = 64};
+const WanDitConfig kSmallDit = {
+    .dim = 256, .heads = 2, .ffn = 384, .layers = 2, .in_channels = 36, .out_channels = 16, .text_dim = 64};
 const WanVaeConfig kSmallVae = {.base = 4};
 const Umt5Config kSmallText = {.dim = 48, .heads = 3, .head_size = 8, .ffn = 40, .layers = 2, .vocabulary = 31};
 
@@ -80,7 +82,8 @@ TEST_CASE("weights: int8 layers are pairs, SLA is whole or absent") {
   CHECK(!int8.weights.has("blocks.1.ffn.0.weight"));
   CHECK(int8.weights.view("blocks.1.ffn.0.int8_weight").shape == Shape{384, 256});
   CHECK(int8.weights.view("blocks.1.ffn.0.scale").shape == Shape{3, 2});
-  CHECK(int8.weights.report().parameters == open_weights(file_of(model_tensors(dit_file())), "wan-dit").weights.report().parameters);
+  CHECK(int8.weights.report().parameters ==
+        open_weights(file_of(model_tensors(dit_file())), "wan-dit").weights.report().parameters);
   form.rename = wan_dit_diffusers_name;
   CHECK(open_weights(file_of(model_tensors(form)), "wan-dit").weights.report().quantized_layers == 20);
   form = dit_file();
@@ -121,9 +124,10 @@ TEST_CASE("weights: missing and unexpected tensors are grouped and counted in on
   drop(tensors, "text_embedding.2.bias");
   tensors.push_back(hole("foo.bar", DType::f32, {1}));
   for (int i = 0; i < 7; ++i) tensors.push_back(hole("ema.x" + std::to_string(i), DType::f32, {1}));
-  CHECK_REFUSED(refusal_of([&] { open_weights(file_of(tensors, "cut.pth"), "wan-dit"); }), "checkpoint.incomplete",
-                "cut.pth is not a complete Wan transformer: 5 tensors are missing (text_embedding.2.bias, blocks.1.*: 2, "
-                "head.*: 2), 8 are unexpected (ema.*: 7, foo.bar).");
+  CHECK_REFUSED(
+      refusal_of([&] { open_weights(file_of(tensors, "cut.pth"), "wan-dit"); }), "checkpoint.incomplete",
+      "cut.pth is not a complete Wan transformer: 5 tensors are missing (text_embedding.2.bias, blocks.1.*: 2, "
+      "head.*: 2), 8 are unexpected (ema.*: 7, foo.bar).");
   tensors.clear();
   for (int i = 0; i < 20; ++i) tensors.push_back(hole("x" + std::to_string(i) + ".y", DType::f32, {1}));
   auto many = model_tensors(dit_file());
@@ -193,14 +197,15 @@ TEST_CASE("weights: recognised relatives are refused by name") {
   WanDitConfig config = kSmallDit;
   config.has_image_branch = true;
   refused(model_tensors({.tensors = wan_dit_tensors(config), .holes = true}), "wan-dit", "CLIP image encoder");
-  refused(model_tensors({.tensors = wan_dit_tensors(config), .rename = wan_dit_diffusers_name, .holes = true}), "wan-dit",
-          "CLIP image encoder");
+  refused(model_tensors({.tensors = wan_dit_tensors(config), .rename = wan_dit_diffusers_name, .holes = true}),
+          "wan-dit", "CLIP image encoder");
   config = kSmallDit;
   config.in_channels = config.out_channels = 48;
   refused(model_tensors({.tensors = wan_dit_tensors(config), .holes = true}), "wan-dit", "TI2V 5B");
   config = kSmallDit;
   config.dim = 200;
-  refused(model_tensors({.tensors = wan_dit_tensors(config), .holes = true}), "wan-dit", "not a multiple of the head size");
+  refused(model_tensors({.tensors = wan_dit_tensors(config), .holes = true}), "wan-dit",
+          "not a multiple of the head size");
 
   auto vae = model_tensors({.tensors = wan_vae_tensors(kSmallVae), .holes = true});
   vae.push_back(hole("encoder.downsamples.0.downsamples.0.residual.0.gamma", DType::f32, {4, 1, 1, 1}));

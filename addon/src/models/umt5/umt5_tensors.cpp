@@ -27,8 +27,7 @@ constexpr Rename kBlockRenames[] = {
 };
 
 bool is_hugging_face(const StrippedNames& names) {
-  return !first_of(names, {"token_embedding.weight"}) &&
-         count_blocks(names, "encoder.block") > 0;
+  return !first_of(names, {"token_embedding.weight"}) && count_blocks(names, "encoder.block") > 0;
 }
 
 /// The tensor of any block by its original name inside the block.
@@ -81,7 +80,8 @@ std::optional<Family::Detected> detect_umt5(const StrippedNames& names) {
   const TensorView* query = of_any_block(names, layers, "attn.q.weight");
   if ((gate != nullptr) + (table != nullptr) + (query != nullptr) < 2) return std::nullopt;
 
-  const TensorView* embedding = first_of(names, {"token_embedding.weight", "shared.weight", "encoder.embed_tokens.weight"});
+  const TensorView* embedding =
+      first_of(names, {"token_embedding.weight", "shared.weight", "encoder.embed_tokens.weight"});
   Umt5Config config;
   config.layers = layers;
   config.dim = embedding ? axis_size(embedding, 1) : axis_size(query ? query : gate, 1);
@@ -96,8 +96,8 @@ std::optional<Family::Detected> detect_umt5(const StrippedNames& names) {
   const bool xxl = config.dim == 4096 && config.layers == 24 && config.heads == 64 && config.ffn == 10240;
   out.architecture = xxl ? "umT5-XXL encoder"
                          : "umT5 encoder, " + std::to_string(layers) + " layers of width " + std::to_string(config.dim);
-  out.sizes = {{"dim", config.dim},         {"heads", config.heads},           {"headSize", config.head_size},
-               {"ffn", config.ffn},         {"layers", config.layers},         {"vocabulary", config.vocabulary},
+  out.sizes = {{"dim", config.dim},        {"heads", config.heads},   {"headSize", config.head_size},
+               {"ffn", config.ffn},        {"layers", config.layers}, {"vocabulary", config.vocabulary},
                {"buckets", config.buckets}};
   out.uses = {"encoding prompts for Wan models"};
   const auto out_of_range = [](int64_t size) { return size < 0 || size > kLargestWidth; };

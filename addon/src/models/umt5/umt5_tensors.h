@@ -1,5 +1,5 @@
-// What the umT5 encoder is made of: its tensors by original name and shape, the Hugging Face names, and how its sizes are
-// read from a file's shapes (Wan-Video/Wan2.1:wan/modules/t5.py; huggingface/transformers UMT5).
+// What the umT5 encoder is made of: its tensors by original name and shape, the Hugging Face names, and how its sizes
+// are read from a file's shapes (Wan-Video/Wan2.1:wan/modules/t5.py; huggingface/transformers UMT5).
 #pragma once
 #include <optional>
 #include <string>

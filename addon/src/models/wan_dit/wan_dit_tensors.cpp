@@ -133,10 +133,16 @@ bool is_diffusers(const StrippedNames& names) {
 
 /// At least two names that only this family has, or the head's modulation: enough to name what else is missing.
 bool is_wan_dit(const StrippedNames& names) {
-  constexpr std::string_view signs[] = {"head.modulation",         "head.head.weight",      "patch_embedding.weight",
-                                        "time_embedding.0.weight", "time_projection.1.weight", "text_embedding.0.weight",
-                                        "blocks.0.modulation",     "blocks.0.self_attn.q.weight",
-                                        "blocks.0.self_attn.q.int8_weight", "blocks.0.cross_attn.norm_q.weight"};
+  constexpr std::string_view signs[] = {"head.modulation",
+                                        "head.head.weight",
+                                        "patch_embedding.weight",
+                                        "time_embedding.0.weight",
+                                        "time_projection.1.weight",
+                                        "text_embedding.0.weight",
+                                        "blocks.0.modulation",
+                                        "blocks.0.self_attn.q.weight",
+                                        "blocks.0.self_attn.q.int8_weight",
+                                        "blocks.0.cross_attn.norm_q.weight"};
   const auto count = std::count_if(std::begin(signs), std::end(signs), [&](std::string_view sign) {
     return first_of(names, {sign, wan_dit_diffusers_name(sign)}) != nullptr;
   });
@@ -151,10 +157,14 @@ Features features_of(const StrippedNames& names) {
   };
   out.image_branch = has_stem("img_emb.") || has_stem("condition_embedder.image_embedder.");
   out.two_images = first_of(names, {"img_emb.emb_pos", "condition_embedder.image_embedder.pos_embed"}) != nullptr;
-  if (has_stem("vace_patch_embedding.") || has_stem("vace_blocks.")) out.foreign = "VACE";
-  else if (has_stem("control_adapter.")) out.foreign = "camera control";
-  else if (has_stem("casual_audio_encoder.")) out.foreign = "S2V (sound to video)";
-  else if (has_stem("face_adapter.") || has_stem("motion_encoder.")) out.foreign = "Animate";
+  if (has_stem("vace_patch_embedding.") || has_stem("vace_blocks."))
+    out.foreign = "VACE";
+  else if (has_stem("control_adapter."))
+    out.foreign = "camera control";
+  else if (has_stem("casual_audio_encoder."))
+    out.foreign = "S2V (sound to video)";
+  else if (has_stem("face_adapter.") || has_stem("motion_encoder."))
+    out.foreign = "Animate";
   return out;
 }
 
@@ -181,7 +191,8 @@ WanDitConfig config_of(const StrippedNames& names) {
   }
   const TensorView* patch = get("patch_embedding.weight");
   out.in_channels = patch && patch->shape.size() == 2 ? axis_size(patch, 1) / kPatchCells : axis_size(patch, 1);
-  out.out_channels = first_size({axis_size(get("head.head.weight"), 0), axis_size(get("head.head.bias"), 0)}) / kPatchCells;
+  out.out_channels =
+      first_size({axis_size(get("head.head.weight"), 0), axis_size(get("head.head.bias"), 0)}) / kPatchCells;
   out.text_dim = axis_size(get("text_embedding.0.weight"), 1);
   if (const int64_t size = axis_size(get("time_embedding.0.weight"), 1)) out.frequency_dim = size;
   return out;
@@ -208,7 +219,8 @@ std::string refusal_of(const WanDitConfig& config, const Features& features) {
   if (out_of_range(config.dim) || out_of_range(config.ffn) || out_of_range(config.in_channels) ||
       out_of_range(config.out_channels) || out_of_range(config.text_dim) || out_of_range(config.frequency_dim))
     return "its sizes are beyond any Wan transformer";
-  if (!features.foreign.empty()) return "it is a Wan model with " + features.foreign + ", which this version cannot run";
+  if (!features.foreign.empty())
+    return "it is a Wan model with " + features.foreign + ", which this version cannot run";
   if (config.dim == 0) return "none of the tensors that tell its width is there";
   if (config.dim % kHeadSize != 0)
     return "its width " + std::to_string(config.dim) + " is not a multiple of the head size 128";
@@ -257,11 +269,16 @@ std::optional<Family::Detected> detect_wan_dit(const StrippedNames& names) {
   if (sizes_make_sense) out.expected = tensors_with(config, features.image_branch, features.two_images);
   out.to_original = is_diffusers(names) ? inverse_renames(out.expected, wan_dit_diffusers_name) : same_names();
   if (!features.foreign.empty()) return out;
-  if (features.two_images) out.uses = {"video between a first and a last frame", "needs a CLIP image encoder"};
-  else if (features.image_branch) out.uses = {"image to video", "needs a CLIP image encoder"};
-  else if (config.in_channels == 48) out.uses = {"text to video", "image to video", "needs the Wan2.2 VAE"};
-  else if (config.in_channels > config.out_channels) out.uses = {"image to video, high- or low-noise expert"};
-  else out.uses = {"text to video"};
+  if (features.two_images)
+    out.uses = {"video between a first and a last frame", "needs a CLIP image encoder"};
+  else if (features.image_branch)
+    out.uses = {"image to video", "needs a CLIP image encoder"};
+  else if (config.in_channels == 48)
+    out.uses = {"text to video", "image to video", "needs the Wan2.2 VAE"};
+  else if (config.in_channels > config.out_channels)
+    out.uses = {"image to video, high- or low-noise expert"};
+  else
+    out.uses = {"text to video"};
   return out;
 }
 

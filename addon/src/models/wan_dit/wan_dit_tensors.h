@@ -11,8 +11,8 @@
 
 namespace rushes {
 
-/// All tensors of a transformer of these sizes, SLA's projections as the optional group "sla". patch_embedding.weight is
-/// canonically the linear form [dim, 4*in_channels] (order c, t, h, w); the Conv3d form is accepted.
+/// All tensors of a transformer of these sizes, SLA's projections as the optional group "sla". patch_embedding.weight
+/// is canonically the linear form [dim, 4*in_channels] (order c, t, h, w); the Conv3d form is accepted.
 std::vector<ExpectedTensor> wan_dit_tensors(const WanDitConfig& config);
 /// "blocks.0.self_attn.q.weight" -> "blocks.0.attn1.to_q.weight", by whole segments.
 std::string wan_dit_diffusers_name(std::string_view original);

@@ -138,17 +138,24 @@ std::string wan_vae_diffusers_name(std::string_view original) {
   const int64_t number = segment_number(segments[2]);
   bool residual = true;
   if (part == "middle" && number == 1) return out + "mid_block.attentions.0." + join_segments(segments, 3);
-  if (part == "middle") out += "mid_block.resnets." + std::to_string(number / 2);
-  else if (part == "downsamples") out += "down_blocks." + std::to_string(number);
-  else if (part == "upsamples" && number % 4 == 3) out += "up_blocks." + std::to_string(number / 4) + ".upsamplers.0";
+  if (part == "middle")
+    out += "mid_block.resnets." + std::to_string(number / 2);
+  else if (part == "downsamples")
+    out += "down_blocks." + std::to_string(number);
+  else if (part == "upsamples" && number % 4 == 3)
+    out += "up_blocks." + std::to_string(number / 4) + ".upsamplers.0";
   else if (part == "upsamples")
     out += "up_blocks." + std::to_string(number / 4) + ".resnets." + std::to_string(number % 4);
-  else residual = false;
+  else
+    residual = false;
   if (!residual || number < 0) return std::string(original);
   if (segments.size() > 4 && segments[3] == "residual") {
     const std::string_view inner = segments[4];
-    const std::string_view name =
-        inner == "0" ? "norm1" : inner == "2" ? "conv1" : inner == "3" ? "norm2" : inner == "6" ? "conv2" : "";
+    const std::string_view name = inner == "0"   ? "norm1"
+                                  : inner == "2" ? "conv1"
+                                  : inner == "3" ? "norm2"
+                                  : inner == "6" ? "conv2"
+                                                 : "";
     return name.empty() ? std::string(original) : out + "." + std::string(name) + "." + join_segments(segments, 5);
   }
   if (segments.size() > 3 && segments[3] == "shortcut") return out + ".conv_shortcut." + join_segments(segments, 4);

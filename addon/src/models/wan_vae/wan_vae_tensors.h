@@ -1,5 +1,5 @@
-// What the Wan2.1 VAE is made of: its tensors by original name and shape, the Diffusers names, and how the base width is
-// read from a file's shapes (Wan-Video/Wan2.1:wan/modules/vae.py; huggingface/diffusers:autoencoder_kl_wan.py).
+// What the Wan2.1 VAE is made of: its tensors by original name and shape, the Diffusers names, and how the base width
+// is read from a file's shapes (Wan-Video/Wan2.1:wan/modules/vae.py; huggingface/diffusers:autoencoder_kl_wan.py).
 #pragma once
 #include <optional>
 #include <string>
