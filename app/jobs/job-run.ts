@@ -125,6 +125,8 @@ export class JobRun {
     const signal = this.#controller.signal;
     const onEvent = (event: CallEvent) => this.#hear(event);
 
+    // The file writer is read in while the engine works.
+    void import("mediabunny");
     const plan = await engine.call("plan", [modelFiles, settings, ids.length], { signal });
     this.#startMeter(plan, point);
     if (point.kind === "latents") return engine.call("decode", [modelFiles, point.path, settings], { signal, onEvent });

@@ -7,7 +7,7 @@ import { moveJob } from "./jobs.ts";
 /** A holder on another host, or one whose start cannot be checked, is gone after this silence (milliseconds). */
 export const leaseSilence = 15_000;
 /** A job that was interrupted this often without finishing a step is failed: it would stop every start of the queue. */
-export const allowedInterruptions = 4;
+export const allowedInterruptions = 9;
 
 export interface Lease extends ProcessIdentity {
   token: string;
