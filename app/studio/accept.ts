@@ -29,10 +29,12 @@ export async function acceptRequest(
   const choice = choiceOf(request);
   // Bad values are told without waiting for the engine.
   resolve(request, manifestOf(choice));
+  // Read in while the engine's process starts.
+  const tokenizing = import("../text/tokenize.ts");
   const model = await findModel(choice, inspect);
   const { settings: sized, warnings } = resolve(request, model);
   const { dit, quantLinear, attentionType } = chooseAutomatic(sized, model);
-  const { tokenize } = await import("../text/tokenize.ts");
+  const { tokenize } = await tokenizing;
   const { ids, tokens, cut } = tokenize(request.prompt, {
     tokenizerPath: model.files.tokenizer,
     textLength: model.textLength,

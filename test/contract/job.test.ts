@@ -1,3 +1,4 @@
+// The states of a job and the moves between them.
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { isFinal, jobStates, mayMove } from "../../contract/job.ts";

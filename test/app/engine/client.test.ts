@@ -1,3 +1,4 @@
+// The engine's process as its client sees it: calls, events, errors, death, cancelling, ending with the parent.
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { writeFileSync } from "node:fs";

@@ -1,3 +1,4 @@
+// Opening a history, and every migration.
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";

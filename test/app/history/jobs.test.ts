@@ -1,3 +1,4 @@
+// Jobs in the history: records, moves, lists and their query plans, full-text search.
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";

@@ -1,3 +1,4 @@
+// The runner's lease, and what becomes of the jobs of a holder that is gone.
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";

@@ -1,3 +1,4 @@
+// H.264 units between Annex B and MP4.
 import { describe, expect, test } from "vitest";
 import { decoderConfiguration, lengthPrefixed, splitUnits } from "../../../app/media/h264.ts";
 

@@ -1,3 +1,4 @@
+// Video files as ffprobe and the program itself read them.
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";

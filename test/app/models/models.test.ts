@@ -1,3 +1,4 @@
+// Finding models, refusing files that do not fit, automatic choices, fingerprints.
 import { mkdirSync, mkdtempSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";

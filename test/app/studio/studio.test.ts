@@ -1,4 +1,6 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+// The studio around the engine: what is accepted, recorded, saved, resumed and refused. The engine itself is the
+// plumbing addon; test/e2e/studio has the real one.
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { decode as decodePng } from "fast-png";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";

@@ -1,0 +1,153 @@
+// The parts a run is made of: progress, where it continues, which latents go, names, copies.
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import type { JobStepLatents } from "../../../contract/job.ts";
+import { openDatabase } from "../../../app/history/database.ts";
+import { readJob, readStepLatents } from "../../../app/history/reads/jobs.ts";
+import { insertJobs, moveJob } from "../../../app/history/writes/jobs.ts";
+import { takeLease } from "../../../app/history/writes/lease.ts";
+import { takeNextJob, writeLatentsPath, writeStepLatents, writeVideo } from "../../../app/history/writes/runs.ts";
+import { ownIdentity } from "../../../app/history/process-identity.ts";
+import { ProgressMeter } from "../../../app/jobs/job-progress.ts";
+import { deleteOldLatents, latentsKeptDays, latentsToDelete } from "../../../app/jobs/latents-policy.ts";
+import { LibraryFiles, timeStamp } from "../../../app/jobs/library-files.ts";
+import { findResumePoint } from "../../../app/jobs/resume-point.ts";
+import { checkSavePath, copyTarget } from "../../../app/jobs/save-path.ts";
+import { acceptedJob } from "../history/accepted-job.ts";
+
+let folder = "";
+beforeEach(() => void (folder = mkdtempSync(join(tmpdir(), "rushes-jobs-"))));
+afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+describe("a job's progress", () => {
+  const planned = [
+    { stage: "text", seconds: 1, peakBytes: 1 },
+    { stage: "load", seconds: 1, peakBytes: 1 },
+    { stage: "sample", seconds: 6, peakBytes: 1 },
+    { stage: "decode", seconds: 1.95, peakBytes: 1 },
+  ] as const;
+
+  test("weighs its stages by their planned seconds", () => {
+    const meter = new ProgressMeter(planned, [], 0);
+    expect(meter.at("text", 1, 0, 4, 1000).overall).toBeCloseTo(0.1);
+    expect(meter.at("sample", 0.5, 3, 4, 5000).overall).toBeCloseTo(0.5);
+    expect(meter.at("save", 1, 0, 0, 10_000)).toMatchObject({ overall: 1, etaSeconds: 0 });
+  });
+
+  test("tells the time left by the plan first and by the clock later", () => {
+    const meter = new ProgressMeter(planned, [], 0);
+    expect(meter.at("text", 0, 0, 4, 0).etaSeconds).toBeCloseTo(10);
+    // Half is done after 20 s instead of 5: 20 s are left.
+    expect(meter.at("sample", 0.5, 3, 4, 20_000).etaSeconds).toBeCloseTo(20);
+  });
+
+  test("never moves back, and leaves out stages that do not run", () => {
+    const meter = new ProgressMeter(planned, ["text", "load", "sample"], 0);
+    const half = meter.at("decode", 0.5, 0, 4, 1000).overall;
+    expect(half).toBeCloseTo(0.4875);
+    expect(meter.at("load", 0, 0, 4, 1000).overall).toBe(half);
+    expect(new ProgressMeter(null, [], 0).at("text", 0.5, 0, 4, 10).overall).toBeCloseTo(0.1);
+  });
+});
+
+describe("where a job continues", () => {
+  const settings = acceptedJob("x").settings;
+  const step = (number: number): JobStepLatents => ({ step: number, path: `/l/${number}`, bytes: 1, createdAt: 0 });
+  const all = () => true;
+
+  test("at its latents, else at the last step whose file is there, else at the start", () => {
+    const steps = [step(1), step(2), step(3)];
+    expect(findResumePoint({ latentsPath: "/l", settings }, steps, all)).toEqual({ kind: "latents", path: "/l" });
+    expect(findResumePoint({ latentsPath: null, settings }, steps, all)).toMatchObject({ kind: "step", step: 3 });
+    const withoutThird = (path: string) => path !== "/l/3" && path !== "/l";
+    expect(findResumePoint({ latentsPath: "/l", settings }, steps, withoutThird)).toMatchObject({ step: 2 });
+    expect(findResumePoint({ latentsPath: "/l", settings }, steps, () => false)).toEqual({ kind: "start" });
+    expect(findResumePoint({ latentsPath: null, settings }, [step(4)], all)).toEqual({ kind: "start" });
+  });
+});
+
+describe("which latents are deleted", () => {
+  const day = 24 * 60 * 60 * 1000;
+  const now = 1000 * day;
+  const owner = (id: number, changes: object = {}) => ({
+    id,
+    state: "done" as const,
+    finishedAt: now - (latentsKeptDays + 1) * day,
+    latentsPath: `/l/${id}`,
+    hasVideo: true,
+    ...changes,
+  });
+
+  test("those of old jobs whose video is saved, no others", () => {
+    expect(
+      latentsToDelete(
+        [
+          owner(1),
+          owner(2, { finishedAt: now - (latentsKeptDays - 1) * day }),
+          owner(3, { hasVideo: false }),
+          owner(4, { state: "failed" }),
+          owner(5, { state: "queued", finishedAt: null, hasVideo: false }),
+        ],
+        now,
+      ),
+    ).toEqual([1]);
+  });
+
+  test("not those that a younger job still names", () => {
+    const again = owner(2, { latentsPath: "/l/1", finishedAt: now });
+    expect(latentsToDelete([owner(1), again], now)).toEqual([]);
+    expect(latentsToDelete([owner(1), { ...again, state: "queued" as const }], now)).toEqual([]);
+  });
+
+  test("with their steps, on the disk and in the record", async () => {
+    const database = openDatabase(join(folder, "rushes.db"));
+    const [id = 0] = insertJobs(database, [acceptedJob("x")]);
+    takeLease(database, { token: "t", ...ownIdentity() });
+    takeNextJob(database, "t");
+    for (const name of ["final", "step", "other"]) writeFileSync(join(folder, name), "");
+    writeLatentsPath(database, id, join(folder, "final"));
+    writeStepLatents(database, id, { step: 1, path: join(folder, "step"), bytes: 0, createdAt: 0 });
+    const picture = { width: 1, height: 1, frames: 1, bytes: 1 };
+    writeVideo(database, id, { path: "/v", posterPath: "/p", copyPath: null, ...picture });
+    await deleteOldLatents(database, Date.now() + 1000 * day);
+    expect(readdirSync(folder)).toContain("final");
+    moveJob(database, id, { to: "done", note: "" });
+    await deleteOldLatents(database, Date.now() + 1000 * day);
+    expect(readdirSync(folder).filter((name) => !name.startsWith("rushes.db"))).toEqual(["other"]);
+    expect(readJob(database, id)?.latentsPath).toBeNull();
+    expect(readStepLatents(database, id)).toEqual([]);
+    database.close();
+  });
+});
+
+describe("names", () => {
+  test("say when, what and which seed", () => {
+    const createdAt = new Date(2026, 10, 5, 7, 8, 9).getTime();
+    expect(timeStamp(new Date(createdAt))).toBe("2026-11-05_070809");
+    const files = new LibraryFiles("/library");
+    expect(files.videoPath({ createdAt, mode: "t2v", seed: 42 })).toBe(
+      join("/library", "videos", "2026-11-05_070809_t2v_42.mp4"),
+    );
+  });
+
+  test("a library folder that cannot be made is one sentence, and ends", () => {
+    expect(() => new LibraryFiles("/proc/none/library").make()).toThrow(
+      expect.objectContaining({ code: "file.unwritable" }),
+    );
+    writeFileSync(join(folder, "file"), "");
+    expect(() => new LibraryFiles(join(folder, "file", "library")).make()).toThrow(
+      expect.objectContaining({ code: "file.unwritable" }),
+    );
+  });
+
+  test("a copy goes into a folder under the video's name, or to the file that was named", async () => {
+    expect(copyTarget(folder, "v.mp4")).toEqual({ path: join(folder, "v.mp4"), replace: false });
+    expect(copyTarget(join(folder, "new/"), "v.mp4")).toEqual({ path: join(folder, "new", "v.mp4"), replace: false });
+    expect(copyTarget(join(folder, "a.mp4"), "v.mp4")).toEqual({ path: join(folder, "a.mp4"), replace: true });
+    expect(copyTarget(join(folder, "a"), "v.mp4")).toEqual({ path: join(folder, "a.mp4"), replace: true });
+    expect(await checkSavePath(`${folder}/deep/er/`)).toBe(`${folder}/deep/er/`);
+    expect(readdirSync(join(folder, "deep", "er"))).toEqual([]);
+  });
+});
