@@ -8,6 +8,7 @@
 namespace rushes {
 
 std::string self_test_report(int threads) {
+  if (threads <= 0) threads = CpuFeatures::host().cores;
   nlohmann::json checks = nlohmann::json::array();
   int passed = 0, failed = 0;
   for (const KernelCheck& check : kernel_checks(CpuFeatures::host())) {

@@ -4,7 +4,7 @@
 
 namespace rushes {
 
-/// The JSON of rushes_self_test.
+/// The JSON of rushes_self_test. 0 threads: as many as the machine has cores.
 std::string self_test_report(int threads);
 
 }  // namespace rushes
