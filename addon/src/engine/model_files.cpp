@@ -29,6 +29,7 @@ ModelFiles ModelFiles::open(const ModelPaths& paths) {
         channels == 36
             ? "This is an image-to-video transformer, which this version does not run yet; choose a text-to-video one."
             : "Give the VAE that belongs to this transformer.");
+  files.text_dim = config.text_dim;
   if (config.text_dim != encoder_dim)
     throw Error("checkpoint.unsupported",
                 "The transformer expects text of width " + std::to_string(config.text_dim) +

@@ -17,7 +17,7 @@ struct ModelPaths {
 struct ModelFiles {
   std::shared_ptr<const Checkpoint> dit, vae, text_encoder;
   int64_t text_len = 512;
-  int64_t latent_channels = 16;
+  int64_t latent_channels = 16, text_dim = 0;
   bool quantized = false;  // the transformer holds int8 layers
   bool sla = false;        // and proj_l
 

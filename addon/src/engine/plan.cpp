@@ -10,7 +10,8 @@
 namespace rushes {
 namespace {
 
-Plan walk(const ModelFiles& files, const rushes_settings& resolved, size_t id_count, bool resident) {
+Plan walk(const ModelFiles& files, const rushes_settings& resolved, size_t id_count, bool resident,
+          const WarmStart& start) {
   Plan plan;
   plan.settings = resolved;
   plan.resident = resident;
@@ -24,6 +25,13 @@ Plan walk(const ModelFiles& files, const rushes_settings& resolved, size_t id_co
   LoadedParts parts;
   const Observer nobody;
   Stages stages(context, files, parts, resolved, resident, nobody);
+  if (resident && start.packing == packing_key(resolved)) {
+    if (start.text_encoder) parts.text_encoder = Umt5::load(context, files.text_encoder, text_encoder_format(resolved));
+    if (start.dit) parts.dit = WanDit::load(context, files.dit, dit_format(resolved));
+    if (start.vae) parts.vae = WanVae::load(context, files.vae);
+  }
+  JobPaths paths;
+  if (start.embedding_kept) paths.embedding = "kept";  // dry stages ask only whether there is one
   const auto measure = [&](rushes_stage stage, auto&& run) {
     memory.reset_peak();
     work = {};
@@ -32,7 +40,7 @@ Plan walk(const ModelFiles& files, const rushes_settings& resolved, size_t id_co
   };
   Tensor text, latents;
   const std::vector<int32_t> ids(std::max<size_t>(id_count, 1), 1);
-  measure(RUSHES_STAGE_TEXT, [&] { text = stages.encode_text(ids, {}); });
+  measure(RUSHES_STAGE_TEXT, [&] { text = stages.encode_text(ids, paths); });
   measure(RUSHES_STAGE_LOAD, [&] { stages.load_transformer(); });
   plan.int8 = {static_cast<int64_t>(parts.dit->quantized_layers().size()), parts.dit->linear_bytes_16bit(),
                parts.dit->linear_bytes_held()};
@@ -47,14 +55,15 @@ Plan walk(const ModelFiles& files, const rushes_settings& resolved, size_t id_co
 }
 
 // All parts together when they fit, else one after the other, then with tiles where the user left that open.
-Plan best_plan(const ModelFiles& files, rushes_settings resolved, size_t id_count, uint64_t budget) {
+Plan best_plan(const ModelFiles& files, rushes_settings resolved, size_t id_count, uint64_t budget,
+               const WarmStart& start) {
   const bool open_tiling = resolved.vae_tiling == RUSHES_VAE_TILING_AUTO;
   if (open_tiling) resolved.vae_tiling = RUSHES_VAE_TILING_OFF;
-  Plan plan = walk(files, resolved, id_count, true);
-  if (plan.peak_bytes > budget) plan = walk(files, resolved, id_count, false);
+  Plan plan = walk(files, resolved, id_count, true, start);
+  if (plan.peak_bytes > budget) plan = walk(files, resolved, id_count, false, start);
   if (plan.peak_bytes > budget && open_tiling) {
     resolved.vae_tiling = RUSHES_VAE_TILING_ON;
-    plan = walk(files, resolved, id_count, false);
+    plan = walk(files, resolved, id_count, false, start);
   }
   return plan;
 }
@@ -63,7 +72,7 @@ Plan best_plan(const ModelFiles& files, rushes_settings resolved, size_t id_coun
 std::string change_that_fits(const ModelFiles& files, const rushes_settings& resolved, size_t id_count,
                              uint64_t budget) {
   const auto fits = [&](const rushes_settings& changed) {
-    return best_plan(files, changed, id_count, budget).peak_bytes <= budget;
+    return best_plan(files, changed, id_count, budget, {}).peak_bytes <= budget;
   };
   rushes_settings changed = resolved;
   changed.quant_linear = RUSHES_QUANT_LINEAR_INT8;
@@ -95,19 +104,19 @@ nlohmann::json Plan::json() const {
   return out;
 }
 
-Plan make_plan(const ModelFiles& files, const rushes_settings& settings, size_t id_count, uint64_t held_bytes) {
-  const uint64_t free = machine_memory().free_bytes + held_bytes;
+Plan make_plan(const ModelFiles& files, const rushes_settings& settings, size_t id_count, const WarmStart& start) {
+  const uint64_t free = machine_memory().free_bytes + start.held_bytes;
   const uint64_t budget = settings.memory_budget > 0
                               ? static_cast<uint64_t>(settings.memory_budget * 1024 * 1024 * 1024)
                           : free ? free / 10 * 9
                                  : UINT64_MAX;
   ModelFacts facts{files.quantized, files.sla, true, true};
   rushes_settings resolved = resolve_settings(settings, facts);
-  Plan plan = best_plan(files, resolved, id_count, budget);
+  Plan plan = best_plan(files, resolved, id_count, budget, start);
   if (plan.peak_bytes > budget) {  // what was left open may become int8
     facts.fits_16bit = facts.text_fits_16bit = false;
     resolved = resolve_settings(settings, facts);
-    plan = best_plan(files, resolved, id_count, budget);
+    plan = best_plan(files, resolved, id_count, budget, start);
   }
   plan.free_bytes = budget == UINT64_MAX ? 0 : budget;
   if (plan.peak_bytes <= budget) return plan;

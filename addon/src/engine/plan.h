@@ -31,10 +31,18 @@ struct Plan {
   nlohmann::json json() const;
 };
 
-/// Resolves every "auto" and predicts the bytes and seconds of each stage. `held_bytes` are the session's own, free
-/// again for this job. With a memory budget the budget counts, else 90% of the free memory. Throws settings.invalid;
-/// and memory.exhausted (needed, free, and the smallest change that fits) when even one part at a time does not fit.
-Plan make_plan(const ModelFiles& files, const rushes_settings& settings, size_t id_count, uint64_t held_bytes);
+/// What a job finds when it starts: parts packed by earlier jobs (for `packing`, a packing_key), a kept embedding, and
+/// the bytes the session holds, which are free again for this job.
+struct WarmStart {
+  nlohmann::json packing;
+  bool text_encoder = false, dit = false, vae = false, embedding_kept = false;
+  uint64_t held_bytes = 0;
+};
+
+/// Resolves every "auto" and predicts the bytes and seconds of each stage. With a memory budget the budget counts, else
+/// 90% of the free memory. Throws settings.invalid; and memory.exhausted (needed, free, and the smallest change that
+/// fits) when even one part at a time does not fit.
+Plan make_plan(const ModelFiles& files, const rushes_settings& settings, size_t id_count, const WarmStart& start);
 
 /// Bytes for a person: "1.39 GB" (10^9), "12.6 MB".
 std::string bytes_text(uint64_t bytes);

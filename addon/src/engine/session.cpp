@@ -14,28 +14,21 @@ double seconds_since(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
-// What packed weights depend on.
-nlohmann::json packing_key(const rushes_settings& settings) {
-  nlohmann::json all = settings_json(settings), key;
-  for (const char* id : {"device", "precision", "quantLinear", "textEncoderFormat"}) key[id] = all[id];
-  return key;
-}
-
 }  // namespace
 
 // One call: a resolved plan, a context, and the report that grows stage by stage.
 class Session::Run {
  public:
-  Run(Session& session, const rushes_settings& settings, size_t id_count, const Observer& observer)
+  Run(Session& session, const rushes_settings& settings, size_t id_count, bool embedding_kept, const Observer& observer)
       : session_(session), observer_(observer) {
-    report_.plan = session.plan(settings, id_count);
+    report_.plan = make_plan(session.files_, settings, id_count, session.warm_start(embedding_kept));
     report_.settings = report_.plan.settings;
     apply_settings(report_.settings, context_);
     context_.memory = &session.memory_;
     context_.cancelled = observer.cancelled;
     if (observer.log) context_.debug = [&observer](const std::string& line) { observer.log(LogLevel::debug, line); };
     omp_set_num_threads(context_.threads);  // oneDNN takes its team from here, too
-    if (packing_key(report_.settings) != session.parts_key_) session.parts_ = {};
+    if (!report_.plan.resident || packing_key(report_.settings) != session.parts_key_) session.parts_ = {};
     session.parts_key_ = packing_key(report_.settings);
   }
 
@@ -107,7 +100,13 @@ class Session::Run {
 Session::Session(const ModelPaths& paths) : files_(ModelFiles::open(paths)) {}
 
 Plan Session::plan(const rushes_settings& settings, size_t id_count) {
-  return make_plan(files_, settings, id_count, memory_.current());
+  return make_plan(files_, settings, id_count, warm_start(false));
+}
+
+WarmStart Session::warm_start(bool embedding_kept) const {
+  return {
+      parts_key_,       parts_.text_encoder != nullptr, parts_.dit != nullptr, parts_.vae != nullptr, embedding_kept,
+      memory_.current()};
 }
 
 GenerateReport Session::generate(const GenerateRequest& request, const Observer& observer) {
@@ -116,7 +115,9 @@ GenerateReport Session::generate(const GenerateRequest& request, const Observer&
                 "The prompt has " + std::to_string(request.ids.size()) + " tokens; the model takes 1 to " +
                     std::to_string(files_.text_len) + ".",
                 "Shorten the prompt.");
-  Run run(*this, request.settings, request.ids.size(), observer);
+  const std::filesystem::path& embedding = request.paths.embedding;
+  const bool embedding_kept = !embedding.empty() && std::filesystem::exists(embedding);
+  Run run(*this, request.settings, request.ids.size(), embedding_kept, observer);
   Stages stages = run.stages();
   const Tensor text = run.measure(RUSHES_STAGE_TEXT, [&] { return stages.encode_text(request.ids, request.paths); });
   run.measure(RUSHES_STAGE_LOAD, [&] { stages.load_transformer(); });
@@ -128,7 +129,7 @@ GenerateReport Session::generate(const GenerateRequest& request, const Observer&
 
 GenerateReport Session::decode(const std::filesystem::path& latents, const rushes_settings& settings,
                                const Observer& observer) {
-  Run run(*this, settings, 1, observer);
+  Run run(*this, settings, 1, false, observer);
   const Tensor loaded = load_latents(run.context(), latents, run.stages().latent_shape());
   run.measure(RUSHES_STAGE_DECODE, [&] { run.make_frames(loaded); });
   return run.report();

@@ -37,6 +37,7 @@ class Session {
 
  private:
   class Run;
+  WarmStart warm_start(bool embedding_kept) const;
   ModelFiles files_;
   MemoryCounter memory_;
   LoadedParts parts_;

@@ -127,6 +127,13 @@ void apply_settings(const rushes_settings& resolved, Context& context) {
   context.threads = static_cast<int>(resolved.threads);
 }
 
+nlohmann::json packing_key(const rushes_settings& resolved) {
+  const nlohmann::json all = settings_json(resolved);
+  nlohmann::json key;
+  for (const char* id : {"device", "precision", "quantLinear", "textEncoderFormat"}) key[id] = all[id];
+  return key;
+}
+
 LinearFormat dit_format(const rushes_settings& resolved) {
   if (resolved.quant_linear == RUSHES_QUANT_LINEAR_INT8) return LinearFormat::int8_tiles;
   return resolved.precision == RUSHES_PRECISION_BF16 ? LinearFormat::bf16 : LinearFormat::f32;

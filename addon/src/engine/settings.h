@@ -33,6 +33,9 @@ rushes_settings resolve_settings(rushes_settings settings, const ModelFacts& fac
 /// The context's backend, precision and threads of resolved settings.
 void apply_settings(const rushes_settings& resolved, Context& context);
 
+/// What packed weights depend on: parts packed for one key serve every job of that key.
+nlohmann::json packing_key(const rushes_settings& resolved);
+
 /// Formats of the linear layers of resolved settings.
 LinearFormat dit_format(const rushes_settings& resolved);
 LinearFormat text_encoder_format(const rushes_settings& resolved);

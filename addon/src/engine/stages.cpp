@@ -59,10 +59,12 @@ Tensor load_latents(const Context& context, const std::filesystem::path& path, c
 
 Tensor Stages::encode_text(std::span<const int32_t> ids, const JobPaths& paths) {
   const auto progress = [&](double fraction) { observer_.report(RUSHES_STAGE_TEXT, fraction); };
-  if (!context_.dry_run && !paths.embedding.empty() && std::filesystem::exists(paths.embedding)) {
+  const Shape shape = {files_.text_len, files_.text_dim};
+  if (context_.dry_run && !paths.embedding.empty()) return context_.allocate(DType::f32, shape);
+  if (!paths.embedding.empty() && std::filesystem::exists(paths.embedding)) {
     const auto file = Checkpoint::open(paths.embedding);
     const TensorView* entry = file->find("context");
-    if (entry && entry->type == DType::f32 && entry->shape.size() == 2 && entry->shape[0] == files_.text_len) {
+    if (entry && entry->type == DType::f32 && entry->shape == shape) {
       progress(1);
       return load_tensor(context_, file->view(*entry), DType::f32, MemoryUse::activations);
     }

@@ -1,4 +1,6 @@
 // The engine through its C interface, with the demo model: generate, plan, cancel, resume, refuse.
+#include "rushes/engine.h"
+
 #include <doctest/doctest.h>
 
 #include <chrono>
@@ -9,7 +11,6 @@
 #include <vector>
 
 #include "project_paths.h"
-#include "rushes/engine.h"
 
 namespace {
 
@@ -20,7 +21,8 @@ const std::vector<int32_t> kIds = {5, 20, 30, 40, 1};  // any pieces of the demo
 
 // A folder of its own, gone afterwards.
 struct Folder {
-  fs::path path = fs::temp_directory_path() / ("rushes-engine-" + std::to_string(std::chrono::steady_clock::now().time_since_epoch().count()));
+  fs::path path = fs::temp_directory_path() /
+                  ("rushes-engine-" + std::to_string(std::chrono::steady_clock::now().time_since_epoch().count()));
   Folder() { fs::create_directories(path); }
   ~Folder() { fs::remove_all(path); }
 };
@@ -29,7 +31,8 @@ struct Demo {
   rushes_model* model = nullptr;
   explicit Demo(const char* transformer = "demo-t2v-quant.pth") {
     const std::string folder = rushes::check::demo_folder();
-    const std::string dit = folder + "/" + transformer, vae = folder + "/demo-vae.pth", text = folder + "/demo-umt5.pth";
+    const std::string dit = folder + "/" + transformer, vae = folder + "/demo-vae.pth",
+                      text = folder + "/demo-umt5.pth";
     const rushes_model_files files{dit.c_str(), vae.c_str(), text.c_str(), 64};
     const rushes_status status = rushes_model_open(&files, &model);
     REQUIRE_MESSAGE(status.code[0] == 0, status.sentence);
@@ -65,8 +68,9 @@ struct Watch {
   std::chrono::steady_clock::time_point asked{};
 };
 
-Outcome generate(Demo& demo, const rushes_settings& settings, const std::string& latents = "", const std::string& prefix = "",
-                 const std::string& resume = "", int start_step = 0, int cancel_at_step = 0, const std::string& embedding = "") {
+Outcome generate(Demo& demo, const rushes_settings& settings, const std::string& latents = "",
+                 const std::string& prefix = "", const std::string& resume = "", int start_step = 0,
+                 int cancel_at_step = 0, const std::string& embedding = "") {
   Outcome outcome;
   Watch watch{&outcome, latents, cancel_at_step, false, {}};
   rushes_callbacks callbacks{};
@@ -76,7 +80,9 @@ Outcome generate(Demo& demo, const rushes_settings& settings, const std::string&
     if (!w->latents.empty() && !fs::exists(w->latents)) w->outcome->latents_before_frames = false;
     w->outcome->frames.emplace_back(rgb, rgb + width * height * 3);
   };
-  callbacks.packet = [](void* user, const uint8_t*, size_t, int, int64_t) { ++static_cast<Watch*>(user)->outcome->packets; };
+  callbacks.packet = [](void* user, const uint8_t*, size_t, int, int64_t) {
+    ++static_cast<Watch*>(user)->outcome->packets;
+  };
   callbacks.log = [](void* user, int, const char* line) { static_cast<Watch*>(user)->outcome->lines.push_back(line); };
   callbacks.progress = [](void* user, rushes_stage stage, double, int step, int) {
     auto* w = static_cast<Watch*>(user);
@@ -87,13 +93,13 @@ Outcome generate(Demo& demo, const rushes_settings& settings, const std::string&
   };
   callbacks.cancelled = [](void* user) -> int { return static_cast<Watch*>(user)->cancel; };
   const auto path = [](const std::string& text) { return text.empty() ? nullptr : text.c_str(); };
-  const rushes_request request{settings, kIds.data(), kIds.size(), path(embedding), path(latents), path(prefix), path(resume), start_step};
+  const rushes_request request{settings,      kIds.data(),  kIds.size(),  path(embedding),
+                               path(latents), path(prefix), path(resume), start_step};
   char* report = nullptr;
   outcome.status = rushes_generate(demo.model, &request, &callbacks, &report);
   if (report) outcome.report = json::parse(report);
   rushes_string_free(report);
-  if (cancel_at_step && watch.cancel)
-    CHECK(std::chrono::steady_clock::now() - watch.asked < std::chrono::seconds(1));
+  if (cancel_at_step && watch.cancel) CHECK(std::chrono::steady_clock::now() - watch.asked < std::chrono::seconds(1));
   return outcome;
 }
 
@@ -133,7 +139,8 @@ TEST_CASE("the same settings give the same bytes on any thread count, and resumi
   const Outcome one = generate(demo, settings, folder.path / "one.safetensors", folder.path / "job");
   settings.threads = 2;
   const Outcome two = generate(demo, settings, folder.path / "two.safetensors");
-  const Outcome resumed = generate(demo, settings, folder.path / "resumed.safetensors", "", folder.path / "job-step2.safetensors", 2);
+  const Outcome resumed =
+      generate(demo, settings, folder.path / "resumed.safetensors", "", folder.path / "job-step2.safetensors", 2);
   REQUIRE(one.status.code[0] == 0);
   REQUIRE(two.status.code[0] == 0);
   REQUIRE_MESSAGE(resumed.status.code[0] == 0, resumed.status.sentence);
@@ -147,7 +154,8 @@ TEST_CASE("the same settings give the same bytes on any thread count, and resumi
   callbacks.frame = [](void* user, int64_t, const uint8_t* rgb, int width, int height) {
     static_cast<std::vector<std::vector<uint8_t>>*>(user)->emplace_back(rgb, rgb + width * height * 3);
   };
-  const rushes_status status = rushes_decode(demo.model, (folder.path / "one.safetensors").c_str(), &settings, &callbacks, &report);
+  const rushes_status status =
+      rushes_decode(demo.model, (folder.path / "one.safetensors").c_str(), &settings, &callbacks, &report);
   rushes_string_free(report);
   REQUIRE_MESSAGE(status.code[0] == 0, status.sentence);
   CHECK(again == one.frames);
@@ -178,7 +186,8 @@ TEST_CASE("cancelling ends a job within a second and leaves no latents") {
 }
 
 TEST_CASE("the plan's peak is within 5% of the measured one") {
-  for (const auto attention : {RUSHES_ATTENTION_TYPE_ORIGINAL, RUSHES_ATTENTION_TYPE_SLA, RUSHES_ATTENTION_TYPE_SAGESLA})
+  for (const auto attention :
+       {RUSHES_ATTENTION_TYPE_ORIGINAL, RUSHES_ATTENTION_TYPE_SLA, RUSHES_ATTENTION_TYPE_SAGESLA})
     for (const auto quant : {RUSHES_QUANT_LINEAR_OFF, RUSHES_QUANT_LINEAR_INT8})
       for (const int size : {64, 128}) {
         Demo demo("demo-t2v.pth");
@@ -191,11 +200,31 @@ TEST_CASE("the plan's peak is within 5% of the measured one") {
         const Outcome outcome = generate(demo, settings);
         REQUIRE_MESSAGE(outcome.status.code[0] == 0, outcome.status.sentence);
         for (size_t stage = 0; stage < 4; ++stage) {
-          const double planned = outcome.report["plan"]["stages"][stage]["peakBytes"], peak = outcome.report["stages"][stage]["peakBytes"];
+          const double planned = outcome.report["plan"]["stages"][stage]["peakBytes"],
+                       peak = outcome.report["stages"][stage]["peakBytes"];
           CAPTURE(stage);
           CHECK(planned / peak == doctest::Approx(1.0).epsilon(0.05));
         }
       }
+}
+
+TEST_CASE("the plan of a second job counts what is warm, and the kept embedding") {
+  Folder folder;
+  Demo demo;
+  const std::string embedding = folder.path / "prompt.safetensors";
+  rushes_settings settings = small_settings();
+  for (int run = 0; run < 2; ++run) {
+    settings.num_frames = 9 + 8 * run;
+    const Outcome outcome = generate(demo, settings, "", "", "", 0, 0, embedding);
+    REQUIRE_MESSAGE(outcome.status.code[0] == 0, outcome.status.sentence);
+    for (size_t stage = 0; stage < 4; ++stage) {
+      const double planned = outcome.report["plan"]["stages"][stage]["peakBytes"],
+                   peak = outcome.report["stages"][stage]["peakBytes"];
+      CAPTURE(run);
+      CAPTURE(stage);
+      CHECK(planned / peak == doctest::Approx(1.0).epsilon(0.05));
+    }
+  }
 }
 
 TEST_CASE("what the files cannot do is refused in one sentence") {
