@@ -1,5 +1,5 @@
 // Reads a video back with ffmpeg and ffprobe, as any player would.
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawnSync } from "node:child_process";
 
 export interface Probe {
   codec_name: string;
@@ -20,8 +20,9 @@ export interface Probe {
 /** What ffprobe says of the one video stream; throws when it says anything on standard error. */
 export function probe(path: string): Probe {
   const args = ["-v", "warning", "-count_frames", "-show_streams", "-of", "json", path];
-  const text = execFileSync("ffprobe", args, { encoding: "utf8", stdio: ["ignore", "pipe", "inherit"] });
-  const { streams } = JSON.parse(text) as { streams: Probe[] };
+  const { status, stdout, stderr } = spawnSync("ffprobe", args, { encoding: "utf8" });
+  if (status !== 0 || stderr !== "") throw new Error(`ffprobe ${path}: exit code ${String(status)}\n${stderr}`);
+  const { streams } = JSON.parse(stdout) as { streams: Probe[] };
   if (streams.length !== 1) throw new Error(`${path} has ${streams.length} streams`);
   return streams[0]!;
 }

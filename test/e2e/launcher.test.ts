@@ -1,0 +1,160 @@
+// The launcher on a clean clone: the README's first command works, twice at once; later runs cost nothing; what is missing
+// or broken is said. Takes minutes: npm packages come from npm's cache where it has them, objects from ccache's.
+import { execFileSync, spawn } from "node:child_process";
+import {
+  appendFileSync,
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  symlinkSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+
+const root = join(import.meta.dirname, "../..");
+
+let folder: string;
+let clone: string;
+let library: string;
+
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), "rushes-clone-"));
+  clone = join(folder, "rushes with a space");
+  library = join(folder, "library");
+  execFileSync("git", ["clone", "--quiet", "--no-hardlinks", root, clone]);
+});
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+interface Finished {
+  code: number | null;
+  out: string;
+  err: string;
+  seconds: number;
+}
+
+function run(program: string, args: readonly string[], env: Record<string, string> = {}, cwd = "/"): Promise<Finished> {
+  const started = performance.now();
+  const child = spawn(program, args, {
+    cwd,
+    // Without the test runner's own settings, and with the path a user has: node_modules/.bin is not on it.
+    env: {
+      PATH: userPath(),
+      HOME: process.env.HOME ?? folder,
+      npm_config_prefer_offline: "true",
+      RUSHES_LIBRARY: library,
+      ...env,
+    },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  const [out, err]: [Buffer[], Buffer[]] = [[], []];
+  child.stdout.on("data", (chunk: Buffer) => out.push(chunk));
+  child.stderr.on("data", (chunk: Buffer) => err.push(chunk));
+  return new Promise((resolve, reject) => {
+    child.on("error", reject);
+    child.on("close", (code) => {
+      const seconds = (performance.now() - started) / 1000;
+      resolve({ code, out: Buffer.concat(out).toString(), err: Buffer.concat(err).toString(), seconds });
+    });
+  });
+}
+
+function userPath(): string {
+  return (process.env.PATH ?? "/usr/bin:/bin")
+    .split(":")
+    .filter((part) => !part.includes("node_modules"))
+    .join(":");
+}
+
+describe("a clean clone", () => {
+  test("help and no arguments install nothing", async () => {
+    for (const args of [[], ["--help"]]) {
+      const { code, out } = await run(join(clone, "rushes"), args);
+      expect(code).toBe(0);
+      expect(out).toContain("./rushes generate");
+      expect(out).toContain("The window is not there yet");
+    }
+    expect(existsSync(join(clone, "node_modules"))).toBe(false);
+    expect(existsSync(join(clone, ".cache"))).toBe(false);
+  });
+
+  test("without a compiler it names the packages and stops", async () => {
+    // Everything on the path but g++, and neither root nor sudo.
+    const bare = join(folder, "bin");
+    mkdirSync(bare);
+    for (const place of ["/usr/bin", "/bin"])
+      for (const name of readdirSync(place))
+        if (!/^(g\+\+|sudo)/.test(name) && !existsSync(join(bare, name)))
+          symlinkSync(join(place, name), join(bare, name));
+    const own = join(folder, "bare clone");
+    execFileSync("git", ["clone", "--quiet", root, own]);
+    execFileSync("chmod", ["-R", "a+rwX", own]);
+    chmodSync(folder, 0o755);
+    const asNobody = process.getuid?.() === 0 ? ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"] : [];
+    const [program, ...args] = [...asNobody, join(own, "rushes"), "doctor"];
+    const { code, err } = await run(program!, args, { PATH: bare });
+    expect(code).toBe(1);
+    // Without a compiler no header can be looked for, so all of them are named.
+    expect(err).toContain(
+      "sudo apt-get update && sudo apt-get install -y --no-install-recommends g++ libdnnl-dev libopenh264-dev nlohmann-json3-dev",
+    );
+    expect(existsSync(join(own, "node_modules"))).toBe(false);
+  });
+
+  test("the README's first command makes a video, also when two start at once", async () => {
+    const launcher = join(clone, "rushes");
+    const prompt = "A red ball bounces on a blue background";
+    const both = await Promise.all([run(launcher, ["generate", prompt]), run(launcher, ["generate", prompt])]);
+    for (const { code, out, err } of both) {
+      expect(code, err).toBe(0);
+      const path = out.split("\n").find((line) => line.endsWith(".mp4"));
+      expect(path, out).toBeDefined();
+      expect(existsSync(path!)).toBe(true);
+    }
+    const words = both.map(({ err }) => err).join("\n");
+    expect(words).toContain("another run is preparing Rushes");
+    expect(words.match(/building the engine/g)).toHaveLength(1);
+    expect(readdirSync(join(library, "videos")).filter((name) => name.endsWith(".mp4"))).toHaveLength(2);
+  });
+
+  test("git sees nothing new in it", () => {
+    expect(execFileSync("git", ["-C", clone, "status", "--porcelain"], { encoding: "utf8" })).toBe("");
+  });
+
+  test("later runs say nothing and add less than 100 ms, from any folder and through a link", async () => {
+    const link = join(folder, "rushes-link");
+    symlinkSync(join(clone, "rushes"), link);
+    const node = join(clone, "node_modules/.bin/node");
+    const main = join(clone, "out/app/cli/main.js");
+    const launched: number[] = [];
+    const direct: number[] = [];
+    for (let round = 0; round < 5; ++round) {
+      const { code, err, seconds } = await run(link, ["--version"], {}, folder);
+      expect({ code, err }).toEqual({ code: 0, err: "" });
+      launched.push(seconds);
+      direct.push((await run(node, [main, "--version"], {}, folder)).seconds);
+    }
+    expect(Math.min(...launched) - Math.min(...direct)).toBeLessThan(0.1);
+  });
+
+  test("a source that does not compile is shown, and built again once it does", async () => {
+    const source = join(clone, "app/text/clean-prompt.ts");
+    appendFileSync(source, "\nexport const broken: number = 'no number';\n");
+    const broken = await run(join(clone, "rushes"), ["--version"]);
+    expect(broken.code).toBe(1);
+    expect(broken.err).toContain("building the program");
+    expect(broken.err).toMatch(/clean-prompt\.ts.*not assignable/);
+    expect(broken.err).toContain(join(clone, ".cache/logs/typescript.log"));
+    execFileSync("git", ["-C", clone, "checkout", "--quiet", "."]);
+    const repaired = await run(join(clone, "rushes"), ["--version"]);
+    expect(repaired.code, repaired.err).toBe(0);
+    expect(repaired.err).toContain("building the program");
+  });
+
+  test("an unknown command has exit code 2", async () => {
+    expect((await run(join(clone, "rushes"), ["no-such-command"])).code).toBe(2);
+  });
+});
