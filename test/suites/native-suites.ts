@@ -1,6 +1,6 @@
 // The suites about C++: the engine's own tests, its golden cases, both again under AddressSanitizer and
 // UndefinedBehaviorSanitizer, and the fuzz targets of the file readers.
-import { existsSync, mkdirSync, readdirSync, rmSync } from "node:fs";
+import { mkdirSync, readdirSync, rmSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { basename, join } from "node:path";
 import { failure, type Result, root, runProgram, type Suite, sum, tail } from "./suite.ts";
@@ -22,7 +22,7 @@ const release: Build = { folder: "build-tests", options: [], targets: ["engine_t
 const sanitized: Build = { folder: "build-sanitize", options: ["-DRUSHES_SANITIZE=ON"], targets: ["engine_tests"] };
 const fuzzed: Build = {
   folder: "build-fuzz",
-  options: ["-DCMAKE_CXX_COMPILER=clang++", "-DRUSHES_FUZZ=ON", "-DRUSHES_SANITIZE=ON", "-DRUSHES_TESTS=OFF"],
+  options: ["-DCMAKE_CXX_COMPILER=clang++", "-DRUSHES_FUZZ=ON"],
   targets: fuzzTargets(),
 };
 
@@ -98,10 +98,8 @@ function oneGoldenCaseOfEachKind(): string[] {
 }
 
 function fuzzTargets(): string[] {
-  const folder = join(root, "test/native/fuzz");
-  if (!existsSync(folder)) return [];
-  return readdirSync(folder)
-    .filter((name) => name.endsWith(".cpp"))
+  return readdirSync(join(root, "test/native/fuzz"))
+    .filter((name) => name.endsWith("_fuzz.cpp"))
     .map((name) => name.slice(0, -4));
 }
 
@@ -117,24 +115,18 @@ async function fuzz(): Promise<Result> {
 }
 
 async function fuzzOne(target: string): Promise<Result> {
-  const found = join(root, "build-fuzz/found", target);
-  rmSync(found, { recursive: true, force: true });
-  mkdirSync(found, { recursive: true });
-  const seeds = join(root, "test/native/fuzz/seeds", target);
-  const args = [
-    `-max_total_time=${fuzzSeconds}`,
-    "-timeout=10",
-    "-rss_limit_mb=2048",
-    "-print_final_stats=1",
-    `-artifact_prefix=${found}/`,
-    found,
-    ...(existsSync(seeds) ? [seeds] : []),
-  ];
-  const { code, output } = await runProgram(join(root, "build-fuzz", target), args, {
-    log: `fuzz-${target}`,
-    minutes: 5,
-  });
+  // Started with an empty corpus, a target writes its seeds there first.
+  const corpus = join(root, "build-fuzz/corpus", target);
+  const crashes = join(root, "build-fuzz/crashes", target);
+  for (const folder of [corpus, crashes]) {
+    rmSync(folder, { recursive: true, force: true });
+    mkdirSync(folder, { recursive: true });
+  }
+  const program = join(root, "build-fuzz/test/native/fuzz", target);
+  const limits = [`-max_total_time=${fuzzSeconds}`, "-timeout=10", "-rss_limit_mb=2048"];
+  const args = [...limits, "-print_final_stats=1", `-artifact_prefix=${crashes}/`, corpus];
+  const { code, output } = await runProgram(program, args, { log: target, minutes: 5 });
   const executed = Number(/number_of_executed_units: (\d+)/.exec(output)?.[1] ?? 0);
   if (code === 0 && executed > 0) return { passed: 1, failed: 0, skipped: 0, notes: [`${target}: ${executed} inputs`] };
-  return failure(`fuzz ${target}: exit code ${code} after ${executed} inputs (${found})\n${tail(output, 40)}`);
+  return failure(`${target}: exit code ${code} after ${executed} inputs (${crashes})\n${tail(output, 40)}`);
 }
