@@ -36,11 +36,9 @@ std::optional<DType> element_type(std::string_view name) {
   return found == types.end() ? std::nullopt : std::optional(found->second);
 }
 
-constexpr size_t kMaxRecords = 1 << 18;  // tensors, storages, dictionaries; the largest models have a few thousand
-
 template <class T>
 uint32_t add_record(std::vector<T>& records, T record, const std::filesystem::path& path) {
-  if (records.size() >= kMaxRecords) refuse_corrupt(path, "its pickle lists too many tensors");
+  if (records.size() >= kMaxTensors) refuse_corrupt(path, "its pickle lists too many tensors");
   records.push_back(std::move(record));
   return static_cast<uint32_t>(records.size() - 1);
 }

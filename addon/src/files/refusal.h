@@ -33,6 +33,8 @@ bool is_plain_name(std::string_view text);
 
 inline constexpr size_t kMaxNameBytes = 1024;
 inline constexpr size_t kMaxRank = 16;
+/// Tensors of one file; the largest models have a few thousand. Bounds the memory that a hostile header costs.
+inline constexpr size_t kMaxTensors = 1 << 18;
 inline constexpr int64_t kMaxDimension = int64_t{1} << 48;
 
 /// Bytes of a dense tensor, or nothing when a dimension is out of 0..kMaxDimension or the product overflows.

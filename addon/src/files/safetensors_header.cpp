@@ -116,6 +116,8 @@ class HeaderReader : public nlohmann::json_sax<Json> {
 
   bool end_object() override {
     if (state_ == State::field_key) {
+      if (header_.entries.size() >= kMaxTensors)
+        damaged("it lists more than " + std::to_string(kMaxTensors) + " tensors");
       if (fields_ != 7) damaged("the tensor " + quoted() + " lacks its dtype, shape or data_offsets");
       header_.entries.push_back(std::move(entry_));
       state_ = State::tensor_key;

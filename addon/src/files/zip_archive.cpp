@@ -13,7 +13,7 @@ namespace {
 constexpr uint32_t kLocalSignature = 0x04034b50, kCentralSignature = 0x02014b50, kEndSignature = 0x06054b50,
                    kEnd64Signature = 0x06064b50, kLocatorSignature = 0x07064b50;
 constexpr uint64_t kEndBytes = 22, kEnd64Bytes = 56, kLocatorBytes = 20, kCentralBytes = 46, kLocalBytes = 30;
-constexpr uint64_t kMaxEntries = 1'000'000;
+constexpr uint64_t kMaxEntries = kMaxTensors + 16;  // storages and the few entries beside them
 
 /// Little-endian fields at positions that were checked to lie inside the file.
 class Fields {

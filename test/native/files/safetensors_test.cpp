@@ -1,6 +1,8 @@
 // Every rule of the safetensors container: what is read, and what is refused.
 #include <doctest/doctest.h>
+#include <sys/resource.h>
 
+#include <csignal>
 #include <cstring>
 #include <fstream>
 
@@ -202,6 +204,37 @@ TEST_CASE("safetensors writer: a failure leaves nothing behind") {
   for (const auto& entry : std::filesystem::directory_iterator(folder.path()))
     left += entry.path().filename() != "taken";
   CHECK(left == 0);
+}
+
+TEST_CASE("safetensors writer: a full disk is said with the bytes needed, and the old file stays") {
+  const TemporaryFolder folder;
+  const std::vector<float> values(10'000, 1.0f);
+  const TensorView small{"a", DType::f32, {1}, reinterpret_cast<const std::byte*>(values.data())};
+  const TensorView large{"b", DType::f32, {10'000}, reinterpret_cast<const std::byte*>(values.data())};
+  write_safetensors(folder / "out.safetensors", {small});
+  // A limit on file sizes stands for the full disk: the same write fails part of the way.
+  struct rlimit before {};
+  REQUIRE(::getrlimit(RLIMIT_FSIZE, &before) == 0);
+  const auto handler = std::signal(SIGXFSZ, SIG_IGN);
+  const struct rlimit narrow = {4096, before.rlim_max};
+  REQUIRE(::setrlimit(RLIMIT_FSIZE, &narrow) == 0);
+  uint64_t needed = 0;
+  std::string code;
+  try {
+    write_safetensors(folder / "out.safetensors", {large});
+  } catch (const Error& error) {
+    code = error.code();
+    needed = error.needed_bytes;
+  }
+  ::setrlimit(RLIMIT_FSIZE, &before);
+  std::signal(SIGXFSZ, handler);
+  CHECK(code == "disk.full");
+  CHECK(needed > 40'000);
+  CHECK(needed < 41'000);
+  CHECK(Checkpoint::open(folder / "out.safetensors")->find("a") != nullptr);
+  size_t files = 0;
+  for ([[maybe_unused]] const auto& entry : std::filesystem::directory_iterator(folder.path())) ++files;
+  CHECK(files == 1);
 }
 
 TEST_CASE("safetensors index: shards are one checkpoint") {

@@ -9,6 +9,7 @@
 #include "models/umt5/umt5_tensors.h"
 #include "models/wan_dit/wan_dit_tensors.h"
 #include "models/wan_vae/wan_vae_tensors.h"
+#include "project_paths.h"
 
 using namespace rushes;
 using namespace rushes::fixtures;
@@ -261,4 +262,25 @@ TEST_CASE("weights: the text encoder in both layouts, with the second name and t
   tensors.push_back(hole("scaled_fp8", DType::f32, {2}));
   CHECK_REFUSED(refusal_of([&] { open_weights(file_of(tensors), "umt5"); }), "checkpoint.incomplete",
                 "1 tensor is unexpected (scaled_fp8)");
+}
+
+TEST_CASE("weights: every demo file renamed to the other layout gives identical tensors") {
+  const TemporaryFolder folder;
+  const std::filesystem::path demo = check::demo_folder();
+  const std::pair<const char*, const char*> files[] = {{"demo-t2v.pth", "wan-dit"},
+                                                       {"demo-t2v-quant.pth", "wan-dit"},
+                                                       {"demo-vae.pth", "wan-vae"},
+                                                       {"demo-umt5.pth", "umt5"}};
+  for (const auto& [name, family] : files) {
+    CAPTURE(name);
+    const auto original = Checkpoint::open(demo / name);
+    convert_to_safetensors(demo / name, folder / "renamed.safetensors", family_named(family).to_diffusers);
+    const OpenedWeights before = open_weights(original, family);
+    const OpenedWeights after = open_weights(Checkpoint::open(folder / "renamed.safetensors"), family);
+    CHECK(after.weights.report().layout == Layout::diffusers);
+    CHECK(after.weights.report().quantized_layers == before.weights.report().quantized_layers);
+    CHECK(after.detected.sizes == before.detected.sizes);
+    for (const TensorView& tensor : original->tensors())
+      CHECK(same_bytes(after.weights.view(tensor.name), before.weights.view(tensor.name)));
+  }
 }
