@@ -114,7 +114,7 @@ describe("generate", () => {
     const copy = join(folder, "copies/clip.mp4");
     const videos = await generated([ball, ...small, "-n", "2", "--seed", "7", "--save_path", copy], options);
     expect(videos.map(({ seed }) => seed)).toEqual([7, 8]);
-    expect(readdirSync(join(folder, "copies")).sort()).toEqual(["clip-1.mp4", "clip-2.mp4"]);
+    expect(readdirSync(join(folder, "copies")).sort()).toEqual(["clip-2.mp4", "clip.mp4"]);
   });
   test("a list of prompts is queued whole", async () => {
     const list = join(folder, "prompts.csv");
