@@ -1,4 +1,5 @@
 // The command line with a real model: what a person types, what comes out, and what is recorded. Runs the built program.
+import { spawnSync } from "node:child_process";
 import {
   copyFileSync,
   existsSync,
@@ -91,6 +92,17 @@ describe("generate", () => {
     });
     expect(video?.int8?.layers).toBe(80);
     expect(video?.stages.map(({ stage }) => stage)).toContain("sample");
+  });
+  test("draws one line over and over on a terminal", () => {
+    const line = [process.execPath, join(projectRoot, "out/app/cli/main.js"), "generate", ball, ...small];
+    const command = line.map((word) => `'${word}'`).join(" ");
+    const { status, stdout } = spawnSync("script", ["-qec", command, "/dev/null"], {
+      encoding: "utf8",
+      env: { ...process.env, RUSHES_LIBRARY: options.library },
+    });
+    expect(status).toBe(0);
+    expect(stdout).toMatch(/\rSampling {2}step 1\/1 {2}\[[#-]{20}\] +\d+% {2}0:\d\d/);
+    expect(stdout.replaceAll("\r\n", "\n").split("\n").length).toBeLessThan(8);
   });
   test("--verbose names every quantized layer", async () => {
     const { stderr } = await runRushes(["generate", ball, "--verbose", ...small], options);
