@@ -1,7 +1,8 @@
 // A finished video, as the library hands it out.
-import { copyFile, mkdir, rename, rm, stat } from "node:fs/promises";
-import { basename, dirname, join, resolve, sep } from "node:path";
+import { readFile, stat } from "node:fs/promises";
+import { basename, join, resolve, sep } from "node:path";
 import { RushesError } from "../../contract/errors.ts";
+import { replaceFile } from "../media/whole-file.ts";
 import type { Int8Summary, JobDetail, JobStageRecord } from "../../contract/job.ts";
 
 /** One video with everything that is recorded of it. */
@@ -55,21 +56,7 @@ export class Video {
   async save(path: string): Promise<string> {
     const isFolder = path.endsWith(sep) || path.endsWith("/") || (await stat(path).catch(() => null))?.isDirectory();
     const target = resolve(isFolder ? join(path, basename(this.path)) : path);
-    const part = `${target}.${process.pid}.part`;
-    try {
-      await mkdir(dirname(target), { recursive: true });
-      await copyFile(this.path, part);
-      await rename(part, target);
-    } catch (error) {
-      await rm(part, { force: true }).catch(() => undefined);
-      const { code } = error as NodeJS.ErrnoException;
-      const full = code === "ENOSPC" || code === "EDQUOT";
-      throw new RushesError(full ? "disk.full" : "file.unwritable", {
-        sentence: full ? `There is no space for ${target}.` : `${target} cannot be written.`,
-        detail: code,
-        cause: error,
-      });
-    }
+    await replaceFile(target, await readFile(this.path));
     return target;
   }
 

@@ -7,8 +7,8 @@ import type { Problem, Source } from "./source.ts";
 /** What each folder of app may import from app besides itself. A type is no dependency at run time, and any floor may
  * name the shapes of a lower or equal one; `import type` is therefore checked against `typesFrom` too. */
 const floors: Record<string, { imports: readonly string[]; typesFrom: readonly string[] }> = {
-  cli: { imports: ["library", "studio", "settings"], typesFrom: ["engine"] },
-  library: { imports: ["studio", "settings"], typesFrom: ["engine"] },
+  cli: { imports: ["library", "studio", "media", "settings"], typesFrom: ["engine"] },
+  library: { imports: ["studio", "media", "settings"], typesFrom: ["engine"] },
   studio: { imports: ["jobs", "engine", "history", "media", "models", "text", "settings"], typesFrom: [] },
   jobs: { imports: ["engine", "history", "media", "models", "text", "settings"], typesFrom: ["studio"] },
   engine: { imports: [], typesFrom: [] },

@@ -1,11 +1,12 @@
 // rushes doctor: what this machine has, whether everything Rushes needs is there, and whether every kernel computes
 // what its reference does. Exit code 1 when anything is red.
-import { mkdir, rm, statfs, writeFile } from "node:fs/promises";
+import { rm, statfs, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { styleText } from "node:util";
 import { asRushesError, type RushesError } from "../../../contract/errors.ts";
 import type { Machine, SelfTest, SelfTestCheck } from "../../engine/addon.ts";
 import { untilAborted } from "../../library/model.ts";
+import { makeFolder } from "../../media/whole-file.ts";
 import { libraryFolderOf } from "../../settings/library-folder.ts";
 import type { Studio } from "../../studio/studio.ts";
 import { type Command, type CommandContext, exitCodes } from "../context.ts";
@@ -71,7 +72,7 @@ async function folderFinding(folder: string): Promise<Finding> {
   const remedy = "Choose another folder with --library or RUSHES_LIBRARY.";
   const probe = join(folder, `.doctor-${process.pid}`);
   try {
-    await mkdir(folder, { recursive: true });
+    makeFolder(folder);
     await writeFile(probe, "");
     await rm(probe);
     return { name: "Library", ok: true, text: `${folder}, writable`, remedy };
