@@ -284,6 +284,58 @@ describe("Ctrl+C", () => {
   });
 });
 
+describe("bench", () => {
+  test("prints shares of this machine's ceilings, or one object", async () => {
+    const options = library("bench");
+    const words = ["bench", "--quick", "--filter", "int8"];
+    const table = await runRushes(words, options);
+    expect(table.code, table.stderr).toBe(0);
+    expect(table.stdout).toMatch(/int8.*%/);
+    const { code, stdout } = await runRushes([...words, "--json"], options);
+    expect(code).toBe(0);
+    expect(typeof JSON.parse(stdout)).toBe("object");
+  });
+});
+
+describe("a job that fails", () => {
+  test("leaves exit code 1, a row that says why, and no video", async () => {
+    const options = library("fails");
+    // Weights that are all NaN: every header is right, so only running finds out.
+    const dit = join(folder, "nan.pth");
+    const bytes = readFileSync(join(demo, "demo-t2v.pth"));
+    bytes.fill(0xff, Math.floor(bytes.length / 3), Math.floor(bytes.length / 3) + 200_000);
+    writeFileSync(dit, bytes);
+    const rest = ["--vae_path", join(demo, "demo-vae.pth"), "--text_encoder_path", join(demo, "demo-umt5.pth")];
+    const words = ["generate", ball, "--resolution", "64x64", "--num-frames", "5", "--dit_path", dit, ...rest];
+    const { code, stdout, stderr } = await runRushes(words, options);
+    expect(code, stderr).toBe(1);
+    expect(stdout).toBe("");
+    const reported = /^error \(((?:output|checkpoint)\.\w+)\): /m.exec(stderr)?.[1];
+    expect(reported, stderr).toBeDefined();
+    expect(stderr).not.toMatch(/\n\s+at /);
+    const [job, ...others] = await jobs(options);
+    expect(others).toEqual([]);
+    expect(job).toMatchObject({ state: "failed", error: { code: reported }, video: null });
+    expect(readdirSync(join(options.library, "videos"))).toEqual([]);
+    expect((await runRushes(["history"], options)).stdout).toContain(reported);
+    const object = JSON.parse((await runRushes([...words, "--json"], options)).stdout) as { state: string };
+    expect(object).toMatchObject({
+      state: "failed",
+      videos: [{ state: "failed", path: null, error: { code: reported } }],
+    });
+  });
+  test("a memory budget that nothing fits in says what is needed", async () => {
+    const options = library("memory");
+    const words = ["generate", ball, "--memory-budget", "0.01"];
+    const { code, stdout, stderr } = await runRushes(words, options);
+    expect(stderr).toMatch(/^error \(memory\.exhausted\): /m);
+    expect(stderr).toMatch(/\d/);
+    expect(stdout).toBe("");
+    expect([1, 2]).toContain(code);
+    expect((await jobs(options)).map(({ state }) => state)).toEqual(code === 1 ? ["failed"] : []);
+  });
+});
+
 describe("bad models and outputs, refused before acceptance", () => {
   const options = library("bad");
   const bad = join(folder, "bad-models");
