@@ -11,8 +11,8 @@ struct BenchOptions {
   std::string isa;     // isa_name that limits the kernels; empty = all this CPU has. The ceilings are never limited
   int threads = 0;     // 0 = all usable cores
   bool quick = false;  // small row counts, a few seconds in total
-  bool json = false;   // one JSON object instead of lines
-  /// Each line as it is ready (not with json); may be empty.
+  bool json = false;   // return one JSON object instead of the lines
+  /// Each line as it is ready; may be empty.
   std::function<void(const std::string& line)> on_line;
 };
 

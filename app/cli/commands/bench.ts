@@ -24,11 +24,19 @@ export const bench: Command = async ({ output, signal, library }, _words, option
       signal,
     );
     output.printJson(report);
-    return exitCodes.done;
+    if (!isWrong(report)) return exitCodes.done;
+    output.note("A kernel's result was wrong: run `rushes doctor`.");
+    return exitCodes.failed;
   } finally {
     await studio.close();
   }
 };
+
+/** The engine checks each result before it times the operation. */
+function isWrong(report: unknown): boolean {
+  const { results } = report as { results?: { correct?: boolean }[] };
+  return results?.some(({ correct }) => correct === false) ?? false;
+}
 
 function readThreads(options: OptionValues): number | null {
   const text = textOption(options, "threads");

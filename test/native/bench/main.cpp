@@ -29,10 +29,11 @@ int main(int argc, char** argv) {
       return 2;
     }
   }
-  options.on_line = [](const std::string& line) {
-    std::printf("%s\n", line.c_str());
-    std::fflush(stdout);
-  };
+  if (!options.json)
+    options.on_line = [](const std::string& line) {
+      std::printf("%s\n", line.c_str());
+      std::fflush(stdout);
+    };
   try {
     const std::string report = rushes::run_bench(options);
     if (options.json) std::printf("%s\n", report.c_str());

@@ -91,7 +91,7 @@ BenchResult Bench::measure(BenchCase bench_case) {
 
 void Bench::note(const std::string& line) {
   lines_.push_back(line);
-  if (options_.on_line && !options_.json) options_.on_line(line);
+  if (options_.on_line) options_.on_line(line);
 }
 
 }  // namespace rushes
