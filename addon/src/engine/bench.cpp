@@ -10,7 +10,8 @@ namespace rushes {
 namespace {
 
 // Every operation that has benchmark cases (engine/bench/<operation>.cpp).
-const std::vector<void (*)(Bench&)> kOperations = {bench_linear, bench_attention, bench_convolution};
+const std::vector<void (*)(Bench&)> kOperations = {bench_linear, bench_attention, bench_convolution,
+                                                   bench_transformer};
 
 CpuFeatures limited_features(const std::string& isa) {
   const CpuFeatures& host = CpuFeatures::host();

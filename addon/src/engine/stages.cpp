@@ -101,8 +101,9 @@ Tensor Stages::sample(const Tensor& text, const JobPaths& paths) {
   Tensor latents = context_.allocate(DType::f32, shape);
   const DitAttention attention{attention_type(settings_), settings_.sla_topk};
   const int steps = static_cast<int>(settings_.num_steps);
+  const DitText embedded = parts_.dit->embed_text(context_, text);
   if (context_.dry_run) {
-    for (int step = 0; step < steps; ++step) parts_.dit->velocity(context_, latents, 0, text, attention);
+    for (int step = 0; step < steps; ++step) parts_.dit->velocity(context_, latents, 0, embedded, attention);
     return latents;
   }
   const RcmSettings rcm{steps, settings_.sigma_max, settings_.ode != 0, static_cast<uint64_t>(settings_.seed)};
@@ -117,7 +118,7 @@ Tensor Stages::sample(const Tensor& text, const JobPaths& paths) {
     observer_.report(RUSHES_STAGE_SAMPLE, 0, step, steps);
     sampler.model_input({latents.data<float>(), count});
     const Tensor velocity =
-        parts_.dit->velocity(context_, latents, rcm_timestep(sampler.time()), text, attention,
+        parts_.dit->velocity(context_, latents, rcm_timestep(sampler.time()), embedded, attention,
                              [&](double fraction) { observer_.report(RUSHES_STAGE_SAMPLE, fraction, step, steps); });
     if (!all_finite(context_, velocity))
       throw Error("output.not_finite", "Step " + std::to_string(step) + " made a value that is not a number.",

@@ -41,6 +41,7 @@ class Bench {
   Bench(const BenchOptions& options, const CpuFeatures& features, int threads, const Ceilings& ceilings);
 
   const BenchOptions& options() const { return options_; }
+  const Ceilings& ceilings() const { return ceilings_; }
   /// cpu backend, the options' threads and instruction set, the given compute type.
   Context context(DType compute) const;
   /// The same for the reference backend.
@@ -70,5 +71,6 @@ class Bench {
 void bench_linear(Bench& bench);
 void bench_attention(Bench& bench);
 void bench_convolution(Bench& bench);
+void bench_transformer(Bench& bench);
 
 }  // namespace rushes
