@@ -45,10 +45,8 @@ export interface ModelManifest {
 export interface KnownModel {
   readonly id: string;
   readonly name: string;
-  readonly architecture: string;
   /** Defaults of thu-ml/TurboDiffusion turbodiffusion/inference/wan2.1_t2v_infer.py; the transformer has none there. */
   readonly files: Omit<ModelPaths, "dit" | "tokenizer">;
-  readonly capabilities: readonly Capability[];
 }
 
 const turboDiffusionFiles = {
@@ -60,16 +58,12 @@ export const knownModels: readonly KnownModel[] = [
   {
     id: "wan2.1-1.3b",
     name: "Wan2.1-1.3B",
-    architecture: "wan2.1-t2v",
     files: turboDiffusionFiles,
-    capabilities: ["distilled", "sla"],
   },
   {
     id: "wan2.1-14b",
     name: "Wan2.1-14B",
-    architecture: "wan2.1-t2v",
     files: turboDiffusionFiles,
-    capabilities: ["distilled", "sla"],
   },
 ];
 
