@@ -78,7 +78,7 @@ async function sanitize(): Promise<Result> {
   return sum([await doctest(sanitized, []), await golden(sanitized, oneGoldenCaseOfEachKind())]);
 }
 
-/** OpenMP's and oneDNN's own start-up memory is not ours to free. */
+/** OpenMP's own start-up memory is not ours to free. */
 const quietExit = { ASAN_OPTIONS: "detect_leaks=0", UBSAN_OPTIONS: "print_stacktrace=1" };
 
 function goldenFolders(): string[] {

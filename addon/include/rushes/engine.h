@@ -86,7 +86,7 @@ rushes_status rushes_decode(rushes_model* model, const char* latents_path, const
    "missing": [..], "unexpected": [..], "wrongShape": [..], "complete", "uses": [..], "refused", "summary"} */
 rushes_status rushes_inspect(const char* path, char** report);
 /* {"cpu": {"model", "cores", "isa": [..]}, "memory": {"totalBytes", "freeBytes"}, "gpu": {"name"|null, "reason"},
-   "libraries": {"oneDNN", "OpenH264"}} */
+   "libraries": {"OpenH264"}} */
 rushes_status rushes_machine(char** report);
 /* Loops the kernel registry: {"checks": [{"operation", "name", "isa", "case", "error", "tolerance", "passed"}],
    "passed", "failed"}. */

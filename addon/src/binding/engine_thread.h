@@ -1,4 +1,4 @@
-// One thread that runs everything long, in order: the OpenMP team and oneDNN's caches belong to it.
+// One thread that runs everything long, in order: the OpenMP team belongs to it.
 #pragma once
 #include <condition_variable>
 #include <deque>

@@ -8,9 +8,6 @@
 
 #include "runtime/cpu_features.h"
 
-#ifdef RUSHES_HAS_ONEDNN
-#include <oneapi/dnnl/dnnl.h>
-#endif
 #ifdef RUSHES_HAS_OPENH264
 #include <wels/codec_api.h>
 #endif
@@ -77,13 +74,6 @@ std::string machine_report() {
   for (auto set : {Isa::portable, Isa::avx2, Isa::avxvnni, Isa::avx512, Isa::avx512_vnni, Isa::avx512_bf16, Isa::amx})
     if (cpu.supports(set)) isa.push_back(isa_name(set));
   nlohmann::json libraries = nlohmann::json::object();
-#ifdef RUSHES_HAS_ONEDNN
-  const dnnl_version_t* version = dnnl_version();
-  libraries["oneDNN"] =
-      std::to_string(version->major) + "." + std::to_string(version->minor) + "." + std::to_string(version->patch);
-#else
-  libraries["oneDNN"] = "not built in: dense products use a plain kernel";
-#endif
 #ifdef RUSHES_HAS_OPENH264
   OpenH264Version h264;
   WelsGetCodecVersionEx(&h264);

@@ -1,7 +1,5 @@
 #include "engine/session.h"
 
-#include <omp.h>
-
 #include <chrono>
 
 #include "engine/frame_audit.h"
@@ -27,7 +25,6 @@ class Session::Run {
     context_.memory = &session.memory_;
     context_.cancelled = observer.cancelled;
     if (observer.log) context_.debug = [&observer](const std::string& line) { observer.log(LogLevel::debug, line); };
-    omp_set_num_threads(context_.threads);  // oneDNN takes its team from here, too
     if (!report_.plan.resident || packing_key(report_.settings) != session.parts_key_) session.parts_ = {};
     session.parts_key_ = packing_key(report_.settings);
   }
