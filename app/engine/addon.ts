@@ -128,7 +128,8 @@ export interface AddonModel {
   close(): void;
 }
 
-/** Rejections are Errors with `code`, `message` (the sentence), `advice`, `detail`, `neededBytes`, `freeBytes`. */
+/** Rejections are Errors with `code`, `message` (the sentence), `advice`, `detail`, and, where bytes were short,
+ * `neededBytes` and `freeBytes`. */
 export interface Addon {
   /** Reads and checks headers only; weights are packed by the first job. */
   openModel(files: ModelFiles): Promise<AddonModel>;

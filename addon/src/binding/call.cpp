@@ -18,6 +18,7 @@ Napi::Error error_of(Napi::Env env, const rushes_status& status) {
   error.Set("code", Napi::String::New(env, status.code));
   error.Set("advice", Napi::String::New(env, status.advice));
   error.Set("detail", Napi::String::New(env, status.detail));
+  if (!status.needed_bytes) return error;
   error.Set("neededBytes", Napi::Number::New(env, static_cast<double>(status.needed_bytes)));
   error.Set("freeBytes", Napi::Number::New(env, static_cast<double>(status.free_bytes)));
   return error;

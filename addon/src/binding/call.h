@@ -10,7 +10,8 @@
 
 namespace rushes::binding {
 
-/// A JavaScript Error with `code`, `message` (the sentence), `advice`, `detail`, `neededBytes`, `freeBytes`.
+/// A JavaScript Error with `code`, `message` (the sentence), `advice`, `detail`, and, where bytes were short,
+/// `neededBytes` and `freeBytes`.
 Napi::Error error_of(Napi::Env env, const rushes_status& status);
 
 /// Parses and frees a JSON report of the engine; undefined for null.

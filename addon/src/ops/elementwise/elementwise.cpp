@@ -30,9 +30,9 @@ void run(const Context& context, const std::vector<Kernel<ElementFunction>>& tab
 }
 
 template <class Function>
-std::vector<Kernel<Function>> table_of(std::string_view operation, Function reference,
+std::vector<Kernel<Function>> table_of(std::string_view operation, std::string_view reference_name, Function reference,
                                        std::initializer_list<Kernel<Function>> cpu) {
-  std::vector<Kernel<Function>> table{{{operation, "reference", Backend::reference}, reference}};
+  std::vector<Kernel<Function>> table{{{operation, reference_name, Backend::reference}, reference}};
   table.insert(table.end(), cpu);
   return table;
 }
@@ -41,11 +41,12 @@ std::vector<Kernel<Function>> table_of(std::string_view operation, Function refe
 
 #if defined(__x86_64__)
 #define RUSHES_ELEMENT_TABLE(Function, operation)                                                        \
-  table_of<Function>(#operation, operation##_reference,                                                  \
+  table_of<Function>(#operation, #operation "_reference", operation##_reference,                         \
                      {{{#operation, #operation "_f32_avx2", Backend::cpu, Isa::avx2}, operation##_avx2}, \
                       {{#operation, #operation "_f32_avx512", Backend::cpu, Isa::avx512}, operation##_avx512}})
 #else
-#define RUSHES_ELEMENT_TABLE(Function, operation) table_of<Function>(#operation, operation##_reference, {})
+#define RUSHES_ELEMENT_TABLE(Function, operation) \
+  table_of<Function>(#operation, #operation "_reference", operation##_reference, {})
 #endif
 
 const std::vector<Kernel<ElementFunction>>& convert_kernels() {

@@ -36,9 +36,9 @@ void run(const Context& context, const std::vector<Kernel<NormFunction>>& table,
   for (int64_t begin = 0; begin < count; begin += kChunk) kernel(rows, begin, std::min(count, begin + kChunk));
 }
 
-std::vector<Kernel<NormFunction>> table_of([[maybe_unused]] std::string_view operation, NormFunction reference,
-                                           std::initializer_list<Kernel<NormFunction>> cpu) {
-  std::vector<Kernel<NormFunction>> table{{{operation, "reference", Backend::reference}, reference}};
+std::vector<Kernel<NormFunction>> table_of(std::string_view operation, std::string_view reference_name,
+                                           NormFunction reference, std::initializer_list<Kernel<NormFunction>> cpu) {
+  std::vector<Kernel<NormFunction>> table{{{operation, reference_name, Backend::reference}, reference}};
   table.insert(table.end(), cpu);
   return table;
 }
@@ -47,11 +47,11 @@ std::vector<Kernel<NormFunction>> table_of([[maybe_unused]] std::string_view ope
 
 #if defined(__x86_64__)
 #define RUSHES_NORM_TABLE(operation)                                                           \
-  table_of(#operation, operation##_reference,                                                  \
+  table_of(#operation, #operation "_reference", operation##_reference,                         \
            {{{#operation, #operation "_f32_avx2", Backend::cpu, Isa::avx2}, operation##_avx2}, \
             {{#operation, #operation "_f32_avx512", Backend::cpu, Isa::avx512}, operation##_avx512}})
 #else
-#define RUSHES_NORM_TABLE(operation) table_of(#operation, operation##_reference, {})
+#define RUSHES_NORM_TABLE(operation) table_of(#operation, #operation "_reference", operation##_reference, {})
 #endif
 
 const std::vector<Kernel<NormFunction>>& layer_norm_kernels() {
