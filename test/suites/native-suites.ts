@@ -83,9 +83,10 @@ const quietExit = { ASAN_OPTIONS: "detect_leaks=0", UBSAN_OPTIONS: "print_stackt
 
 function goldenFolders(): string[] {
   const folder = join(root, "test/golden");
-  return readdirSync(folder)
-    .sort()
-    .map((name) => join(folder, name));
+  return readdirSync(folder, { withFileTypes: true })
+    .filter((entry) => entry.isDirectory())
+    .map(({ name }) => join(folder, name))
+    .sort();
 }
 
 function oneGoldenCaseOfEachKind(): string[] {
