@@ -31,6 +31,7 @@ float f8_to_float(uint8_t bits, int exponent_bits, int bias) {
 
 void to_float(const TensorView& view, std::span<float> out) {
   const auto count = static_cast<int64_t>(out.size());
+  if (count == 0) return;  // an empty tensor may have no data at all
   switch (view.type) {
     case DType::f32: std::memcpy(out.data(), view.data, out.size_bytes()); return;
     case DType::bf16:
