@@ -31,6 +31,18 @@ inline std::shared_ptr<const Checkpoint> open_memory(const std::vector<std::byte
   return Checkpoint::open_bytes(bytes, name);
 }
 
+/// The same from bytes that nobody else keeps.
+inline std::shared_ptr<const Checkpoint> open_memory(std::vector<std::byte>&& bytes,
+                                                     const char* name = "test.safetensors") {
+  struct Kept {
+    std::vector<std::byte> bytes;
+    std::shared_ptr<const Checkpoint> file;
+  };
+  const auto kept = std::make_shared<Kept>(Kept{std::move(bytes), nullptr});
+  kept->file = Checkpoint::open_bytes(kept->bytes, name);
+  return {kept, kept->file.get()};
+}
+
 inline Refusal refusal_of_bytes(const std::vector<std::byte>& bytes, const char* name = "test.safetensors") {
   return refusal_of([&] { open_memory(bytes, name); });
 }
