@@ -19,7 +19,7 @@ export default defineConfig({
       },
       {
         extends: true,
-        test: { name: "e2e", include: ["test/e2e/**/*.test.ts"], testTimeout: 900_000, hookTimeout: 900_000 },
+        test: { name: "e2e", include: ["test/e2e/**/*.test.ts"], testTimeout: 1_500_000, hookTimeout: 900_000 },
       },
     ],
   },
