@@ -29,6 +29,7 @@ export class EngineClient {
   readonly #addonPath: string;
   #process: ChildProcess | null = null;
   #output = "";
+  #closing = false;
   #nextId = 1;
   readonly #calls = new Map<number, PendingCall>();
 
@@ -79,9 +80,11 @@ export class EngineClient {
     const engine = this.#process;
     if (!engine || engine.exitCode !== null || engine.signalCode !== null) return;
     const ended = new Promise<void>((resolve) => engine.once("exit", () => resolve()));
-    engine.ref();
+    this.#closing = true;
+    this.#hold();
     engine.kill("SIGKILL");
     await ended;
+    this.#closing = false;
   }
 
   #started(): ChildProcess {
@@ -127,11 +130,11 @@ export class EngineClient {
     engine.send(message, () => {});
   }
 
-  /** An idle engine does not keep its parent alive. */
+  /** An idle engine does not keep its parent alive; one that is awaited does, whatever answers come in meanwhile. */
   #hold(): void {
     const engine = this.#process;
     if (!engine) return;
-    const busy = this.#calls.size > 0;
+    const busy = this.#closing || this.#calls.size > 0;
     for (const handle of [engine, engine.channel, engine.stdout, engine.stderr]) holdHandle(handle, busy);
   }
 }

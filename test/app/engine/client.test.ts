@@ -161,6 +161,27 @@ describe("the engine ends with its parent", () => {
     await until(() => !isAlive(engineId), "the engine to end", 3000);
   });
 
+  test("a close finishes although answers come in while it waits", async () => {
+    const program = `
+      import { EngineClient } from ${JSON.stringify(clientModule)};
+      for (let round = 0; round < 5; round++) {
+        const engine = new EngineClient();
+        const calls = ["corrupt.pth", "a.pth", "b.pth", "c.pth"].map((name) => engine.call("inspect", ["/m/" + name]));
+        await Promise.all(calls).catch(() => {});
+        for (const call of calls) call.catch(() => {});
+        await engine.close();
+      }
+      console.log("closed");
+    `;
+    const child = spawn(process.execPath, ["--input-type=module-typescript", "-e", program], {
+      stdio: ["ignore", "pipe", "inherit"],
+    });
+    let said = "";
+    child.stdout.on("data", (text: Buffer) => (said += text.toString()));
+    await once(child, "close");
+    expect(said).toBe("closed\n");
+  });
+
   test("an idle engine does not keep a finished program alive", async () => {
     const { child, engineId } = await parent("nothing");
     if (child.exitCode === null) await once(child, "exit");
