@@ -103,6 +103,51 @@ export const errorTexts = {
     retry: false,
   },
   "job.cancelled": { text: "The job was cancelled.", advice: "", retry: true },
+  "job.started": {
+    text: "The job has begun, so it can no longer be changed.",
+    advice: "Cancel it, or use its settings for another one.",
+    retry: false,
+  },
+  "job.not_running": {
+    text: "The job is not running.",
+    advice: "Look at the queue for its state.",
+    retry: false,
+  },
+  "preset.unknown": {
+    text: "There is no preset of that name.",
+    advice: "Look at the list of presets.",
+    retry: false,
+  },
+  "preset.builtin": {
+    text: "A built-in preset cannot be changed.",
+    advice: "Duplicate it and change the copy.",
+    retry: false,
+  },
+  "path.refused": {
+    text: "This file or folder may not be used from here.",
+    advice: "Choose one inside the folders that were given when the server started (`rushes serve --root FOLDER`).",
+    retry: false,
+  },
+  "capability.missing": {
+    text: "Only the desktop window can do this.",
+    advice: "Open Rushes as a program on this machine.",
+    retry: false,
+  },
+  "request.invalid": {
+    text: "The request cannot be understood.",
+    advice: "See /api/openapi.json for what is accepted.",
+    retry: false,
+  },
+  "request.unauthorised": {
+    text: "This address needs the link or the token that was printed when the server started.",
+    advice: "Open the printed link again.",
+    retry: false,
+  },
+  "request.too_large": {
+    text: "The file is larger than this server accepts.",
+    advice: "Send a smaller one.",
+    retry: false,
+  },
   "job.unknown": {
     text: "There is no job of that number.",
     advice: "Run `rushes history` for the jobs.",

@@ -7,9 +7,21 @@ import type { Problem, Source } from "./source.ts";
 /** What each folder of app may import from app besides itself. A type is no dependency at run time, and any floor may
  * name the shapes of a lower or equal one; `import type` is therefore checked against `typesFrom` too. */
 const floors: Record<string, { imports: readonly string[]; typesFrom: readonly string[] }> = {
-  cli: { imports: ["library", "studio", "media", "settings"], typesFrom: ["engine"] },
+  cli: { imports: ["library", "server", "channels", "studio", "media", "settings"], typesFrom: ["engine"] },
+  server: { imports: ["channels", "studio", "media", "settings"], typesFrom: ["engine"] },
+  ipc: { imports: ["channels", "studio", "media", "settings"], typesFrom: ["engine"] },
+  windows: { imports: ["ipc", "channels", "studio", "engine", "settings"], typesFrom: [] },
+  channels: {
+    imports: ["studio", "export", "presets", "history", "media", "models", "settings"],
+    typesFrom: ["engine", "jobs"],
+  },
   library: { imports: ["studio", "media", "settings"], typesFrom: ["engine"] },
-  studio: { imports: ["jobs", "engine", "history", "media", "models", "text", "settings"], typesFrom: [] },
+  studio: {
+    imports: ["jobs", "engine", "export", "history", "media", "models", "presets", "text", "settings"],
+    typesFrom: [],
+  },
+  export: { imports: ["engine", "media"], typesFrom: ["history", "studio"] },
+  presets: { imports: ["models", "settings"], typesFrom: ["studio"] },
   jobs: { imports: ["engine", "history", "media", "models", "text", "settings"], typesFrom: ["studio"] },
   engine: { imports: [], typesFrom: [] },
   history: { imports: [], typesFrom: ["engine", "studio"] },

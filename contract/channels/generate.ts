@@ -1,0 +1,82 @@
+// The form: what the values of a draft come to, before anything is accepted.
+import type { ErrorRecord } from "../errors.ts";
+import type { StageName } from "../job.ts";
+import type { SettingId, SettingProblem, Settings } from "../settings/derive.ts";
+
+/** What a form holds: only what the user set; everything else is inherited. The prompt and the model are values too. */
+export interface Draft {
+  readonly values: Partial<Settings>;
+  /** A picture for Image to Video: a path, or an upload's id. */
+  readonly image?: { readonly path: string } | { readonly uploadId: string };
+}
+
+/** Where a value comes from, weakest first. */
+export const valueSources = ["default", "model", "config", "preset", "form"] as const;
+export type ValueSource = (typeof valueSources)[number];
+
+export interface StagePlan {
+  readonly stage: StageName;
+  /** As the engine predicts, corrected by what this machine took for such jobs before. */
+  readonly seconds: number;
+  readonly peakBytes: number;
+}
+
+/** A change of settings that makes a run fit: shown as a button. */
+export interface PlanFix {
+  /** "tile the decode", "480p", "int8": stable words for the interface to translate. */
+  readonly id: "tileDecode" | "smallerSize" | "fewerFrames" | "int8" | "int8TextEncoder" | "removeBudget";
+  readonly values: Partial<Settings>;
+  /** What it would need then. */
+  readonly peakBytes: number;
+}
+
+export interface PlanCard {
+  readonly stages: readonly StagePlan[];
+  readonly peakBytes: number;
+  readonly seconds: number;
+  /** True where `seconds` was corrected by at least one finished job of this machine. */
+  readonly learnt: boolean;
+  readonly freeBytes: number;
+  /** The limit the user set, or null. */
+  readonly budgetBytes: number | null;
+  readonly fits: boolean;
+  readonly fixes: readonly PlanFix[];
+}
+
+/** What a draft comes to. Never a refusal: what is wrong is said in `problems`, and the rest is still answered. */
+export interface DraftCheck {
+  /** Every setting with the value it would run with (the seed stays null where it will be drawn). */
+  readonly settings: Settings;
+  readonly sources: Readonly<Record<SettingId, ValueSource>>;
+  /** Settings that do nothing for the chosen model: not shown. */
+  readonly hidden: readonly SettingId[];
+  /** Values that would be there had the form set nothing: what a reset goes back to. */
+  readonly inherited: Settings;
+  readonly prompt: {
+    readonly words: number;
+    readonly tokens: number;
+    readonly tokenLimit: number;
+    /** True when the model will not read the end. */
+    readonly cut: boolean;
+  } | null;
+  /** Noise level of each step, newest model's schedule: sigma of the first, ..., e.g. 0.988 0.934 0.853 0.609. */
+  readonly noiseLevels: readonly number[];
+  readonly frameSize: { readonly width: number; readonly height: number } | null;
+  readonly problems: readonly SettingProblem[];
+  /** Why the job would be refused although every value is in range (a missing file, a model that cannot do it). */
+  readonly refusal: ErrorRecord | null;
+  readonly warnings: readonly string[];
+  readonly plan: PlanCard | null;
+}
+
+export interface GenerateChannels {
+  "generate:check": { request: { draft: Draft }; reply: DraftCheck };
+  /** What `{red|blue} ball` or several lines come to: every combination, in order. At most 500 prompts; `total` says how
+   * many there would be. */
+  "generate:expand": {
+    request: { text: string; form: "lines" | "txt" | "csv" | "json" };
+    reply: { drafts: Draft[]; total: number; problems: string[] };
+  };
+  /** The exact line that makes the same video from a terminal. */
+  "generate:command": { request: { draft: Draft } | { jobId: number }; reply: { command: string } };
+}

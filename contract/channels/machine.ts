@@ -1,0 +1,47 @@
+// The machine: memory, the warm model, self-test, diagnostics.
+import type { Nothing } from "../channels.ts";
+
+export interface MachineState {
+  readonly device: {
+    /** The CPU's or GPU's name. */
+    readonly name: string;
+    readonly kind: "cpu" | "gpu";
+    /** Memory of the device the engine computes on; equal to `memory` for a CPU. */
+    readonly totalBytes: number;
+    readonly usedBytes: number;
+  };
+  readonly memory: { readonly totalBytes: number; readonly freeBytes: number };
+  /** Resident bytes of the engine's process; 0 while it does not run. */
+  readonly engineBytes: number;
+  /** The model whose weights are in memory. */
+  readonly warm: { readonly model: string; readonly bytes: number } | null;
+  readonly busy: boolean;
+}
+
+export interface SelfTestLine {
+  readonly operation: string;
+  readonly name: string;
+  readonly instructionSet: string;
+  readonly case: string;
+  readonly passed: boolean;
+  readonly error: number | null;
+  readonly tolerance: number;
+  readonly problem: string;
+}
+
+export interface DiagnosticFact {
+  readonly group: "program" | "cpu" | "memory" | "gpu" | "libraries" | "folders";
+  readonly name: string;
+  readonly value: string;
+  readonly good: boolean | null;
+}
+
+export interface MachineChannels {
+  "machine:state": { request: Nothing; reply: { machine: MachineState } };
+  /** Gives the warm model's memory back; refused with engine.busy while it works. */
+  "machine:unload": { request: Nothing; reply: { machine: MachineState } };
+  "machine:selfTest": { request: Nothing; reply: { lines: SelfTestLine[]; passed: number; failed: number } };
+  "machine:diagnostics": { request: Nothing; reply: { facts: DiagnosticFact[] } };
+  /** The end of the studio's log, newest last. */
+  "machine:log": { request: { lines: number }; reply: { text: string } };
+}
