@@ -183,6 +183,22 @@ export const errorTexts = {
     advice: "Run the command again with --verbose and report what it says.",
     retry: false,
   },
+  "engine.unavailable": {
+    text: "The engine was built without a part that this needs.",
+    advice: "Run `rushes doctor` to see what is missing.",
+    retry: false,
+  },
+  "export.unsupported": {
+    text: "A video cannot be exported in this form.",
+    advice: "Choose MP4, WebM, GIF or PNG frames.",
+    retry: false,
+  },
+  "export.cancelled": { text: "The export was cancelled.", advice: "", retry: true },
+  "video.foreign": {
+    text: "This file was not made by Rushes.",
+    advice: "Use a video that Rushes made, or one of its exports as MP4, WebM or PNG frames.",
+    retry: false,
+  },
   "cpu.unsupported": {
     text: "This CPU lacks instructions the engine needs.",
     advice: "Run `rushes doctor` to see what it has.",

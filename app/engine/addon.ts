@@ -128,6 +128,34 @@ export interface AddonModel {
   close(): void;
 }
 
+/** A finished video's H.264: access units in Annex B form and presentation order, one picture each, the first a key
+ * frame with its parameter sets. */
+export interface Clip {
+  packets: readonly Uint8Array[];
+  width: number;
+  height: number;
+}
+
+export interface Vp9Settings {
+  /** Frames a second, 1 to 60. */
+  frameRate: number;
+  /** 1 to 100, constant. */
+  quality: number;
+  /** Chosen by the machine, at most 4, when absent. */
+  threads?: number;
+}
+
+/** What comes out of a clip, in order. `rgb` is width * height * 3 bytes. */
+export type ClipEvent =
+  { kind: "frame"; frame: number; rgb: Buffer } | { kind: "packet"; data: Buffer; keyFrame: boolean; frame: number };
+
+/** A call that runs beside the models' work, on a thread of its own. */
+export interface ClipCall {
+  done: Promise<unknown>;
+  /** Makes it reject with code job.cancelled after the picture it is at. */
+  cancel(): void;
+}
+
 /** Rejections are Errors with `code`, `message` (the sentence), `advice`, `detail`, and, where bytes were short,
  * `neededBytes` and `freeBytes`. */
 export interface Addon {
@@ -141,6 +169,11 @@ export interface Addon {
     options: { filter?: string; threads?: number; quick?: boolean },
     line: (text: string) => void,
   ): Promise<unknown>;
+  /** Pictures from `first` on as "frame" events; rejects with file.unreadable where the clip is damaged or has another
+   * size. Nothing waits for the listener: ask for no more pictures than fit into memory. */
+  decodeClip(clip: Clip, first: number, onEvent: (event: ClipEvent) => void): ClipCall;
+  /** The clip as VP9 (BT.709 limited range), one "packet" event a picture. */
+  encodeVp9(clip: Clip, settings: Vp9Settings, onEvent: (event: ClipEvent) => void): ClipCall;
   /** The settings struct after the addon read it: what default -> struct -> echo must keep. */
   echo(settings: Partial<EngineSettings>): EngineSettings;
 }

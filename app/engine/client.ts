@@ -16,6 +16,9 @@ export interface CallOptions {
   onEvent?: (event: CallEvent) => void;
   /** Cancels the call; it rejects with job.cancelled, at the latest when the engine's process was ended for it. */
   signal?: AbortSignal;
+  /** A cancelled call is let go at once: what it still does is not waited for, and the process is not ended for it. For
+   * calls that run beside a generation. */
+  letGo?: boolean;
 }
 
 interface PendingCall {
@@ -46,7 +49,7 @@ export class EngineClient {
   async call<M extends EngineMethod>(
     method: M,
     values: EngineCalls[M]["arguments"],
-    { onEvent, signal }: CallOptions = {},
+    { onEvent, signal, letGo = false }: CallOptions = {},
   ): Promise<EngineCalls[M]["result"]> {
     if (signal?.aborted) throw new RushesError("job.cancelled");
     const id = this.#nextId++;
@@ -57,7 +60,8 @@ export class EngineClient {
       if (!call) return;
       call.cancelled = true;
       this.#send(engine, { kind: "cancel", id });
-      patience = setTimeout(() => engine.kill("SIGKILL"), cancelPatience);
+      if (letGo) call.reject(new RushesError("job.cancelled"));
+      else patience = setTimeout(() => engine.kill("SIGKILL"), cancelPatience);
     };
     try {
       return await new Promise<EngineCalls[M]["result"]>((resolve, reject) => {

@@ -2,6 +2,8 @@
 import type { ErrorRecord } from "../../contract/errors.ts";
 import type { EngineSettings } from "../../contract/settings/derive.ts";
 import type {
+  Clip,
+  ClipEvent,
   EngineEvent,
   GenerateReport,
   GenerateRequest,
@@ -10,6 +12,7 @@ import type {
   ModelFiles,
   Plan,
   SelfTest,
+  Vp9Settings,
 } from "./addon.ts";
 
 type Values = Partial<EngineSettings>;
@@ -26,6 +29,9 @@ export interface EngineCalls {
   decode: { arguments: [files: ModelFiles, latentsPath: string, settings: Values]; result: GenerateReport };
   /** Forgets the warm model and its memory. */
   unload: { arguments: []; result: null };
+  /** These two run beside a generation. */
+  decodeClip: { arguments: [clip: Clip, first: number]; result: null };
+  encodeVp9: { arguments: [clip: Clip, settings: Vp9Settings]; result: null };
 }
 
 export type EngineMethod = keyof EngineCalls;
@@ -36,7 +42,7 @@ export type ToEngine =
   | { kind: "cancel"; id: number };
 
 /** What a call says before it ends. */
-export type CallEvent = EngineEvent | { kind: "line"; line: string };
+export type CallEvent = EngineEvent | ClipEvent | { kind: "line"; line: string };
 
 export type FromEngine =
   | { kind: "event"; id: number; event: CallEvent }

@@ -1,7 +1,7 @@
-// The engine's process: owns the addon, keeps the last model warm, answers one heavy call at a time, ends when its parent
-// does. Started by client.ts only, with the addon's path as its argument.
+// The engine's process: owns the addon, keeps the last model warm, answers one heavy call of a model at a time and calls on
+// finished videos beside it, ends when its parent does. Started by client.ts only, with the addon's path as its argument.
 import { asRushesError, RushesError } from "../../contract/errors.ts";
-import type { Addon, AddonModel, EngineEvent, ModelFiles } from "./addon.ts";
+import type { Addon, AddonModel, ClipCall, ClipEvent, EngineEvent, ModelFiles } from "./addon.ts";
 import { loadAddon } from "./load.ts";
 import type { EngineCalls, EngineMethod, FromEngine, ToEngine } from "./messages.ts";
 
@@ -16,6 +16,8 @@ class EngineWorker {
   /** Calls that were cancelled before their model ran. */
   readonly #cancelled = new Set<number>();
   #running: { id: number; model: AddonModel } | null = null;
+  /** Calls on finished videos; they run beside the model's. */
+  readonly #clips = new Map<number, ClipCall>();
 
   constructor(addonPath: string) {
     this.#addonPath = addonPath;
@@ -23,7 +25,9 @@ class EngineWorker {
 
   async handle(message: ToEngine): Promise<void> {
     if (message.kind === "cancel") {
-      if (this.#running?.id === message.id) this.#running.model.cancel();
+      const clip = this.#clips.get(message.id);
+      if (clip) clip.cancel();
+      else if (this.#running?.id === message.id) this.#running.model.cancel();
       else this.#cancelled.add(message.id);
       return;
     }
@@ -53,7 +57,21 @@ class EngineWorker {
       this.#forget();
       return null;
     },
+    decodeClip: (id, clip, first) => this.#runClip(id, (onEvent) => this.#loaded().decodeClip(clip, first, onEvent)),
+    encodeVp9: (id, clip, settings) =>
+      this.#runClip(id, (onEvent) => this.#loaded().encodeVp9(clip, settings, onEvent)),
   };
+
+  async #runClip(id: number, start: (onEvent: (event: ClipEvent) => void) => ClipCall): Promise<null> {
+    const call = start((event) => send({ kind: "event", id, event }));
+    this.#clips.set(id, call);
+    try {
+      await call.done;
+      return null;
+    } finally {
+      this.#clips.delete(id);
+    }
+  }
 
   async #run<T>(
     id: number,

@@ -71,3 +71,48 @@ export function decoderConfiguration(units: readonly Uint8Array[]): DecoderConfi
   const hex = (value: number) => value.toString(16).padStart(2, "0");
   return { codec: `avc1.${hex(profile)}${hex(constraints)}${hex(level)}`, record: Uint8Array.from(bytes) };
 }
+
+/** The parameter sets of an AVCDecoderConfigurationRecord and the size of the lengths before units; null for anything
+ * else. */
+export function readRecord(record: Uint8Array): { parameterSets: Uint8Array[]; lengthSize: number } | null {
+  if (record.length < 7 || record[0] !== 1) return null;
+  const view = new DataView(record.buffer, record.byteOffset, record.byteLength);
+  const parameterSets: Uint8Array[] = [];
+  let at = 5;
+  for (const mask of [0x1f, 0xff]) {
+    if (at >= record.length) return null;
+    for (let count = view.getUint8(at++) & mask; count > 0; count--) {
+      if (at + 2 > record.length) return null;
+      const length = view.getUint16(at);
+      if (length === 0 || at + 2 + length > record.length) return null;
+      parameterSets.push(record.subarray(at + 2, at + 2 + length));
+      at += 2 + length;
+    }
+  }
+  return { parameterSets, lengthSize: (record[4]! & 3) + 1 };
+}
+
+/** One access unit of a file in Annex B form, the given units before it; null where the lengths do not add up. */
+export function annexB(
+  unit: Uint8Array,
+  lengthSize: number,
+  before: readonly Uint8Array[] = [],
+): Uint8Array<ArrayBuffer> | null {
+  const units = [...before];
+  for (let at = 0; at < unit.length;) {
+    let length = 0;
+    for (let i = 0; i < lengthSize; i++) length = length * 256 + (unit[at + i] ?? 0);
+    at += lengthSize;
+    if (length === 0 || at + length > unit.length) return null;
+    units.push(unit.subarray(at, at + length));
+    at += length;
+  }
+  const out = new Uint8Array(units.reduce((sum, { length }) => sum + 4 + length, 0));
+  let at = 0;
+  for (const one of units) {
+    out[at + 3] = 1;
+    out.set(one, at + 4);
+    at += 4 + one.length;
+  }
+  return out;
+}

@@ -1,7 +1,7 @@
-// Files appear whole or not at all: written under a temporary name in the same folder, flushed, then given their name.
+// Files and folders appear whole or not at all: written under a temporary name in the same folder, flushed, then given their name.
 import { randomUUID } from "node:crypto";
 import { existsSync, mkdirSync } from "node:fs";
-import { link, open, readdir, rename, rm } from "node:fs/promises";
+import { link, open, readdir, rename, rm, rmdir } from "node:fs/promises";
 import { basename, dirname, extname, join } from "node:path";
 import { asRushesError, RushesError } from "../../contract/errors.ts";
 
@@ -9,7 +9,11 @@ const partialSuffix = ".partial";
 
 /** Writes a file that may replace another of the name. */
 export async function replaceFile(path: string, bytes: Uint8Array): Promise<void> {
-  await written(path, bytes, async (partial) => rename(partial, path));
+  await written(
+    path,
+    (append) => append(bytes),
+    async (partial) => rename(partial, path),
+  );
 }
 
 /** Writes a file under the wanted name, or with -2, -3, ... when it is taken; gives the path it got. `claim` hears
@@ -19,8 +23,20 @@ export async function addFile(
   bytes: Uint8Array,
   claim: (path: string) => void | Promise<void> = () => {},
 ): Promise<string> {
+  return addStreamedFile(wanted, (append) => append(bytes), claim);
+}
+
+/** Takes the next bytes of a file. */
+export type Append = (bytes: Uint8Array) => Promise<void>;
+
+/** The same for a file whose bytes come one after the other. When `write` throws, there is no file. */
+export async function addStreamedFile(
+  wanted: string,
+  write: (append: Append) => Promise<void>,
+  claim: (path: string) => void | Promise<void> = () => {},
+): Promise<string> {
   let path = wanted;
-  await written(wanted, bytes, async (partial) => {
+  await written(wanted, write, async (partial) => {
     for (let count = 1; ; count++) {
       path = count === 1 ? wanted : withSuffix(wanted, `-${count}`);
       if (existsSync(path)) continue;
@@ -31,6 +47,42 @@ export async function addFile(
   return path;
 }
 
+/** Adds a folder of files under the wanted name, or with -2, -3, ... when it is taken; gives the path it got. It appears
+ * whole: when `fill` throws, there is no folder. */
+export async function addFolder(
+  wanted: string,
+  fill: (add: (name: string, bytes: Uint8Array) => Promise<void>) => Promise<void>,
+): Promise<string> {
+  const partial = partialPath(wanted);
+  let bytes = 0;
+  try {
+    makeFolder(dirname(wanted));
+    mkdirSync(partial);
+    await fill(async (name, content) => {
+      bytes += content.length;
+      const file = await open(join(partial, name), "wx");
+      try {
+        await file.writeFile(content);
+        await file.sync();
+      } finally {
+        await file.close();
+      }
+    });
+    await syncFolder(partial);
+    for (let count = 1; ; count++) {
+      const path = count === 1 ? wanted : `${wanted}-${count}`;
+      if (await giveFolderName(partial, path)) {
+        await syncFolder(dirname(path));
+        return path;
+      }
+    }
+  } catch (error) {
+    throw describe(error, wanted, bytes);
+  } finally {
+    await rm(partial, { recursive: true, force: true }).catch(() => {});
+  }
+}
+
 /** The engine's own temporary names (addon/src/files/safetensors_writer.cpp). */
 const enginePartial = /\.part-\d+-\d+$/;
 
@@ -39,7 +91,7 @@ export async function removePartialFiles(folder: string): Promise<void> {
   const names = await readdir(folder).catch(() => []);
   for (const name of names)
     if ((name.startsWith(".") && name.endsWith(partialSuffix)) || enginePartial.test(name))
-      await rm(join(folder, name), { force: true });
+      await rm(join(folder, name), { recursive: true, force: true });
 }
 
 /** The same for one file in a folder of the user's. */
@@ -69,24 +121,55 @@ export function withSuffix(path: string, suffix: string): string {
   return `${path.slice(0, path.length - extension.length)}${suffix}${extension}`;
 }
 
-async function written(path: string, bytes: Uint8Array, publish: (partial: string) => Promise<void>): Promise<void> {
-  const folder = dirname(path);
-  const partial = join(folder, `.${basename(path)}.${randomUUID()}${partialSuffix}`);
+async function written(
+  path: string,
+  write: (append: Append) => Promise<void>,
+  publish: (partial: string) => Promise<void>,
+): Promise<void> {
+  const partial = partialPath(path);
+  let bytes = 0;
   try {
-    makeFolder(folder);
+    makeFolder(dirname(path));
     const file = await open(partial, "w");
     try {
-      await file.writeFile(bytes);
+      await write(async (content) => {
+        bytes += content.length;
+        // Goes on where the last one ended.
+        await file.writeFile(content);
+      });
       await file.sync();
     } finally {
       await file.close();
     }
     await publish(partial);
-    await syncFolder(folder);
+    await syncFolder(dirname(path));
   } catch (error) {
-    throw describe(error, path, bytes.length);
+    throw describe(error, path, bytes);
   } finally {
     await rm(partial, { force: true }).catch(() => {});
+  }
+}
+
+function partialPath(path: string): string {
+  return join(dirname(path), `.${basename(path)}.${randomUUID()}${partialSuffix}`);
+}
+
+/** False when the name is taken. An empty folder of one's own holds the name until the rename. */
+async function giveFolderName(partial: string, path: string): Promise<boolean> {
+  try {
+    mkdirSync(path);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "EEXIST") return false;
+    throw error;
+  }
+  try {
+    // Windows does not rename onto a folder.
+    if (process.platform === "win32") await rmdir(path);
+    await rename(partial, path);
+    return true;
+  } catch (error) {
+    await rmdir(path).catch(() => {});
+    throw error;
   }
 }
 
@@ -119,7 +202,9 @@ async function syncFolder(folder: string): Promise<void> {
 }
 
 function describe(error: unknown, path: string, bytes: number): RushesError {
-  if (error instanceof RushesError) return error;
+  // Whatever carries no system's code came from the writer of the content.
+  if (error instanceof RushesError || typeof (error as { code?: unknown }).code !== "string")
+    return asRushesError(error);
   const { code, detail } = asRushesError(error);
   if (code === "disk.full")
     return new RushesError("disk.full", {

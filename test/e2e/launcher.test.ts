@@ -99,7 +99,7 @@ describe("a clean clone", () => {
     expect(code).toBe(1);
     // Without a compiler no header can be looked for, so all of them are named.
     expect(err).toContain(
-      "sudo apt-get update && sudo apt-get install -y --no-install-recommends g++ libopenh264-dev nlohmann-json3-dev",
+      "sudo apt-get update && sudo apt-get install -y --no-install-recommends g++ libopenh264-dev libvpx-dev nlohmann-json3-dev",
     );
     expect(existsSync(join(own, "node_modules"))).toBe(false);
   });

@@ -2,6 +2,7 @@
 #include <napi.h>
 
 #include "binding/call.h"
+#include "binding/media.h"
 #include "binding/model.h"
 #include "binding/settings.h"
 #include "rushes/engine.h"
@@ -55,6 +56,8 @@ Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   exports.Set("machine", Napi::Function::New<&machine>(env));
   exports.Set("selfTest", Napi::Function::New<&self_test>(env));
   exports.Set("bench", Napi::Function::New<&bench>(env));
+  exports.Set("decodeClip", Napi::Function::New<&decode_clip>(env));
+  exports.Set("encodeVp9", Napi::Function::New<&encode_vp9>(env));
   exports.Set("echo", Napi::Function::New<&echo>(env));
   return exports;
 }

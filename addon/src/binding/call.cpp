@@ -1,5 +1,7 @@
 #include "binding/call.h"
 
+#include <thread>
+
 #include "binding/engine_thread.h"
 
 namespace rushes::binding {
@@ -40,12 +42,20 @@ Call::Call(Napi::Env env, Napi::Function on_event, Work work)
 }
 
 Napi::Promise Call::start() {
-  engine_thread().post([self = shared_from_this()] {
-    self->status_ = self->work_(*self, &self->report_);
-    self->to_javascript_.BlockingCall([self](Napi::Env env, Napi::Function) { self->settle(env); });
-    self->to_javascript_.Release();
-  });
+  engine_thread().post([self = shared_from_this()] { self->run(); });
   return deferred_.Promise();
+}
+
+Napi::Promise Call::start_beside() {
+  // Detached: a process that exits in the middle of it must not wait for it.
+  std::thread([self = shared_from_this()] { self->run(); }).detach();
+  return deferred_.Promise();
+}
+
+void Call::run() {
+  status_ = work_(*this, &report_);
+  to_javascript_.BlockingCall([self = shared_from_this()](Napi::Env env, Napi::Function) { self->settle(env); });
+  to_javascript_.Release();
 }
 
 void Call::emit(Event event) {

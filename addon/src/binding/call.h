@@ -1,4 +1,5 @@
-// One asynchronous call: work on the engine thread, events to a JavaScript function, a promise for the end.
+// One asynchronous call: work on the engine thread (or beside it), events to a JavaScript function, a promise for the
+// end.
 #pragma once
 #include <napi.h>
 
@@ -27,10 +28,13 @@ class Call : public std::enable_shared_from_this<Call> {
   /// `on_event` may be empty.
   Call(Napi::Env env, Napi::Function on_event, Work work);
   Napi::Promise start();
-  /// From the engine thread: hands an event to JavaScript, in order. Never throws, never waits.
+  /// The same on a thread of its own, beside what the engine thread does. For work that uses no OpenMP team.
+  Napi::Promise start_beside();
+  /// From the working thread: hands an event to JavaScript, in order. Never throws, never waits.
   void emit(Event event);
 
  private:
+  void run();
   void settle(Napi::Env env);
 
   Napi::Promise::Deferred deferred_;

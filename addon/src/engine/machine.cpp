@@ -11,6 +11,9 @@
 #ifdef RUSHES_HAS_OPENH264
 #include <wels/codec_api.h>
 #endif
+#ifdef RUSHES_HAS_VPX
+#include <vpx/vpx_codec.h>
+#endif
 
 namespace rushes {
 namespace {
@@ -81,6 +84,11 @@ std::string machine_report() {
       std::to_string(h264.uMajor) + "." + std::to_string(h264.uMinor) + "." + std::to_string(h264.uRevision);
 #else
   libraries["OpenH264"] = "not built in: videos cannot be written";
+#endif
+#ifdef RUSHES_HAS_VPX
+  libraries["libvpx"] = vpx_codec_version_str() + 1;  // "v1.12.0"
+#else
+  libraries["libvpx"] = "not built in: videos cannot be exported as WebM";
 #endif
   const Gpu gpu = find_gpu();
   const MachineMemory memory = machine_memory();

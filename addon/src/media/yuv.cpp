@@ -1,4 +1,4 @@
-// RGB to I420 in BT.709's weights, exact: Y' = 0.2126 R + 0.7152 G + 0.0722 B,
+// RGB to I420 and back in BT.709's weights. There exact: Y' = 0.2126 R + 0.7152 G + 0.0722 B,
 // Cb = (B - Y') / 1.8556, Cr = (R - Y') / 1.5748 (ITU-R BT.709-6).
 #include "media/yuv.h"
 
@@ -26,6 +26,28 @@ struct Sum {
     blue += weight * pixel[2];
   }
 };
+
+// The way back in units of 2^-16. Chroma comes as eight times its value (see chroma_row).
+constexpr int32_t fixed(double value) { return static_cast<int32_t>(value * 65536 + (value < 0 ? -0.5 : 0.5)); }
+constexpr int32_t kLuma = fixed(255.0 / 219);
+constexpr double kChroma = 255.0 / 224 / 8;
+constexpr int32_t kRedFromCr = fixed(1.5748 * kChroma), kBlueFromCb = fixed(1.8556 * kChroma);
+constexpr int32_t kGreenFromCb = fixed(-0.0722 * 1.8556 / 0.7152 * kChroma),
+                  kGreenFromCr = fixed(-0.2126 * 1.5748 / 0.7152 * kChroma);
+
+uint8_t level(int32_t value) { return static_cast<uint8_t>(std::clamp((value + 32768) >> 16, 0, 255)); }
+
+// One row of chroma for every luma column, eight times and without its offset of 128: three parts of the nearer row and
+// one of the farther; even columns lie on a site, odd ones between two.
+void chroma_row(const uint8_t* nearer, const uint8_t* farther, int width, std::vector<int32_t>& out) {
+  const int columns = width / 2;
+  const auto at = [&](int column) { return 3 * nearer[column] + farther[column] - 4 * 128; };
+  for (int column = 0; column < columns; ++column) {
+    const int32_t here = at(column), next = at(std::min(column + 1, columns - 1));
+    out[static_cast<size_t>(2 * column)] = 2 * here;
+    out[static_cast<size_t>(2 * column + 1)] = here + next;
+  }
+}
 
 }  // namespace
 
@@ -64,6 +86,29 @@ void rgb_to_i420(std::span<const uint8_t> rgb, int width, int height, I420Pictur
       out.u[i] = static_cast<uint8_t>(128 + rounded(224 * blue_difference, 255 * 18556 * kChromaTaps));
       out.v[i] = static_cast<uint8_t>(128 + rounded(224 * red_difference, 255 * 15748 * kChromaTaps));
     }
+}
+
+void i420_to_rgb(const I420View& picture, std::vector<uint8_t>& rgb) {
+  const int width = picture.width, height = picture.height;
+  if (width <= 0 || height <= 0 || width % 2 || height % 2)
+    throw Error("settings.invalid", "A video's width and height must be even.");
+  rgb.resize(static_cast<size_t>(width) * static_cast<size_t>(height) * 3);
+  std::vector<int32_t> cb(static_cast<size_t>(width)), cr(static_cast<size_t>(width));
+  uint8_t* out = rgb.data();
+  for (int row = 0; row < height; ++row) {
+    const int near_row = row / 2, far_row = std::clamp(row % 2 ? near_row + 1 : near_row - 1, 0, height / 2 - 1);
+    const ptrdiff_t nearer = ptrdiff_t{near_row} * picture.chroma_stride,
+                    farther = ptrdiff_t{far_row} * picture.chroma_stride;
+    chroma_row(picture.u + nearer, picture.u + farther, width, cb);
+    chroma_row(picture.v + nearer, picture.v + farther, width, cr);
+    const uint8_t* luma = picture.y + ptrdiff_t{row} * picture.y_stride;
+    for (size_t column = 0; column < static_cast<size_t>(width); ++column, out += 3) {
+      const int32_t y = (luma[column] - 16) * kLuma;
+      out[0] = level(y + cr[column] * kRedFromCr);
+      out[1] = level(y + cb[column] * kGreenFromCb + cr[column] * kGreenFromCr);
+      out[2] = level(y + cb[column] * kBlueFromCb);
+    }
+  }
 }
 
 }  // namespace rushes

@@ -10,8 +10,8 @@ namespace rushes {
 
 /// An error a user can read. Thrown inside the engine only; engine.h turns it into a rushes_status.
 /// Codes in use: checkpoint.missing, checkpoint.corrupt, checkpoint.incomplete, checkpoint.unsupported,
-/// settings.invalid, memory.exhausted, output.not_finite, output.black, disk.full, file.unwritable, job.cancelled,
-/// engine.internal, cpu.unsupported.
+/// settings.invalid, memory.exhausted, output.not_finite, output.black, disk.full, file.unwritable, file.unreadable,
+/// job.cancelled, engine.internal, engine.unavailable, cpu.unsupported.
 class Error : public std::exception {
  public:
   Error(std::string code, std::string sentence, std::string advice = {}, std::string detail = {})

@@ -110,7 +110,7 @@ function machineFindings({ cpu, memory, gpu, libraries }: Machine): Finding[] {
   ];
 }
 
-/** Videos cannot be written without OpenH264; every other library only makes things quicker. */
+/** Videos cannot be written without OpenH264; without libvpx only WebM is missing. */
 function libraryFinding(name: string, text: string): Finding {
   const present = text !== "" && !/^(no|none|missing|not )/i.test(text);
   const remedy = "Install libopenh264-dev and run `npm run addon`.";

@@ -170,7 +170,13 @@ function inspectionOf(path: string): Inspection {
   };
 }
 
+const noCodecs = () => {
+  throw failure("engine.unavailable", "This addon has no codecs.");
+};
+
 const addon: Addon = {
+  decodeClip: noCodecs,
+  encodeVp9: noCodecs,
   openModel: (files) => Promise.resolve(new PlumbingModel(files)),
   // Errors come as rejections, as the addon gives them.
   inspect: async (path) => Promise.resolve(inspectionOf(path)),
@@ -189,4 +195,4 @@ const addon: Addon = {
   echo: full,
 };
 
-export const { openModel, inspect, machine, selfTest, bench, echo } = addon;
+export const { openModel, inspect, machine, selfTest, bench, decodeClip, encodeVp9, echo } = addon;

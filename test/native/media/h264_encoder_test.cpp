@@ -2,18 +2,11 @@
 #include "media/h264_encoder.h"
 
 #include <doctest/doctest.h>
-#include <unistd.h>
 
-#include <cmath>
-#include <cstdio>
-#include <cstdlib>
-#include <filesystem>
-#include <fstream>
-#include <iterator>
-#include <numbers>
-#include <sstream>
+#include <algorithm>
 #include <string>
 
+#include "media/ffmpeg.h"
 #include "media/yuv.h"
 #include "runtime/status.h"
 
@@ -23,17 +16,7 @@ namespace {
 
 constexpr int kWidth = 144, kHeight = 80, kFrames = 33;
 
-// A smooth coloured wave that moves.
-std::vector<uint8_t> wave(int frame) {
-  std::vector<uint8_t> rgb;
-  for (int y = 0; y < kHeight; ++y)
-    for (int x = 0; x < kWidth; ++x)
-      for (int c = 0; c < 3; ++c) {
-        const double phase = 2 * std::numbers::pi * ((x + 2 * frame) / 60.0 + (y - frame) / 90.0 + c / 3.0);
-        rgb.push_back(static_cast<uint8_t>(std::lround(127.5 + 100 * std::sin(phase))));
-      }
-  return rgb;
-}
+std::vector<uint8_t> wave(int frame) { return rushes::wave(frame, kWidth, kHeight); }
 
 std::vector<H264Packet> encode_clip(int quality) {
   H264Encoder encoder({.width = kWidth, .height = kHeight, .quality = quality});
@@ -54,36 +37,6 @@ size_t total_bytes(const std::vector<H264Packet>& packets) {
   size_t bytes = 0;
   for (const auto& packet : packets) bytes += packet.data.size();
   return bytes;
-}
-
-// Looks only, because this runs at every start of the test program.
-bool on_path(const std::string& program) {
-  std::istringstream folders(std::getenv("PATH") ? std::getenv("PATH") : "");
-  for (std::string folder; std::getline(folders, folder, ':');)
-    if (::access((folder + "/" + program).c_str(), X_OK) == 0) return true;
-  return false;
-}
-bool has_ffmpeg() { return on_path("ffmpeg") && on_path("ffprobe"); }
-
-std::string output_of(const std::string& command) {
-  std::string text;
-  FILE* pipe = popen(command.c_str(), "r");
-  REQUIRE(pipe);
-  char part[256];
-  while (fgets(part, sizeof part, pipe)) text += part;
-  pclose(pipe);
-  return text;
-}
-
-std::vector<uint8_t> read_bytes(const std::filesystem::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), {}};
-}
-
-double psnr(const std::vector<uint8_t>& a, const uint8_t* b) {
-  double squares = 0;
-  for (size_t i = 0; i < a.size(); ++i) squares += (double(a[i]) - b[i]) * (double(a[i]) - b[i]);
-  return 10 * std::log10(255.0 * 255.0 / (squares / static_cast<double>(a.size()) + 1e-12));
 }
 
 }  // namespace
@@ -129,9 +82,8 @@ TEST_CASE("sizes, rates and qualities out of range are refused" * doctest::skip(
 }
 
 TEST_CASE("ffmpeg reads size, colour and pictures back" * doctest::skip(!H264Encoder::available() || !has_ffmpeg())) {
-  const auto folder = std::filesystem::temp_directory_path() / ("rushes-h264-" + std::to_string(::getpid()));
-  std::filesystem::create_directories(folder);
-  const auto stream = folder / "clip.h264", planes = folder / "clip.yuv";
+  TemporaryFolder folder("h264");
+  const auto stream = folder.path / "clip.h264", planes = folder.path / "clip.yuv";
   {
     std::ofstream file(stream, std::ios::binary);
     for (const auto& packet : encode_clip(80))
@@ -161,5 +113,4 @@ TEST_CASE("ffmpeg reads size, colour and pictures back" * doctest::skip(!H264Enc
   }
   MESSAGE("worst frame PSNR at quality 80: " << worst << " dB");
   CHECK(worst > 38);
-  std::filesystem::remove_all(folder);
 }
