@@ -119,6 +119,8 @@ export interface Job {
   int8: Int8Summary | null;
   plannedSeconds: number | null;
   plannedPeakBytes: number | null;
+  /** The last step that was computed when sampling was stopped and kept; null for a job that ran all its steps. */
+  keptStep: number | null;
   latentsPath: string | null;
   savePath: string | null;
   /** The name the video was about to get when the job last reported. */
@@ -170,4 +172,13 @@ export type JobEvent =
   | { kind: "state"; jobId: number; state: JobState; note: string }
   | { kind: "progress"; jobId: number; progress: JobProgress }
   | { kind: "log"; jobId: number; level: LogLevel; line: string }
-  | { kind: "preview"; jobId: number; step: number; rgb: Uint8Array; width: number; height: number };
+  | {
+      kind: "preview";
+      jobId: number;
+      step: number;
+      rgb: Uint8Array;
+      width: number;
+      height: number;
+      /** Computed from the latents, smaller than the video; else decoded. */
+      approximate: boolean;
+    };

@@ -43,12 +43,14 @@ export interface RunTools {
   previews: () => boolean;
 }
 
-/** Why a run is ended from outside: the user cancels, the program closes, another process runs the job now, or the
- * history cannot be written. */
-export type EndReason = "cancel" | "stop" | "lost" | RushesError;
+/** Why a run is ended from outside: the user cancels or pauses the queue, the program closes, another process runs the
+ * job now, or the history cannot be written. */
+export type EndReason = "cancel" | "pause" | "stop" | "lost" | RushesError;
 
 /** How often progress and log are written down and orders are read, milliseconds. */
 const tickPeriod = 150;
+/** How long a pause waits for the end of the current step before it gives the step up, milliseconds. */
+const pausePatience = 20_000;
 
 export class JobRun {
   readonly #tools: RunTools;
@@ -61,6 +63,8 @@ export class JobRun {
   #unwrittenLog: JobLogLine[] = [];
   #stages: { stage: JobStage; from: number; to: number }[] = [];
   #recordedSteps = 0;
+  /** Since when the queue is paused, and the steps that were done then. */
+  #pausing: { since: number; steps: number } | null = null;
   #packets: VideoPacket[] = [];
   #poster: Picture | null = null;
 
@@ -189,7 +193,7 @@ export class JobRun {
       case "preview": {
         const { step, rgb, width, height } = event;
         this.#recordSteps(step);
-        this.#tools.emit({ kind: "preview", jobId: this.#id, step, rgb, width, height });
+        this.#tools.emit({ kind: "preview", jobId: this.#id, step, rgb, width, height, approximate: false });
         return;
       }
       case "line":
@@ -204,6 +208,7 @@ export class JobRun {
       this.#recordLatents();
     }
     this.#advance(stage, fraction, step, steps);
+    if (this.#pausing) this.#heedPause(true);
   }
 
   /** Writes down the steps up to this one whose latents are on the disk. */
@@ -243,16 +248,40 @@ export class JobRun {
     this.#tools.emit({ kind: "log", jobId: this.#id, level, line });
   }
 
-  /** Writes what has come in, and reads whether somebody wants the job to end. */
+  /** Writes what has come in, and reads what people want of the job. */
   #tick(): void {
     try {
       this.#flush();
-      const { mine, cancel } = readOrders(this.#tools.database, this.#id, this.#tools.runner);
-      if (!mine) this.end("lost");
-      else if (cancel) this.end("cancel");
     } catch (error) {
       this.end(asRushesError(error));
     }
+    this.heed();
+  }
+
+  /** Reads what people want of the job, and does it. */
+  heed(): void {
+    try {
+      const { mine, cancel, pause } = readOrders(this.#tools.database, this.#id, this.#tools.runner);
+      if (!mine) this.end("lost");
+      else if (cancel) this.end("cancel");
+      else this.#heedPause(pause);
+    } catch (error) {
+      this.end(asRushesError(error));
+    }
+  }
+
+  /** A pause ends the run where nothing is lost by it: sampling after the current step, saving not at all. */
+  #heedPause(pause: boolean): void {
+    if (!pause) {
+      this.#pausing = null;
+      return;
+    }
+    const now = Date.now();
+    const steps = this.#recordedSteps;
+    const { since, steps: before } = (this.#pausing ??= { since: now, steps });
+    const stage = this.#stages.at(-1)?.stage;
+    if (stage === "save") return;
+    if (stage !== "sample" || steps > before || now - since > pausePatience) this.end("pause");
   }
 
   #flush(): void {
@@ -313,6 +342,7 @@ export class JobRun {
       // That the job failed is written down all the same, below; it needs less room.
     }
     if (reason === "stop") return this.#move("queued", "the program was closed");
+    if (reason === "pause") return this.#move("queued", "the queue was paused");
     if (reason === "cancel" || (error.code === "job.cancelled" && reason === null)) {
       await discardPending(this.#read());
       return this.#move("cancelled", "");

@@ -1,9 +1,10 @@
-// Runs a library's queue while somebody here waits for it: holds the lease, takes jobs in their order, one at a time.
+// Runs a library's queue while it is wanted here: holds the lease, takes jobs in their order, one at a time.
 import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { ownIdentity } from "../history/process-identity.ts";
+import { isPaused } from "../history/reads/queue.ts";
 import { giveUpReserve, keepReserve } from "../history/reserve.ts";
-import { giveBackLease, keepLease, type Lease, takeLease } from "../history/writes/lease.ts";
+import { giveBackLease, isHeldElsewhere, keepLease, type Lease, takeLease } from "../history/writes/lease.ts";
 import { takeNextJob } from "../history/writes/runs.ts";
 import { removePartialFiles } from "../media/whole-file.ts";
 import { JobRun, type RunTools } from "./job-run.ts";
@@ -21,9 +22,21 @@ export class QueueRunner {
   #stopped = false;
   #run: JobRun | null = null;
   #pump: Promise<void> | null = null;
+  /** The queue is paused and the engine gave its memory back. */
+  #freed = false;
 
   constructor(tools: Omit<RunTools, "runner">) {
     this.#tools = tools;
+  }
+
+  /** The job that runs in this process. */
+  get runningId(): number | null {
+    return this.#run?.id ?? null;
+  }
+
+  /** True while another living process holds the lease. */
+  heldElsewhere(): boolean {
+    return !this.#held && isHeldElsewhere(this.#tools.database, this.#lease);
   }
 
   /** True for jobs whose events were emitted by this process. */
@@ -42,6 +55,11 @@ export class QueueRunner {
     if (this.#run?.id === id) this.#run.end("cancel");
   }
 
+  /** Reads what the history says people want of the running job, which would be read a moment later. */
+  heed(): void {
+    this.#run?.heed();
+  }
+
   /** Puts the running job back into the queue and gives the lease back. */
   async stop(): Promise<void> {
     this.#stopped = true;
@@ -53,6 +71,7 @@ export class QueueRunner {
     const heartbeat = setInterval(() => this.#beat(), heartbeatPeriod);
     try {
       while (wanted() && !this.#stopped) {
+        await this.#freeWhilePaused();
         const id = (await this.#hold()) ? takeNextJob(this.#tools.database, this.#lease.token) : null;
         if (id === null) {
           await sleep(lookPeriod);
@@ -74,6 +93,17 @@ export class QueueRunner {
         giveBackLease(this.#tools.database, this.#lease.token);
       }
       this.#held = false;
+    }
+  }
+
+  /** Paused means that the model's memory is free for other programs. */
+  async #freeWhilePaused(): Promise<void> {
+    const { database, engine } = this.#tools;
+    if (!isPaused(database)) this.#freed = false;
+    else if (!this.#freed) {
+      this.#freed = true;
+      // Refused or died: the memory is in use by another call, or free already.
+      if (engine.processId !== null) await engine.call("unload", []).catch(() => {});
     }
   }
 

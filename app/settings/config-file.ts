@@ -11,6 +11,11 @@ export function readConfigFile(file: string): NamedValues {
 
 /** The values of a config file's text; `origin` names it in errors. */
 export function readConfig(text: string, origin: string): NamedValues {
+  return readNamedValues(keysOfConfig(text, origin), origin, "value");
+}
+
+/** The keys of a config file's text with their values as they stand there. Throws settings.unreadable. */
+export function keysOfConfig(text: string, origin: string): Record<string, unknown> {
   let document: unknown;
   try {
     document = parse(text);
@@ -18,7 +23,7 @@ export function readConfig(text: string, origin: string): NamedValues {
     const line = error instanceof Error ? (error.message.split("\n")[0] ?? "") : "";
     throw new RushesError("settings.unreadable", { sentence: `${origin} is not YAML.`, detail: line, cause: error });
   }
-  if (document === null || document === undefined) return { values: {}, files: {} };
+  if (document === null || document === undefined) return {};
   if (!isRecord(document)) {
     throw new RushesError("settings.unreadable", {
       sentence: `${origin} is not a list of settings with values.`,
@@ -26,10 +31,10 @@ export function readConfig(text: string, origin: string): NamedValues {
     });
   }
   const { model, ...others } = document;
-  if (!isRecord(model)) return readNamedValues(document, origin, "value");
+  if (!isRecord(model)) return document;
   // TurboDiffusion's form: a section that holds what concerns the model. `name` is the model itself.
   const { name, ...section } = model;
-  return readNamedValues({ ...section, ...(name === undefined ? {} : { model: name }), ...others }, origin, "value");
+  return { ...section, ...(name === undefined ? {} : { model: name }), ...others };
 }
 
 /** The text of a settings or prompts file. Throws settings.unreadable. */

@@ -1,62 +1,69 @@
 // Finding a preset: a built-in one, a file in the library's presets folder, or any file. Built-in ones are declared in
-// contract/settings/presets.ts.
-import { existsSync, readdirSync } from "node:fs";
+// contract/settings/presets.ts; keeping the library's own in order is app/presets.
+import { existsSync, readdirSync, statSync } from "node:fs";
 import { basename, join } from "node:path";
-import { z } from "zod";
 import { RushesError } from "../../contract/errors.ts";
-import { catalogueVersion } from "../../contract/settings/catalogue.ts";
 import { builtInPresets } from "../../contract/settings/presets.ts";
-import { applyRenames } from "../../contract/settings/renames.ts";
-import { isRecord, readConfig, readTextFile } from "./config-file.ts";
-import { nearest, type NamedValues, readNamedValues } from "./sources.ts";
+import { readTextFile } from "./config-file.ts";
+import { readPresetText } from "./preset-file.ts";
+import { nearest, type NamedValues } from "./sources.ts";
 
-const presetFile = z.object({
-  name: z.string().optional(),
-  catalogueVersion: z.number().int().min(1).max(catalogueVersion),
-  settings: z.record(z.string(), z.unknown()),
-});
+/** No preset of a person comes near it. */
+const largestPreset = 1 << 20;
 
-/** The values of a preset by name or by file. Throws settings.unknown when there is none of that name. */
+export function presetsFolder(libraryFolder: string): string {
+  return join(libraryFolder, "presets");
+}
+
+/** The values of a preset by name, by its file's name or by file. Throws settings.unknown when there is none. */
 export function readPreset(name: string, libraryFolder: string): NamedValues {
+  const folder = presetsFolder(libraryFolder);
+  const stem = basename(name.replaceAll("\\", "/"));
+  const named = [join(folder, `${stem}.json`), ...(stem.endsWith(".json") ? [join(folder, stem)] : [])];
+  const file = [...named, name].find((path) => existsSync(path)) ?? fileCalled(name, folder);
+  if (file !== null) {
+    const { values, files, savePath } = readPresetFile(file);
+    return savePath === undefined ? { values, files } : { values, files, savePath };
+  }
   const builtIn = builtInPresets.find(({ id, label }) => [id, label.toLowerCase()].includes(name.toLowerCase()));
-  const folder = join(libraryFolder, "presets");
-  const file = [join(folder, `${basename(name)}.json`), name].find((path) => existsSync(path));
-  if (file !== undefined) return readPresetFile(file);
   if (builtIn) return { values: builtIn.settings, files: {} };
-  const known = [...builtInPresets.map(({ id }) => id), ...presetNames(folder)];
+  const known = [
+    ...builtInPresets.map(({ id }) => id),
+    ...presetFileNames(folder).map((each) => basename(each, ".json")),
+  ];
   const near = nearest(name, known);
   throw new RushesError("settings.unknown", {
-    sentence: `There is no preset called "${name}".`,
+    sentence: `There is no preset called "${name.slice(0, 100)}".`,
     advice: near === null ? `There are: ${known.join(", ")}.` : `Did you mean "${near}"?`,
   });
 }
 
-/** Our own form ({"catalogueVersion", "settings"}), or TurboDiffusion's config.yaml. */
-function readPresetFile(file: string): NamedValues {
-  const text = readTextFile(file);
-  if (!file.endsWith(".json")) return readConfig(text, file);
-  let document: unknown;
-  try {
-    document = JSON.parse(text);
-  } catch (error) {
-    throw new RushesError("settings.unreadable", { sentence: `${file} is not JSON.`, cause: error });
-  }
-  if (isRecord(document) && !("settings" in document)) return readNamedValues(document, file, "value");
-  const preset = presetFile.safeParse(document);
-  if (!preset.success) {
-    throw new RushesError("settings.unreadable", {
-      sentence: `${file} is not a preset of this version of Rushes.`,
-      detail: z.prettifyError(preset.error),
-    });
-  }
-  const { settings, catalogueVersion: version } = preset.data;
-  return readNamedValues(applyRenames(settings, version), file, "value");
+/** Reads a preset's file as a whole. Throws settings.unreadable, settings.unknown or settings.invalid. */
+export function readPresetFile(file: string): ReturnType<typeof readPresetText> {
+  const size = statSync(file, { throwIfNoEntry: false })?.size ?? 0;
+  if (size > largestPreset)
+    throw new RushesError("settings.unreadable", { sentence: `${file} is too large for a preset.` });
+  return readPresetText(readTextFile(file), file);
 }
 
-function presetNames(folder: string): string[] {
-  return existsSync(folder)
-    ? readdirSync(folder)
-        .filter((name) => name.endsWith(".json"))
-        .map((name) => basename(name, ".json"))
-    : [];
+/** The preset files of a library, by name. */
+export function presetFileNames(folder: string): string[] {
+  if (!existsSync(folder)) return [];
+  return readdirSync(folder)
+    .filter((name) => name.endsWith(".json") && !name.startsWith("."))
+    .sort();
+}
+
+/** The file of the library's preset with that name inside, whatever its case; null when there is none. */
+function fileCalled(name: string, folder: string): string | null {
+  const wanted = name.toLowerCase();
+  for (const each of presetFileNames(folder)) {
+    const file = join(folder, each);
+    try {
+      if (readPresetFile(file).name?.toLowerCase() === wanted) return file;
+    } catch {
+      // A broken file has no name; asking for it by its file's name says what is wrong.
+    }
+  }
+  return null;
 }

@@ -18,6 +18,8 @@ const shortPrompt = 4;
 
 export interface PlannedRequest extends CheckedRequest {
   plan: Plan;
+  /** What the job is expected to take on this machine, start to end. */
+  expectedSeconds: number;
 }
 
 export async function acceptRequest(
@@ -48,7 +50,8 @@ export async function acceptRequest(
   };
   const files = { dit, vae: model.files.vae, textEncoder: model.files.textEncoder, textLength: model.textLength };
   const plan = await engine.call("plan", [files, engineSettings(settings), ids.length]);
-  return { model, dit, settings, ids, tokens, cut, warnings: [...warnings, ...aboutPrompt(ids, cut, model)], plan };
+  const said = [...warnings, ...aboutPrompt(ids, cut, model)];
+  return { model, dit, settings, ids, tokens, cut, warnings: said, plan, expectedSeconds: plan.seconds };
 }
 
 function choiceOf({ model, settings }: JobRequest): ModelChoice {

@@ -1,50 +1,86 @@
-// Opens a studio on a library folder of this machine. The folder, the history and the engine's process come into being
-// when they are first needed.
+// Opens a studio on a library folder of this machine, made of its parts: the queue, the machine, and what asks the
+// engine directly.
 import { randomUUID } from "node:crypto";
 import { existsSync } from "node:fs";
-import { setTimeout as sleep } from "node:timers/promises";
 import { RushesError } from "../../contract/errors.ts";
-import { isFinal, type Job, type JobDetail, type JobEvent } from "../../contract/job.ts";
+import type { Announcement } from "../../contract/channels/events.ts";
+import type { Job, JobDetail } from "../../contract/job.ts";
 import type { ModelChoice, ModelManifest } from "../../contract/models.ts";
 import type { Inspection, Machine, Plan, SelfTest } from "../engine/addon.ts";
 import { EngineClient } from "../engine/client.ts";
-import { databaseError, type HistoryDatabase, openDatabase } from "../history/database.ts";
+import { databaseError, type HistoryDatabase } from "../history/database.ts";
 import { type HistoryQuery, listJobs, readDetail, readJob, readTokenIds, searchJobs } from "../history/reads/jobs.ts";
-import { type AcceptedJob, insertJobs, queueAgain, requestCancel, unknownJob } from "../history/writes/jobs.ts";
-import { JobFollower } from "../jobs/job-follower.ts";
+import { insertJobs, queueAgain, requestCancel, unknownJob } from "../history/writes/jobs.ts";
 import { LibraryFiles } from "../jobs/library-files.ts";
-import { QueueRunner } from "../jobs/queue-runner.ts";
-import { checkSavePath, copyTarget } from "../jobs/save-path.ts";
-import { withSuffix } from "../media/whole-file.ts";
 import { listModels } from "../models/catalogue.ts";
 import { findChosenModel, type Model } from "../models/find-model.ts";
 import { libraryFolderOf } from "../settings/library-folder.ts";
-import { acceptRequest, type PlannedRequest, samplesOf } from "./accept.ts";
+import { acceptRequest, type PlannedRequest } from "./accept.ts";
+import { JobWaiter } from "./job-waiter.ts";
+import { LocalMachine } from "./local-machine.ts";
+import { LocalQueue } from "./local-queue.ts";
 import type { BenchOptions, CheckedRequest, JobRequest, Studio, StudioOptions, WaitOptions } from "./studio.ts";
-
-/** How often a waiting caller looks into the history, milliseconds. */
-const lookPeriod = 100;
+import { LocalCore } from "./studio-core.ts";
+import type { StudioListener } from "./studio-events.ts";
 
 export async function openStudio(options: StudioOptions = {}): Promise<Studio> {
-  return new LocalStudio(libraryFolderOf(options.libraryFolder), new EngineClient(options.addonPath));
+  const files = new LibraryFiles(libraryFolderOf(options.libraryFolder));
+  return new LocalStudio(new LocalCore(files, new EngineClient(options.addonPath)));
 }
 
 class LocalStudio implements Studio {
-  readonly #files: LibraryFiles;
-  readonly #engine: EngineClient;
-  readonly #listeners = new Set<(event: JobEvent) => void>();
-  #open: { database: HistoryDatabase; runner: QueueRunner } | null = null;
-  #closed = false;
-  #waiting = 0;
-  #previewing = 0;
+  readonly #core: LocalCore;
+  readonly #waiter: JobWaiter;
+  readonly queue: LocalQueue;
+  readonly machineState: LocalMachine;
 
-  constructor(libraryFolder: string, engine: EngineClient) {
-    this.#files = new LibraryFiles(libraryFolder);
-    this.#engine = engine;
+  constructor(core: LocalCore) {
+    this.#core = core;
+    this.#waiter = new JobWaiter(core);
+    this.queue = new LocalQueue(core, (request) => this.#accept(request));
+    this.machineState = new LocalMachine(core);
   }
 
   get libraryFolder(): string {
-    return this.#files.folder;
+    return this.#core.libraryFolder;
+  }
+
+  get files(): LibraryFiles {
+    return this.#core.files;
+  }
+
+  get engine(): EngineClient {
+    return this.#core.engine;
+  }
+
+  get database(): HistoryDatabase {
+    return this.#core.database;
+  }
+
+  get log(): LocalCore["log"] {
+    return this.#core.log;
+  }
+
+  announce(news: Announcement): void {
+    this.#core.announce(news);
+  }
+
+  listen(listener: StudioListener): () => void {
+    const end = this.#core.listen(listener);
+    this.machineState.watch();
+    return end;
+  }
+
+  noticed(): void {
+    this.#core.noticed();
+  }
+
+  run(): void {
+    this.#waiter.run();
+  }
+
+  preview(jobId: number, step: number | null = null): Uint8Array | null {
+    return this.#core.previews.png(jobId, step);
   }
 
   models(): ModelManifest[] {
@@ -56,7 +92,7 @@ class LocalStudio implements Studio {
   }
 
   inspect(path: string): Promise<Inspection> {
-    return this.#engine.call("inspect", [path]);
+    return this.engine.call("inspect", [path]);
   }
 
   check(request: JobRequest): Promise<CheckedRequest> {
@@ -73,112 +109,63 @@ class LocalStudio implements Studio {
     return first(job);
   }
 
-  async enqueueAll(requests: JobRequest[]): Promise<Job[]> {
-    const accepted: AcceptedJob[] = [];
-    for (const request of requests) {
-      const checked = await this.#accept(request);
-      const samples = samplesOf(checked.settings);
-      const savePath = request.savePath === undefined ? null : await checkSavePath(request.savePath);
-      for (const settings of samples) {
-        const wanted = savePath && ownSavePath(savePath, accepted);
-        accepted.push(acceptedJob({ ...checked, settings }, wanted));
-      }
-    }
-    return this.#insert(accepted);
+  enqueueAll(requests: JobRequest[]): Promise<Job[]> {
+    return this.queue.enqueue(requests);
   }
 
   async decodeAgain(jobId: number): Promise<Job> {
-    const { database } = this.#library();
     const source = this.#job(jobId);
     if (source.latentsPath === null || !existsSync(source.latentsPath)) throw new RushesError("latents.missing");
-    const [job] = this.#insert([
-      {
-        ...source,
-        uid: randomUUID(),
-        kind: "decode",
-        ids: readTokenIds(database, jobId),
-        warnings: [],
-        savePath: null,
-        sourceJobId: jobId,
-      },
-    ]);
-    return first(job);
-  }
-
-  again(jobId: number): Job {
-    queueAgain(this.#library().database, jobId);
-    return this.#job(jobId);
-  }
-
-  async wait(jobId: number, { signal, onEvent = () => {}, preview = false }: WaitOptions = {}): Promise<Job> {
-    const { database, runner } = this.#library();
-    this.#job(jobId);
-    const follower = new JobFollower(database, jobId);
-    const cancel = () => this.cancel(jobId);
-    this.#listeners.add(onEvent);
-    this.#waiting++;
-    if (preview) this.#previewing++;
-    signal?.addEventListener("abort", cancel, { once: true });
-    if (signal?.aborted) cancel();
-    const troubles: unknown[] = [];
-    const end = new AbortController();
-    const wake = (event: JobEvent) => {
-      if (event.kind === "state" && event.jobId === jobId && isFinal(event.state)) end.abort();
-    };
-    this.#listeners.add(wake);
+    const ids = readTokenIds(this.database, jobId);
+    const again = { ...source, uid: randomUUID(), kind: "decode", ids, warnings: [], savePath: null } as const;
     try {
-      for (;;) {
-        const job = this.#job(jobId);
-        const news = follower.news();
-        if (!runner.ranHere(jobId)) news.forEach(onEvent);
-        if (isFinal(job.state)) return job;
-        if (this.#closed) throw new RushesError("job.interrupted", { sentence: "The studio was closed." });
-        if (troubles.length > 0) throw databaseError(troubles[0], this.#files.database);
-        runner
-          .pump(() => this.#waiting > 0)
-          .catch((error: unknown) => {
-            troubles.push(error);
-            end.abort();
-          });
-        await sleep(lookPeriod, undefined, { signal: end.signal }).catch(() => {});
-      }
+      const [id = 0] = insertJobs(this.database, [{ ...again, sourceJobId: jobId }]);
+      return this.#job(id);
+    } catch (error) {
+      throw databaseError(error, this.files.database);
     } finally {
-      signal?.removeEventListener("abort", cancel);
-      this.#waiting--;
-      if (preview) this.#previewing--;
-      this.#listeners.delete(onEvent);
-      this.#listeners.delete(wake);
+      this.noticed();
     }
   }
 
+  again(jobId: number): Job {
+    queueAgain(this.database, jobId);
+    this.noticed();
+    return this.#job(jobId);
+  }
+
+  wait(jobId: number, options: WaitOptions = {}): Promise<Job> {
+    return this.#waiter.wait(jobId, () => this.cancel(jobId), options);
+  }
+
   cancel(jobId: number): void {
-    const { database, runner } = this.#library();
-    requestCancel(database, jobId);
-    runner.cancel(jobId);
+    requestCancel(this.database, jobId);
+    this.#core.runner.cancel(jobId);
+    this.noticed();
   }
 
   list(query: HistoryQuery = {}): Job[] {
-    return listJobs(this.#library().database, query);
+    return listJobs(this.database, query);
   }
 
   search(words: string, query: HistoryQuery = {}): Job[] {
-    return searchJobs(this.#library().database, words, query);
+    return searchJobs(this.database, words, query);
   }
 
   get(jobId: number): JobDetail | null {
-    return readDetail(this.#library().database, jobId);
+    return readDetail(this.database, jobId);
   }
 
   machine(): Promise<Machine> {
-    return this.#engine.call("machine", []);
+    return this.engine.call("machine", []);
   }
 
   selfTest(threads = 0): Promise<SelfTest> {
-    return this.#engine.call("selfTest", [threads]);
+    return this.engine.call("selfTest", [threads]);
   }
 
   bench({ signal, ...options }: BenchOptions, onLine: (line: string) => void): Promise<unknown> {
-    return this.#engine.call("bench", [options], {
+    return this.engine.call("bench", [options], {
       ...(signal ? { signal } : {}),
       onEvent: (event) => {
         if (event.kind === "line") onLine(event.line);
@@ -187,42 +174,20 @@ class LocalStudio implements Studio {
   }
 
   async close(): Promise<void> {
-    if (this.#closed) return;
-    this.#closed = true;
-    await this.#open?.runner.stop();
-    await this.#engine.close();
+    if (this.#core.closed) return;
+    this.machineState.close();
+    await this.#core.stop();
     // Waiters look once more and find the studio closed.
-    while (this.#waiting > 0) await sleep(lookPeriod / 4);
-    this.#open?.database.close();
+    await this.#waiter.settled();
+    this.#core.release();
   }
 
   #accept(request: JobRequest): Promise<PlannedRequest> {
-    return acceptRequest(request, this.#engine, (path) => this.inspect(path));
-  }
-
-  #insert(accepted: readonly AcceptedJob[]): Job[] {
-    const { database } = this.#library();
-    try {
-      return insertJobs(database, accepted).map((id) => this.#job(id));
-    } catch (error) {
-      throw databaseError(error, this.#files.database);
-    }
-  }
-
-  #library(): { database: HistoryDatabase; runner: QueueRunner } {
-    if (!this.#open) {
-      if (this.#closed) throw new RushesError("engine.internal", { sentence: "The studio is closed." });
-      this.#files.make();
-      const database = openDatabase(this.#files.database);
-      const emit = (event: JobEvent) => this.#listeners.forEach((listener) => listener(event));
-      const tools = { database, files: this.#files, engine: this.#engine, emit, previews: () => this.#previewing > 0 };
-      this.#open = { database, runner: new QueueRunner(tools) };
-    }
-    return this.#open;
+    return acceptRequest(request, this.engine, (path) => this.inspect(path));
   }
 
   #job(id: number): Job {
-    const job = readJob(this.#library().database, id);
+    const job = readJob(this.database, id);
     if (!job) throw unknownJob(id);
     return job;
   }
@@ -231,32 +196,4 @@ class LocalStudio implements Studio {
 function first(job: Job | undefined): Job {
   if (!job) throw new RushesError("engine.internal", { detail: "no job came of a request" });
   return job;
-}
-
-function acceptedJob({ model, dit, settings, ids, warnings }: PlannedRequest, savePath: string | null): AcceptedJob {
-  const { vae, textEncoder, tokenizer } = model.files;
-  return {
-    uid: randomUUID(),
-    kind: "generate",
-    mode: settings.mode,
-    model: model.id,
-    files: { dit, vae, textEncoder, tokenizer, textLength: model.textLength },
-    settings,
-    ids,
-    warnings,
-    latentsPath: null,
-    savePath,
-    sourceJobId: null,
-  };
-}
-
-/** Several videos for one named file become name.mp4, name-2.mp4, ... */
-function ownSavePath(savePath: string, others: readonly AcceptedJob[]): string {
-  const { path, replace } = copyTarget(savePath, "");
-  if (!replace) return savePath;
-  const taken = new Set(others.map((other) => other.savePath));
-  for (let count = 1; ; count++) {
-    const candidate = count === 1 ? path : withSuffix(path, `-${count}`);
-    if (!taken.has(candidate)) return candidate;
-  }
 }

@@ -1,12 +1,18 @@
 // The studio: one library folder, its history, its queue and the engine, behind one object. Every door (command line,
 // window, server, library) opens one of these and nothing below it.
+import type { DiagnosticFact, MachineState } from "../../contract/channels/machine.ts";
+import type { QueueState } from "../../contract/channels/queue.ts";
 import type { Job, JobDetail, JobEvent } from "../../contract/job.ts";
 import type { ModelChoice, ModelManifest } from "../../contract/models.ts";
 import type { ResolvedSettings, Settings } from "../../contract/settings/derive.ts";
 import type { Inspection, Machine, Plan, SelfTest } from "../engine/addon.ts";
 import type { HistoryQuery } from "../history/reads/jobs.ts";
 import type { Model } from "../models/find-model.ts";
+import type { LocalDraft } from "./draft-request.ts";
+import type { StudioCore } from "./studio-core.ts";
 
+export type { LocalDraft } from "./draft-request.ts";
+export type { StudioCore } from "./studio-core.ts";
 export type { HistoryQuery } from "../history/reads/jobs.ts";
 export type { Model } from "../models/find-model.ts";
 export type { ModelChoice } from "../../contract/models.ts";
@@ -60,8 +66,44 @@ export interface StudioOptions {
   addonPath?: string;
 }
 
-export interface Studio {
-  readonly libraryFolder: string;
+/** The queue of a library. Every change is committed before its call returns; refusals are RushesErrors (job.unknown,
+ * job.started, job.not_running, those of enqueue). */
+export interface StudioQueue {
+  state(): QueueState;
+  /** Accepts all drafts or none; a draft with numSamples n becomes n jobs. `next`: before all waiting ones. */
+  add(drafts: readonly LocalDraft[], place?: "end" | "next"): Promise<Job[]>;
+  /** Puts a waiting job before another one; null: to the end. */
+  move(jobId: number, beforeJobId: number | null): void;
+  runNext(jobId: number): void;
+  /** Replaces what a waiting job will run; it keeps its number and place. */
+  edit(jobId: number, draft: LocalDraft): Promise<Job>;
+  /** Takes waiting jobs out, all or none; they stay in the history as cancelled. */
+  remove(jobIds: readonly number[]): void;
+  /** The running job goes back to the queue after its current step, and the model's memory is given back. Survives the
+   * end of the program. */
+  pause(): void;
+  resume(): void;
+  /** Ends sampling of the running job and decodes its latest estimate. */
+  keep(jobId: number): void;
+}
+
+/** The machine's memory and the warm model. */
+export interface StudioMachine {
+  state(): Promise<MachineState>;
+  /** Gives the warm model's memory back; throws engine.busy while it works. */
+  unload(): Promise<MachineState>;
+  /** What a report of trouble needs to know. */
+  diagnostics(): Promise<DiagnosticFact[]>;
+}
+
+export interface Studio extends StudioCore {
+  readonly queue: StudioQueue;
+  readonly machineState: StudioMachine;
+  /** Sees to it that the queue runs here for as long as the studio is open, unless another process runs it: then from
+   * the moment that process is gone. */
+  run(): void;
+  /** The preview of a running job as PNG: of that step, else the latest; null where there is none. */
+  preview(jobId: number, step?: number | null): Uint8Array | null;
   /** Models found on this machine by name; reads manifests only. */
   models(): ModelManifest[];
   /** Finds a model's files and reads their headers; refuses wrong, partial or corrupt ones in one sentence. */
@@ -79,7 +121,7 @@ export interface Studio {
   /** Sees to it that the queue runs (here, unless another process runs it) and resolves with the job when it is done,
    * failed or cancelled. A failed job does not reject: look at its state and error. */
   wait(jobId: number, options?: WaitOptions): Promise<Job>;
-  /** Cancels a queued or running job, wherever it runs. */
+  /** Cancels a queued or running job, wherever it runs; its end follows within a second. */
   cancel(jobId: number): void;
   list(query?: HistoryQuery): Job[];
   /** Full-text search over the prompts; words in any order, the last letters of a word may be left out. */

@@ -3,12 +3,14 @@ import type { JobProgress, JobState, LogLevel } from "../job.ts";
 import type { MachineState } from "./machine.ts";
 import type { ExportState } from "./exports.ts";
 
-/** `number` counts up without gaps per studio; a listener that finds a gap asks again for what it shows. */
-export type StudioEvent = { readonly number: number } & (
+/** What happened, before it gets its number. */
+export type Announcement =
   | { kind: "job:changed"; jobId: number; state: JobState; note: string }
+  /** About ten a second for each job. */
   | { kind: "job:progressed"; jobId: number; progress: JobProgress }
+  /** Lines of level "debug" are in the job's detail only. */
   | { kind: "job:logged"; jobId: number; level: LogLevel; line: string }
-  /** The picture is at previewUrl(jobId, step) of media.ts. */
+  /** `approximate`: computed from the latents, smaller than the video. The picture is at previewUrl(jobId, step) of media.ts. */
   | { kind: "job:previewed"; jobId: number; step: number; width: number; height: number; approximate: boolean }
   /** Order, pause or the set of waiting jobs. */
   | { kind: "queue:changed" }
@@ -19,7 +21,9 @@ export type StudioEvent = { readonly number: number } & (
   | { kind: "machine:changed"; machine: MachineState }
   | { kind: "export:changed"; export: ExportState }
   /** A file was opened with the desktop program, or its window was asked for a view. */
-  | { kind: "window:opened"; path: string }
-);
+  | { kind: "window:opened"; path: string };
+
+/** `number` counts up without gaps per studio; a listener that finds a gap asks again for what it shows. */
+export type StudioEvent = { readonly number: number } & Announcement;
 
 export type StudioEventKind = StudioEvent["kind"];

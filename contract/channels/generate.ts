@@ -6,9 +6,15 @@ import type { SettingId, SettingProblem, Settings } from "../settings/derive.ts"
 /** What a form holds: only what the user set; everything else is inherited. The prompt and the model are values too. */
 export interface Draft {
   readonly values: Partial<Settings>;
+  /** The preset whose values lie beneath the form's; absent or null: none. One that is gone is as none. */
+  readonly presetId?: string | null;
   /** A picture for Image to Video: a path, or an upload's id. */
   readonly image?: { readonly path: string } | { readonly uploadId: string };
 }
+
+/** How a pasted or opened list of prompts is written. */
+export const promptForms = ["lines", "txt", "csv", "json"] as const;
+export type PromptForm = (typeof promptForms)[number];
 
 /** Where a value comes from, weakest first. */
 export const valueSources = ["default", "model", "config", "preset", "form"] as const;
@@ -59,7 +65,7 @@ export interface DraftCheck {
     /** True when the model will not read the end. */
     readonly cut: boolean;
   } | null;
-  /** Noise level of each step, newest model's schedule: sigma of the first, ..., e.g. 0.988 0.934 0.853 0.609. */
+  /** Noise level of each step, e.g. 0.988 0.934 0.853 0.609 (settings/noise-levels.ts, which a form may call itself). */
   readonly noiseLevels: readonly number[];
   readonly frameSize: { readonly width: number; readonly height: number } | null;
   readonly problems: readonly SettingProblem[];
@@ -74,7 +80,7 @@ export interface GenerateChannels {
   /** What `{red|blue} ball` or several lines come to: every combination, in order. At most 500 prompts; `total` says how
    * many there would be. */
   "generate:expand": {
-    request: { text: string; form: "lines" | "txt" | "csv" | "json" };
+    request: { text: string; form: PromptForm };
     reply: { drafts: Draft[]; total: number; problems: string[] };
   };
   /** The exact line that makes the same video from a terminal. */

@@ -14,6 +14,8 @@ export interface PresetEntry {
   readonly isDefault: boolean;
   /** Why it cannot run here just now (its model is not installed), or null. */
   readonly unavailable: string | null;
+  /** The file cannot be read as a preset (`unavailable` says why): it can only be deleted. */
+  readonly broken: boolean;
 }
 
 export interface PresetChannels {
@@ -27,7 +29,7 @@ export interface PresetChannels {
   "presets:duplicate": { request: { id: string }; reply: { preset: PresetEntry } };
   /** The user's presets in their order; ids left out keep their order behind the rest. */
   "presets:reorder": { request: { ids: string[] }; reply: Nothing };
-  /** Gives what is needed to bring it back with presets:import. */
+  /** Gives what is needed to bring it back, under its id and in its place, with presets:import and "<id>.json". */
   "presets:delete": { request: { id: string }; reply: { text: string } };
   /** null: none. */
   "presets:setDefault": { request: { id: string | null }; reply: Nothing };

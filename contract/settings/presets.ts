@@ -36,6 +36,12 @@ export const builtInPresets: readonly Preset[] = [
     memory: [40, Infinity],
     settings: { model: "wan2.1-14b", resolution: "720p", quantLinear: "off", attentionType: "sla" },
   },
+  {
+    id: "i2v-720p",
+    label: "Image to Video at 720p",
+    memory: null,
+    settings: { mode: "i2v", model: "wan2.2-a14b", resolution: "720p", ...quantized, sigmaMax: 200 },
+  },
   { id: "quality", label: "Quality", memory: null, settings: { slaTopk: 0.15, sigmaMax: 90 } },
   { id: "draft", label: "Draft", memory: null, settings: { numSteps: 2, numFrames: 49 } },
   { id: "cpu", label: "CPU", memory: null, settings: { device: "cpu", quantLinear: "int8" } },

@@ -21,7 +21,7 @@ const floors: Record<string, { imports: readonly string[]; typesFrom: readonly s
     typesFrom: [],
   },
   export: { imports: ["engine", "media"], typesFrom: ["history", "studio"] },
-  presets: { imports: ["models", "settings"], typesFrom: ["studio"] },
+  presets: { imports: ["media", "models", "settings"], typesFrom: ["studio"] },
   jobs: { imports: ["engine", "history", "media", "models", "text", "settings"], typesFrom: ["studio"] },
   engine: { imports: [], typesFrom: [] },
   history: { imports: [], typesFrom: ["engine", "studio"] },

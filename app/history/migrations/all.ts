@@ -1,5 +1,6 @@
 // Every migration in the order in which they run.
 import { jobsMigration } from "./0010-jobs.ts";
+import { queueMigration } from "./0020-queue.ts";
 import type { Migration } from "./migration.ts";
 
-export const migrations: readonly Migration[] = [jobsMigration];
+export const migrations: readonly Migration[] = [jobsMigration, queueMigration];

@@ -25,25 +25,37 @@ export interface AcceptedJob {
   latentsPath: string | null;
   savePath: string | null;
   sourceJobId: number | null;
+  /** What this machine is expected to take for it. */
+  expectedSeconds?: number | null;
 }
 
-/** Commits the jobs, all or none, and gives their ids. */
-export function insertJobs(database: HistoryDatabase, jobs: readonly AcceptedJob[], now = Date.now()): number[] {
+/** Commits the jobs, all or none, and gives their ids. They join the queue at its end, or, as `next`, before all that
+ * wait, in their order. */
+export function insertJobs(
+  database: HistoryDatabase,
+  jobs: readonly AcceptedJob[],
+  now = Date.now(),
+  place: "end" | "next" = "end",
+): number[] {
   const insert = database.prepare(`
     INSERT INTO jobs (uid, kind, state, position, prompt, search_text, mode, model, files, input_image, settings, seed,
       width, height, num_frames, num_steps, quant_linear, attention_type, sla_topk, sigma_max, token_ids, token_count,
-      source_job_id, created_at, warnings, latents_path, save_path)
-    VALUES (@uid, @kind, 'queued', (SELECT coalesce(max(position), 0) + 1 FROM jobs WHERE state = 'queued'), @prompt,
-      @searchText, @mode, @model, @files, @image, @settings, @seed, @width, @height, @numFrames, @numSteps,
+      source_job_id, created_at, warnings, latents_path, save_path, expected_seconds)
+    VALUES (@uid, @kind, 'queued', @position, @prompt, @searchText, @mode, @model, @files, @image, @settings, @seed, @width, @height, @numFrames, @numSteps,
       @quantLinear, @attentionType, @slaTopk, @sigmaMax, @tokenIds, @tokenCount, @sourceJobId, @createdAt, @warnings,
-      @latentsPath, @savePath)`);
+      @latentsPath, @savePath, @expectedSeconds)`);
   return database
-    .transaction(() =>
-      jobs.map((job) => {
+    .transaction(() => {
+      const { low, high } = database
+        .prepare("SELECT min(position) AS low, max(position) AS high FROM jobs WHERE state = 'queued'")
+        .get() as { low: number | null; high: number | null };
+      const first = place === "end" ? (high ?? 0) + 1 : (low ?? 1) - jobs.length;
+      return jobs.map((job, index) => {
         const { prompt, image } = job.settings;
         const { lastInsertRowid } = insert.run({
           ...searchable(job.settings),
           uid: job.uid,
+          position: first + index,
           kind: job.kind,
           prompt,
           searchText: searchText(prompt),
@@ -59,17 +71,18 @@ export function insertJobs(database: HistoryDatabase, jobs: readonly AcceptedJob
           warnings: JSON.stringify(job.warnings),
           latentsPath: job.latentsPath,
           savePath: job.savePath,
+          expectedSeconds: job.expectedSeconds ?? null,
         });
         const id = Number(lastInsertRowid);
         insertChange(database, id, "queued", "accepted", now);
         return id;
-      }),
-    )
+      });
+    })
     .immediate();
 }
 
 /** The settings that have columns of their own. */
-function searchable(settings: ResolvedSettings) {
+export function searchable(settings: ResolvedSettings) {
   const { seed, width, height, numFrames, numSteps, quantLinear, attentionType, slaTopk, sigmaMax } = settings;
   return { seed, width, height, numFrames, numSteps, quantLinear, attentionType, slaTopk, sigmaMax };
 }
@@ -104,9 +117,12 @@ export function moveJob(database: HistoryDatabase, id: number, move: Move): bool
       if (!row) throw unknownJob(id);
       if (!mayMove(row.state, move.to) || (move.runner !== undefined && row.runner !== move.runner)) return false;
       const error = move.error;
+      // What was interrupted continues before everything that waits, wherever others were put meanwhile.
+      const interrupted = row.state === "running" && move.to === "queued";
       database
         .prepare(
-          `UPDATE jobs SET state = @to, runner = NULL, cancel_requested = 0,
+          `UPDATE jobs SET state = @to, runner = NULL, cancel_requested = 0, keep_requested = 0,
+             position = ${interrupted ? firstPosition : "position"},
              progress = CASE WHEN @to = 'queued' THEN NULL ELSE progress END,
              finished_at = CASE WHEN @to = 'queued' THEN NULL ELSE @now END,
              error_code = @code, error_sentence = @sentence, error_advice = @advice, error_detail = @detail
@@ -126,6 +142,10 @@ export function moveJob(database: HistoryDatabase, id: number, move: Move): bool
     })
     .immediate();
 }
+
+/** The job's own position, or one before all waiting jobs. */
+const firstPosition = `min(position, coalesce(
+  (SELECT other.position - 1 FROM jobs AS other WHERE other.state = 'queued' ORDER BY other.position LIMIT 1), position))`;
 
 /** Puts a failed or cancelled job at the end of the queue, with a clean count of interruptions. */
 export function queueAgain(database: HistoryDatabase, id: number): boolean {

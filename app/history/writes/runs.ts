@@ -8,18 +8,22 @@ import type {
   JobVideo,
 } from "../../../contract/job.ts";
 import type { HistoryDatabase } from "../database.ts";
+import { isPaused } from "../reads/queue.ts";
 import { insertChange } from "./jobs.ts";
 
 export const nextQueued = "SELECT id FROM jobs WHERE state = 'queued' ORDER BY position, id LIMIT 1";
 
-/** Takes the first queued job for a runner; its id, or null when the queue is empty or the lease is no longer his. */
+/** Takes the first queued job for a runner; its id, or null when the queue is empty or paused, or the lease is no longer
+ * his. */
 export function takeNextJob(database: HistoryDatabase, runner: string, now = Date.now()): number | null {
+  // Asked many times a second by a runner without work: only a job that is there is worth a lock.
+  if (isPaused(database) || !database.prepare(nextQueued).get()) return null;
   return database
     .transaction((): number | null => {
       const lease = database.prepare("SELECT token FROM runner_lease WHERE id = 1").get() as
         { token: string } | undefined;
       const row = database.prepare(nextQueued).get() as { id: number } | undefined;
-      if (lease?.token !== runner || !row) return null;
+      if (lease?.token !== runner || !row || isPaused(database)) return null;
       database
         .prepare(
           `UPDATE jobs SET state = 'running', runner = ?, attempts = attempts + 1,
@@ -32,11 +36,32 @@ export function takeNextJob(database: HistoryDatabase, runner: string, now = Dat
     .immediate();
 }
 
-/** What the runner polls: false in `mine` means that another process took the job over. */
-export function readOrders(database: HistoryDatabase, id: number, runner: string): { mine: boolean; cancel: boolean } {
-  const row = database.prepare("SELECT runner, cancel_requested FROM jobs WHERE id = ?").get(id) as
-    { runner: string | null; cancel_requested: number } | undefined;
-  return { mine: row?.runner === runner, cancel: row?.cancel_requested === 1 };
+/** What people want of a running job. */
+export interface Orders {
+  /** False: another process took the job over. */
+  mine: boolean;
+  cancel: boolean;
+  /** Stop sampling, decode what is there. */
+  keep: boolean;
+  /** Back into the queue after the current step. */
+  pause: boolean;
+}
+
+/** What the runner polls. */
+export function readOrders(database: HistoryDatabase, id: number, runner: string): Orders {
+  const row = database.prepare("SELECT runner, cancel_requested, keep_requested FROM jobs WHERE id = ?").get(id) as
+    { runner: string | null; cancel_requested: number; keep_requested: number } | undefined;
+  return {
+    mine: row?.runner === runner,
+    cancel: row?.cancel_requested === 1,
+    keep: row?.keep_requested === 1,
+    pause: isPaused(database),
+  };
+}
+
+/** The video shows the estimate after this step: sampling was stopped there. */
+export function writeKeptStep(database: HistoryDatabase, id: number, step: number): void {
+  database.prepare("UPDATE jobs SET kept_step = ? WHERE id = ?").run(step, id);
 }
 
 export function writeResume(database: HistoryDatabase, id: number, fromStep: number): void {
@@ -115,6 +140,17 @@ export function writeFacts(database: HistoryDatabase, id: number, facts: RunFact
       facts.plannedPeakBytes,
       id,
     );
+}
+
+/** Names of the layers that run in int8, in the model's order; the same list is kept once. */
+export function writeInt8Names(database: HistoryDatabase, id: number, names: readonly string[]): void {
+  const text = JSON.stringify(names);
+  database.transaction(() => {
+    database.prepare("INSERT INTO int8_layers (names) VALUES (?) ON CONFLICT (names) DO NOTHING").run(text);
+    database
+      .prepare("UPDATE jobs SET int8_layers_id = (SELECT id FROM int8_layers WHERE names = ?) WHERE id = ?")
+      .run(text, id);
+  })();
 }
 
 /** The name the video is about to get: where to look for it after an interruption. */

@@ -167,7 +167,12 @@ describe("moves", () => {
     takeNextJob(database, runner);
     expect(moveJob(database, id, { to: "done", note: "", runner: "somebody else" })).toBe(false);
     expect(readOrders(database, id, "somebody else").mine).toBe(false);
-    expect(readOrders(database, id, runner)).toEqual({ mine: true, cancel: false });
+    expect(readOrders(database, id, runner)).toEqual({
+      mine: true,
+      cancel: false,
+      keep: false,
+      pause: false,
+    });
   });
 
   test("cancelling ends a queued job, asks the runner of a running one, and leaves a final one alone", () => {

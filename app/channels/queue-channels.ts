@@ -1,0 +1,60 @@
+// Answers the queue's channels from the studio.
+import type { Draft } from "../../contract/channels/generate.ts";
+import type { QueueChannels } from "../../contract/channels/queue.ts";
+import type { LocalDraft, Studio } from "../studio/studio.ts";
+import type { Door } from "./door.ts";
+import type { HandlersOf } from "./handlers.ts";
+
+/** Gives the path of a picture that was uploaded; throws request.invalid where there is none of that id. */
+export type UploadPath = (uploadId: string) => string | Promise<string>;
+
+export function queueChannels(studio: Studio, uploadPath: UploadPath): HandlersOf<QueueChannels> {
+  const { queue } = studio;
+  const local = (draft: Draft, door: Door) => localDraft(draft, door, uploadPath);
+  return {
+    "queue:state": () => queue.state(),
+    "queue:add": async ({ drafts, next }, door) => {
+      const locals = await Promise.all(drafts.map((draft) => local(draft, door)));
+      return { jobs: await queue.add(locals, next ? "next" : "end") };
+    },
+    "queue:move": ({ jobId, beforeJobId }) => {
+      queue.move(jobId, beforeJobId);
+      return {};
+    },
+    "queue:runNext": ({ jobId }) => {
+      queue.runNext(jobId);
+      return {};
+    },
+    "queue:edit": async ({ jobId, draft }, door) => ({ job: await queue.edit(jobId, await local(draft, door)) }),
+    "queue:remove": ({ jobIds }) => {
+      queue.remove(jobIds);
+      return {};
+    },
+    "queue:pause": () => {
+      queue.pause();
+      return {};
+    },
+    "queue:resume": () => {
+      queue.resume();
+      return {};
+    },
+    "queue:cancel": ({ jobId }) => {
+      studio.cancel(jobId);
+      return {};
+    },
+    "queue:keep": ({ jobId }) => {
+      queue.keep(jobId);
+      return {};
+    },
+    "queue:retry": ({ jobId }) => ({ job: studio.again(jobId) }),
+    "queue:decodeAgain": async ({ jobId }) => ({ job: await studio.decodeAgain(jobId) }),
+  };
+}
+
+/** The draft with its picture as a path this door may use. Throws path.refused or request.invalid. */
+export async function localDraft(draft: Draft, door: Door, uploadPath: UploadPath): Promise<LocalDraft> {
+  const { values, image } = draft;
+  if (image && "uploadId" in image) return { values, imagePath: await uploadPath(image.uploadId) };
+  const path = image?.path ?? values.image ?? null;
+  return path === null ? { values } : { values, imagePath: await door.allowedPath(path) };
+}

@@ -1,0 +1,52 @@
+// From a checked request to the job that is committed: its samples, where its extra copies go.
+import { randomUUID } from "node:crypto";
+import type { AcceptedJob } from "../history/writes/jobs.ts";
+import { checkSavePath, copyTarget } from "../jobs/save-path.ts";
+import { withSuffix } from "../media/whole-file.ts";
+import { type PlannedRequest, samplesOf } from "./accept.ts";
+
+/** Jobs of several requests, one for each sample. Throws settings.invalid or file.unwritable. */
+export async function acceptedJobs(
+  requests: readonly { checked: PlannedRequest; savePath: string | undefined }[],
+): Promise<AcceptedJob[]> {
+  const accepted: AcceptedJob[] = [];
+  for (const { checked, savePath } of requests) {
+    const samples = samplesOf(checked.settings);
+    const target = savePath === undefined ? null : await checkSavePath(savePath);
+    for (const settings of samples) {
+      const wanted = target && ownSavePath(target, accepted);
+      accepted.push(acceptedJob({ ...checked, settings }, wanted));
+    }
+  }
+  return accepted;
+}
+
+export function acceptedJob(checked: PlannedRequest, savePath: string | null): AcceptedJob {
+  const { model, dit, settings, ids, warnings, expectedSeconds } = checked;
+  const { vae, textEncoder, tokenizer } = model.files;
+  return {
+    uid: randomUUID(),
+    kind: "generate",
+    mode: settings.mode,
+    model: model.id,
+    files: { dit, vae, textEncoder, tokenizer, textLength: model.textLength },
+    settings,
+    ids,
+    warnings,
+    latentsPath: null,
+    savePath,
+    sourceJobId: null,
+    expectedSeconds,
+  };
+}
+
+/** Several videos for one named file become name.mp4, name-2.mp4, ... */
+function ownSavePath(savePath: string, others: readonly AcceptedJob[]): string {
+  const { path, replace } = copyTarget(savePath, "");
+  if (!replace) return savePath;
+  const taken = new Set(others.map((other) => other.savePath));
+  for (let count = 1; ; count++) {
+    const candidate = count === 1 ? path : withSuffix(path, `-${count}`);
+    if (!taken.has(candidate)) return candidate;
+  }
+}

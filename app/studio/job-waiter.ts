@@ -1,0 +1,112 @@
+// Waiting for one job: the queue runs for as long as somebody waits, and what happens to the job is told, wherever it
+// runs.
+import { setTimeout as sleep } from "node:timers/promises";
+import { RushesError } from "../../contract/errors.ts";
+import { isFinal, type Job, type JobEvent } from "../../contract/job.ts";
+import { databaseError } from "../history/database.ts";
+import { readJob } from "../history/reads/jobs.ts";
+import { isPaused } from "../history/reads/queue.ts";
+import { unknownJob } from "../history/writes/jobs.ts";
+import { JobFollower } from "../jobs/job-follower.ts";
+import type { WaitOptions } from "./studio.ts";
+import type { LocalCore } from "./studio-core.ts";
+
+/** How often a waiting caller looks into the history, milliseconds. */
+const lookPeriod = 100;
+/** How long the queue rests after trouble with the library, milliseconds. */
+const troublePause = 2000;
+
+export class JobWaiter {
+  readonly #core: LocalCore;
+  #waiting = 0;
+  #kept = false;
+
+  constructor(core: LocalCore) {
+    this.#core = core;
+  }
+
+  async wait(
+    jobId: number,
+    cancel: () => void,
+    { signal, onEvent = () => {}, preview = false }: WaitOptions,
+  ): Promise<Job> {
+    const { database, runner, files } = this.#core;
+    this.#job(jobId);
+    const follower = new JobFollower(database, jobId);
+    const endListening = this.#core.listenToJobs(onEvent);
+    const endPreviews = preview ? this.#core.wantPreviews() : () => {};
+    this.#waiting++;
+    signal?.addEventListener("abort", cancel, { once: true });
+    if (signal?.aborted) cancel();
+    const troubles: unknown[] = [];
+    const end = new AbortController();
+    const endWaking = this.#core.listenToJobs((event) => {
+      if (event.kind === "state" && event.jobId === jobId && isFinal(event.state)) end.abort();
+    });
+    let saidPaused = false;
+    try {
+      for (;;) {
+        const job = this.#job(jobId);
+        const news = follower.news();
+        if (!runner.ranHere(jobId)) news.forEach(onEvent);
+        if (isFinal(job.state)) return job;
+        if (this.#core.closed) throw new RushesError("job.interrupted", { sentence: "The studio was closed." });
+        if (troubles.length > 0) throw databaseError(troubles[0], files.database);
+        if (isPaused(database) && !saidPaused) {
+          saidPaused = true;
+          onEvent(pausedLine(jobId));
+        }
+        runner.pump(this.#wanted).catch((error: unknown) => {
+          troubles.push(error);
+          end.abort();
+        });
+        await sleep(lookPeriod, undefined, { signal: end.signal }).catch(() => {});
+      }
+    } finally {
+      signal?.removeEventListener("abort", cancel);
+      this.#waiting--;
+      endPreviews();
+      endListening();
+      endWaking();
+    }
+  }
+
+  /** Runs the queue from now on, until the studio is closed. */
+  run(): void {
+    if (this.#kept) return;
+    this.#kept = true;
+    void this.#keepRunning();
+  }
+
+  /** Resolves when nobody waits any more; for a studio that closes. */
+  async settled(): Promise<void> {
+    while (this.#waiting > 0) await sleep(lookPeriod / 4);
+  }
+
+  readonly #wanted = () => this.#kept || this.#waiting > 0;
+
+  async #keepRunning(): Promise<void> {
+    while (!this.#core.closed) {
+      try {
+        await this.#core.runner.pump(this.#wanted);
+      } catch (error) {
+        // A full disk or a locked library may be over in a moment; the queue must not stand still for it.
+        this.#core.log.write(
+          `the queue stopped: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`,
+        );
+      }
+      if (!this.#core.closed) await sleep(troublePause, undefined, { ref: false });
+    }
+  }
+
+  #job(id: number): Job {
+    const job = readJob(this.#core.database, id);
+    if (!job) throw unknownJob(id);
+    return job;
+  }
+}
+
+function pausedLine(jobId: number): JobEvent {
+  const line = "The queue of this library is paused: the job waits until it is resumed in the window.";
+  return { kind: "log", jobId, level: "warning", line };
+}

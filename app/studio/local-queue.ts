@@ -1,0 +1,118 @@
+// The queue as people change it: adding, ordering, editing, pausing. Running it is app/jobs' work.
+import { rm } from "node:fs/promises";
+import type { QueueState } from "../../contract/channels/queue.ts";
+import type { Job } from "../../contract/job.ts";
+import { databaseError } from "../history/database.ts";
+import { readJob } from "../history/reads/jobs.ts";
+import { readQueue } from "../history/reads/queue.ts";
+import { insertJobs, unknownJob } from "../history/writes/jobs.ts";
+import {
+  editInQueue,
+  moveInQueue,
+  moveToFront,
+  removeFromQueue,
+  requestKeep,
+  writePaused,
+} from "../history/writes/queue.ts";
+import type { PlannedRequest } from "./accept.ts";
+import { acceptedJobs } from "./accepted-job.ts";
+import { requestOfDraft } from "./draft-request.ts";
+import type { JobRequest, LocalDraft, StudioQueue } from "./studio.ts";
+import type { LocalCore } from "./studio-core.ts";
+
+export class LocalQueue implements StudioQueue {
+  readonly #core: LocalCore;
+  readonly #accept: (request: JobRequest) => Promise<PlannedRequest>;
+
+  constructor(core: LocalCore, accept: (request: JobRequest) => Promise<PlannedRequest>) {
+    this.#core = core;
+    this.#accept = accept;
+  }
+
+  state(): QueueState {
+    const { running, waiting, paused, expectedSeconds } = readQueue(this.#core.database);
+    return {
+      running,
+      waiting,
+      paused,
+      elsewhere: this.#core.runner.heldElsewhere(),
+      etaSeconds: secondsLeft(running, expectedSeconds),
+    };
+  }
+
+  async add(drafts: readonly LocalDraft[], place: "end" | "next" = "end"): Promise<Job[]> {
+    const requests: JobRequest[] = [];
+    for (const draft of drafts) requests.push(await requestOfDraft(draft, this.#core.libraryFolder));
+    return this.enqueue(requests, place);
+  }
+
+  async enqueue(requests: readonly JobRequest[], place: "end" | "next" = "end"): Promise<Job[]> {
+    const checked: { checked: PlannedRequest; savePath: string | undefined }[] = [];
+    for (const request of requests) checked.push({ checked: await this.#accept(request), savePath: request.savePath });
+    const accepted = await acceptedJobs(checked);
+    return this.#commit((database) => insertJobs(database, accepted, Date.now(), place)).map((id) => this.#job(id));
+  }
+
+  move(jobId: number, beforeJobId: number | null): void {
+    this.#commit((database) => moveInQueue(database, jobId, beforeJobId));
+  }
+
+  runNext(jobId: number): void {
+    this.#commit((database) => moveToFront(database, jobId));
+  }
+
+  async edit(jobId: number, draft: LocalDraft): Promise<Job> {
+    const request = await requestOfDraft(draft, this.#core.libraryFolder);
+    const checked = await this.#accept({ ...request, settings: { ...request.settings, numSamples: 1 } });
+    const [job] = await acceptedJobs([{ checked, savePath: undefined }]);
+    if (!job) throw unknownJob(jobId);
+    const outdated = this.#commit((database) => editInQueue(database, jobId, job));
+    // Left behind they would only take room: no job names them any more.
+    for (const path of outdated) await rm(path, { force: true });
+    return this.#job(jobId);
+  }
+
+  remove(jobIds: readonly number[]): void {
+    this.#commit((database) => removeFromQueue(database, jobIds));
+  }
+
+  pause(): void {
+    if (this.#commit((database) => writePaused(database, true))) this.#core.log.write("the queue is paused");
+    this.#core.runner.heed();
+  }
+
+  resume(): void {
+    if (this.#commit((database) => writePaused(database, false))) this.#core.log.write("the queue goes on");
+    this.#core.runner.heed();
+  }
+
+  keep(jobId: number): void {
+    this.#commit((database) => requestKeep(database, jobId));
+    this.#core.runner.heed();
+  }
+
+  #commit<T>(write: (database: LocalCore["database"]) => T): T {
+    const { database, files } = this.#core;
+    try {
+      return write(database);
+    } catch (error) {
+      throw databaseError(error, files.database);
+    } finally {
+      this.#core.noticed();
+    }
+  }
+
+  #job(id: number): Job {
+    const job = readJob(this.#core.database, id);
+    if (!job) throw unknownJob(id);
+    return job;
+  }
+}
+
+/** What is left of the running job and what the waiting ones were expected to take; null while nothing is known. */
+function secondsLeft(running: Job | null, expected: readonly (number | null)[]): number | null {
+  const known = expected.filter((seconds) => seconds !== null);
+  const rest = running?.progress?.etaSeconds ?? null;
+  if (known.length === 0 && rest === null) return null;
+  return known.reduce((sum, seconds) => sum + seconds, rest ?? 0);
+}

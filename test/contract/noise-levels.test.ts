@@ -1,0 +1,31 @@
+// The step strip's numbers are the engine's: both are held to the same golden case.
+import { readFileSync } from "node:fs";
+import { describe, expect, test } from "vitest";
+import { expertOfStep, noiseLevels } from "../../contract/settings/noise-levels.ts";
+
+const golden = JSON.parse(readFileSync(new URL("../golden/time-steps/case.json", import.meta.url), "utf8")) as {
+  rows: [sigmaMax: number, numSteps: number, ...times: number[]][];
+};
+
+describe("noise levels", () => {
+  test.each(golden.rows)("Sigma Max %d, %d steps", (sigmaMax, numSteps, ...times) => {
+    const levels = noiseLevels(numSteps, sigmaMax);
+    // The golden row ends with the 0 that follows the last step.
+    expect(levels).toHaveLength(times.length - 1);
+    for (const [index, level] of levels.entries()) expect(level).toBeCloseTo(times[index] ?? NaN, 14);
+  });
+  test("as the product says them", () => {
+    expect(noiseLevels(4, 80).map((level) => level.toFixed(3))).toEqual(["0.988", "0.934", "0.853", "0.609"]);
+  });
+  test("what no model takes still has an answer", () => {
+    expect(noiseLevels(0, 80)).toHaveLength(1);
+    expect(noiseLevels(100, 80)).toHaveLength(4);
+    expect(noiseLevels(2, 1e9)).toEqual(noiseLevels(2, 1600));
+    expect(noiseLevels(2, Infinity)).toEqual(noiseLevels(2, 1600));
+    expect(noiseLevels(2, -5)).toEqual(noiseLevels(2, 1));
+    expect(noiseLevels(NaN, 80)).toEqual([]);
+  });
+  test("the high-noise expert runs down to the boundary", () => {
+    expect(noiseLevels(4, 200).map((level) => expertOfStep(level, 0.9))).toEqual(["high", "high", "low", "low"]);
+  });
+});
