@@ -1,12 +1,15 @@
-// Lint rules for all TypeScript. Which room may import which is test/layers.test.ts; formatting is Prettier's.
+// Lint rules for all TypeScript and Svelte. Which room may import which is test/layers.test.ts; formatting is Prettier's.
 import js from "@eslint/js";
+import svelte from "eslint-plugin-svelte";
 import globals from "globals";
 import tseslint from "typescript-eslint";
+import svelteConfig from "./svelte.config.js";
 
 export default tseslint.config(
   { ignores: ["node_modules/", "build*/", "out/", "dist/", ".cache/", "models/", "test/golden/"] },
   js.configs.recommended,
   ...tseslint.configs.strict,
+  ...svelte.configs.recommended,
   {
     languageOptions: { globals: globals.es2024 },
     rules: {
@@ -21,7 +24,19 @@ export default tseslint.config(
       eqeqeq: "error",
     },
   },
-  { files: ["app/**", "test/**", "tools/**"], languageOptions: { globals: globals.node } },
+  { files: ["app/**", "test/**", "tools/**"], ignores: ["test/renderer/**"], languageOptions: { globals: globals.node } },
+  { files: ["renderer/**", "test/renderer/**"], languageOptions: { globals: globals.browser } },
+  {
+    files: ["**/*.svelte", "**/*.svelte.ts"],
+    languageOptions: { parserOptions: { parser: tseslint.parser, extraFileExtensions: [".svelte"], svelteConfig } },
+    rules: {
+      // The compiler's types are checked by svelte-check; without them this rule knows no global type.
+      "no-undef": "off",
+      // `let { value = $bindable() } = $props()` and $state are assigned from markup.
+      "prefer-const": "off",
+      "svelte/prefer-const": ["error", { destructuring: "all" }],
+    },
+  },
   // These files' form is their tools': a configuration is a default export.
   { files: ["*.config.{js,ts}"], rules: { "no-restricted-syntax": "off" } },
 );

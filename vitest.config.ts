@@ -1,7 +1,12 @@
-// The TypeScript suites. `unit` needs no generated video; `follow` and `e2e` run the built program (out/, build/Release).
+// The TypeScript suites. `unit` needs no generated video; `renderer` mounts parts of the window in the system's Chromium;
+// `follow` and `e2e` run the built program (out/, build/Release).
+import { join } from "node:path";
+import { svelte } from "@sveltejs/vite-plugin-svelte";
+import { playwright } from "@vitest/browser-playwright";
 import { defineConfig } from "vitest/config";
+import { chromiumLaunch } from "./test/chromium-launch.ts";
 
-const slow = ["test/follow/**/*.test.ts", "test/e2e/**/*.test.ts"];
+const elsewhere = ["test/follow/**/*.test.ts", "test/e2e/**/*.test.ts", "test/renderer/**/*.test.ts"];
 
 export default defineConfig({
   test: {
@@ -11,7 +16,26 @@ export default defineConfig({
     projects: [
       {
         extends: true,
-        test: { name: "unit", include: ["test/**/*.test.ts"], exclude: slow },
+        test: { name: "unit", include: ["test/**/*.test.ts"], exclude: elsewhere },
+      },
+      {
+        extends: true,
+        plugins: [svelte({ configFile: join(import.meta.dirname, "svelte.config.js") })],
+        // Found while a test already runs, a dependency would reload the page under it.
+        optimizeDeps: { include: ["svelte-dnd-action", "axe-core"] },
+        test: {
+          name: "renderer",
+          include: ["test/renderer/**/*.test.ts"],
+          setupFiles: ["test/renderer/setup.ts"],
+          browser: {
+            enabled: true,
+            headless: true,
+            screenshotFailures: false,
+            viewport: { width: 1280, height: 800 },
+            provider: playwright({ launchOptions: chromiumLaunch() }),
+            instances: [{ browser: "chromium" }],
+          },
+        },
       },
       {
         extends: true,

@@ -16,6 +16,7 @@ export const typescriptSuites: readonly Suite[] = [
   },
   { name: "types", quick: true, run: types },
   { name: "unit", quick: true, run: () => vitest("unit", 15) },
+  { name: "renderer", quick: true, run: () => vitest("renderer", 15) },
 ];
 
 /** These run the built program and come after the native suites, so that an error in the engine shows there first. */
@@ -31,7 +32,13 @@ async function types(): Promise<Result> {
       oneCase(`tsc -p ${room}`, "tsc", ["-p", `${room}/tsconfig.json`, "--noEmit"], { log: `types-${room}` }),
     ),
   );
-  return sum(results);
+  return sum([...results, await svelteTypes()]);
+}
+
+/** svelte-check reads the renderer's .ts files too. */
+function svelteTypes(): Promise<Result> {
+  const args = ["--tsconfig", "renderer/tsconfig.json", "--fail-on-warnings", "--output", "human"];
+  return oneCase("svelte-check renderer", "svelte-check", args, { log: "types-renderer" });
 }
 
 /** The part of vitest's JSON report that is read (the form is Jest's). */
