@@ -24,7 +24,11 @@ export default tseslint.config(
       eqeqeq: "error",
     },
   },
-  { files: ["app/**", "test/**", "tools/**"], ignores: ["test/renderer/**"], languageOptions: { globals: globals.node } },
+  {
+    files: ["app/**", "test/**", "tools/**"],
+    ignores: ["test/renderer/**"],
+    languageOptions: { globals: globals.node },
+  },
   { files: ["renderer/**", "test/renderer/**"], languageOptions: { globals: globals.browser } },
   {
     files: ["**/*.svelte", "**/*.svelte.ts"],
@@ -34,6 +38,8 @@ export default tseslint.config(
       "no-undef": "off",
       // `let { value = $bindable() } = $props()` and $state are assigned from markup.
       "prefer-const": "off",
+      // Plain collections are used on purpose where nothing is drawn from them.
+      "svelte/prefer-svelte-reactivity": "off",
       "svelte/prefer-const": ["error", { destructuring: "all" }],
     },
   },

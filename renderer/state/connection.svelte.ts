@@ -1,0 +1,97 @@
+// Whether the studio answers, what it says of itself, and its events, handed to whoever asked for their kind. What the
+// events mean is for the classes that listen.
+import type { StudioEvent, StudioEventKind } from "../../contract/channels/events.ts";
+import type { Hello } from "../../contract/channels/studio.ts";
+import { listen, request } from "../bridge.ts";
+
+type EventOf<K extends StudioEventKind> = Extract<StudioEvent, { kind: K }>;
+
+class Connection {
+  #connected = $state(false);
+  #wasConnected = $state(false);
+  #hello = $state.raw<Hello | null>(null);
+  #lastNumber: number | null = null;
+  #stop: (() => void) | null = null;
+  readonly #listeners = new Map<StudioEventKind, Set<(event: never) => void>>();
+  readonly #refreshers = new Set<() => void>();
+
+  /** Events flow. While false, what is shown may be old. */
+  get connected(): boolean {
+    return this.#connected;
+  }
+
+  /** True once the studio has answered; then a missing connection is a lost one. */
+  get wasConnected(): boolean {
+    return this.#wasConnected;
+  }
+
+  /** Version, library and abilities of this door; null until the studio has answered. */
+  get hello(): Hello | null {
+    return this.#hello;
+  }
+
+  /** Begins to listen; called once, before the window is drawn. */
+  start(): void {
+    this.#stop ??= listen({
+      onEvent: (event) => this.#take(event),
+      onConnected: (connected) => void this.#connect(connected),
+    });
+  }
+
+  /** Ends listening: for tests, where one page sees many windows. */
+  stop(): void {
+    this.#stop?.();
+    this.#stop = null;
+    this.#connected = false;
+    this.#wasConnected = false;
+    this.#hello = null;
+    this.#lastNumber = null;
+  }
+
+  /** Calls back for every event of a kind until the returned function is called. */
+  on<K extends StudioEventKind>(kind: K, callback: (event: EventOf<K>) => void): () => void {
+    const callbacks = this.#listeners.get(kind) ?? new Set();
+    this.#listeners.set(kind, callbacks);
+    callbacks.add(callback);
+    return () => void callbacks.delete(callback);
+  }
+
+  /** Calls back when everything shown should be asked for again: at the first connection, after a lost one, and where
+   * events are missing. Called at once when there is a connection already. */
+  onRefresh(callback: () => void): () => void {
+    this.#refreshers.add(callback);
+    if (this.#connected) callback();
+    return () => void this.#refreshers.delete(callback);
+  }
+
+  async #connect(connected: boolean): Promise<void> {
+    if (!connected) {
+      this.#connected = false;
+      return;
+    }
+    try {
+      this.#hello = await request("studio:hello", {});
+    } catch {
+      // The events' connection is open but requests fail: the next attempt will tell.
+      return;
+    }
+    this.#connected = true;
+    this.#wasConnected = true;
+    this.#lastNumber = null;
+    this.#refresh();
+  }
+
+  #take(event: StudioEvent): void {
+    const gap = this.#lastNumber !== null && event.number !== this.#lastNumber + 1;
+    this.#lastNumber = event.number;
+    for (const callback of this.#listeners.get(event.kind) ?? []) callback(event as never);
+    if (gap) this.#refresh();
+  }
+
+  #refresh(): void {
+    for (const callback of this.#refreshers) callback();
+  }
+}
+
+/** The one connection of this window. */
+export const connection = new Connection();

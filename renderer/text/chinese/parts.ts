@@ -1,0 +1,25 @@
+// Chinese words inside the reusable parts.
+import type { parts as english } from "../english/parts.ts";
+
+export const parts: typeof english = {
+  close: "关闭",
+  cancel: "取消",
+  ok: "确定",
+  undo: "撤销",
+  retry: "重试",
+  copy: "复制",
+  copied: "已复制",
+  clear: "清除",
+  search: "搜索",
+  more: "更多",
+  dismiss: "忽略",
+  details: "技术细节",
+  notifications: "通知",
+  decrease: (label) => `减小${label}`,
+  increase: (label) => `增大${label}`,
+  exactValue: (label) => `${label}的精确值`,
+  copyLabel: (label) => `复制${label}`,
+  loading: "正在加载…",
+  then: "然后",
+  stageState: { waiting: "未开始", running: "进行中", done: "已完成" },
+};

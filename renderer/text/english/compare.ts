@@ -1,0 +1,4 @@
+// English words of the compare view.
+export const compare = {
+  title: "Compare",
+};

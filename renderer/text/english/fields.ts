@@ -1,0 +1,38 @@
+// English words of the settings form's fields; labels and help of the settings themselves are the catalogue's.
+import type { ValueSource } from "../../../contract/channels/generate.ts";
+
+const sources: Record<ValueSource, string> = {
+  default: "Default",
+  model: "The model's own value",
+  config: "From the configuration file",
+  preset: "From the preset",
+  form: "Set here",
+};
+
+export const fields = {
+  reset: (label: string, value: string) => `Reset ${label} to ${value}`,
+  sources,
+  absent: (what: string) => what,
+  on: "On",
+  off: "Off",
+  auto: "Auto",
+  custom: "Custom",
+  width: "Width",
+  height: "Height",
+  sizeRule: "Multiples of 16, from 16 to 4096",
+  pixels: "px",
+  secondsAt: (seconds: string, fps: number) => `${seconds} at ${fps} fps`,
+  random: "Random",
+  fixed: "Fixed",
+  newSeed: "Draw a seed",
+  lastSeed: "Use the last seed",
+  addLora: "Add a LoRA file",
+  removeLora: (file: string) => `Remove ${file}`,
+  loraFile: "File",
+  loraStrength: "Strength",
+  loraExpert: "Expert",
+  experts: { both: "Both", high: "High noise", low: "Low noise" },
+  noLoras: "None",
+  notANumber: "Write a number.",
+  outOfRange: (min: string, max: string) => `From ${min} to ${max}.`,
+};

@@ -1,0 +1,4 @@
+// English words of the generate view.
+export const generate = {
+  title: "Generate",
+};

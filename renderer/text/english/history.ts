@@ -1,0 +1,4 @@
+// English words of the history view.
+export const history = {
+  title: "History",
+};

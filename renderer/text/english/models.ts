@@ -1,0 +1,4 @@
+// English words of the models view.
+export const models = {
+  title: "Models",
+};

@@ -1,0 +1,23 @@
+// English words inside the reusable parts: buttons and states that every use of a part shares.
+export const parts = {
+  close: "Close",
+  cancel: "Cancel",
+  ok: "OK",
+  undo: "Undo",
+  retry: "Try again",
+  copy: "Copy",
+  copied: "Copied",
+  clear: "Clear",
+  search: "Search",
+  more: "More",
+  dismiss: "Dismiss",
+  details: "Technical detail",
+  notifications: "Notifications",
+  decrease: (label: string) => `${label}: less`,
+  increase: (label: string) => `${label}: more`,
+  exactValue: (label: string) => `${label}: exact value`,
+  copyLabel: (label: string) => `Copy ${label}`,
+  loading: "Loading …",
+  then: "then",
+  stageState: { waiting: "to come", running: "running", done: "done" },
+};

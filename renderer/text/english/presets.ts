@@ -1,0 +1,4 @@
+// English words of the presets.
+export const presets = {
+  title: "Presets",
+};

@@ -1,0 +1,4 @@
+// English words of the queue view.
+export const queue = {
+  title: "Queue",
+};

@@ -1,0 +1,4 @@
+// English words of the settings view.
+export const settings = {
+  title: "Settings",
+};
