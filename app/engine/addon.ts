@@ -18,7 +18,7 @@ export interface GenerateRequest {
   stepLatentsPrefix?: string;
   resumePath?: string;
   startStep?: number;
-  /** Ask for preview events after each step. */
+  /** Ask for a preview event after each step but the last, whose latents are decoded anyway. */
   preview?: boolean;
 }
 
@@ -26,29 +26,57 @@ export interface GenerateRequest {
 export type EngineEvent =
   | { kind: "progress"; stage: StageName; fraction: number; step: number; steps: number }
   | { kind: "log"; level: "debug" | "info" | "warning"; line: string }
-  | { kind: "preview"; step: number; rgb: Buffer; width: number; height: number }
-  | { kind: "packet"; data: Buffer; keyFrame: boolean; frame: number }
-  | { kind: "poster"; rgb: Buffer; width: number; height: number };
+  /** The middle of the clip as it is estimated after this step, RGB, width * height * 3 bytes. `approximate`: its
+   * colours computed from the latents by a linear map, one pixel for each 8x8 of the video; else decoded. */
+  | { kind: "preview"; step: number; rgb: Uint8Array; width: number; height: number; approximate: boolean }
+  /** A stage is over. `finished` is false when it failed or was cancelled on the way. */
+  | ({ kind: "stage"; finished: boolean } & StageReport)
+  | { kind: "packet"; data: Uint8Array; keyFrame: boolean; frame: number }
+  | { kind: "poster"; rgb: Uint8Array; width: number; height: number };
 
 export type StageName = "text" | "load" | "sample" | "decode";
 
 export interface StageReport {
   stage: StageName;
   seconds: number;
+  /** The most the engine held during the stage. */
   peakBytes: number;
 }
 
+/** Linear layers held as int8: how many, their bytes, and what they take at 16 bit. */
 export interface Int8Report {
   layers: number;
   bytes16: number;
   bytes: number;
+  /** Every one with its size, out x in: "blocks.0.self_attn.q [1536x1536]". */
   names: string[];
+}
+
+/** A change that makes a plan fit that does not. */
+export interface PlanFix {
+  id: "int8TextEncoder" | "int8" | "tileDecode" | "fewerFrames" | "removeBudget";
+  /** The settings to change and their values. */
+  settings: Partial<EngineSettings>;
+  /** What the job needs then. */
+  peakBytes: number;
 }
 
 export interface Plan {
   stages: StageReport[];
+  /** What the job needs at its highest point. */
   peakBytes: number;
+  /** What it may use: the memory budget, else 90% of the memory that is free now or held by the model in memory; 0
+   * where the system does not say. */
+  freeBytes: number;
+  /** False: generate will refuse with memory.exhausted. */
+  fits: boolean;
+  /** What to do then, in one sentence; "" when it fits. */
+  advice: string;
+  /** Changes that would do, the mildest first; empty when it fits. */
+  fixes: PlanFix[];
   seconds: number;
+  /** All parts of the model stay in memory together. */
+  resident: boolean;
   int8: Omit<Int8Report, "names"> | null;
   settings: EngineSettings;
 }
@@ -62,6 +90,14 @@ export interface GenerateReport {
   frames: number;
   width: number;
   height: number;
+  /** The steps these latents really had, when sampling was stopped early and kept; null otherwise. */
+  keptStep: number | null;
+}
+
+/** Physical memory, and what of it a new job may take now. */
+export interface SystemMemory {
+  totalBytes: number;
+  freeBytes: number;
 }
 
 /** What a header says (rushes_inspect). */
@@ -91,7 +127,9 @@ export interface Inspection {
 
 export interface Machine {
   cpu: { model: string; cores: number; isa: string[] };
-  memory: { totalBytes: number; freeBytes: number };
+  memory: SystemMemory;
+  /** Bytes of physical memory this process holds. */
+  residentBytes: number;
   gpu: { name: string | null; reason: string };
   libraries: Record<string, string>;
 }
@@ -116,7 +154,6 @@ export interface SelfTest {
 
 /** A model opened by the addon. One call runs at a time; a second rejects with code engine.busy. */
 export interface AddonModel {
-  plan(settings: Partial<EngineSettings>, idCount: number): Promise<Plan>;
   generate(request: GenerateRequest, onEvent: (event: EngineEvent) => void): Promise<GenerateReport>;
   decode(
     latentsPath: string,
@@ -125,6 +162,12 @@ export interface AddonModel {
   ): Promise<GenerateReport>;
   /** Makes the running call reject with code job.cancelled within 200 ms of work. */
   cancel(): void;
+  /** Makes the running generation stop sampling within 200 ms of work and decode its latest estimate; while no step is
+   * finished, as soon as one is. Without effect on anything else. */
+  keep(): void;
+  /** Bytes it holds now: packed weights, and the running job's. Never waits. */
+  heldBytes(): number;
+  /** Frees its memory, at the end of the running call if there is one. */
   close(): void;
 }
 
@@ -162,6 +205,15 @@ export interface Addon {
   /** Reads and checks headers only; weights are packed by the first job. */
   openModel(files: ModelFiles): Promise<AddonModel>;
   inspect(path: string): Promise<Inspection>;
+  /** What a job of these files would need. Reads headers only, keeps them for the next question (release() lets them
+   * go), and never waits for a running call. `warm`: the model in memory, whose packed weights count as loaded when it
+   * is of these files and as free when it is of others. Rejects with settings.invalid and checkpoint.*; a job that does
+   * not fit is a plan with `fits` false. */
+  plan(files: ModelFiles, settings: Partial<EngineSettings>, idCount: number, warm: AddonModel | null): Promise<Plan>;
+  /** Lets go of headers kept for plans and gives freed memory back to the system. */
+  release(): void;
+  /** Memory at this moment; never waits. */
+  memory(): SystemMemory & { residentBytes: number };
   machine(): Machine;
   selfTest(threads: number): Promise<SelfTest>;
   /** Times the operations; the JSON of engine/bench.h. `line` gets the table as it grows. */

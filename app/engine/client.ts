@@ -1,11 +1,12 @@
 // The studio's side of the engine: starts its process when it is first needed, passes calls and events, and tells its
 // death apart from an error. No native code runs in this process.
-import { fork, type ChildProcess } from "node:child_process";
 import { existsSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { RushesError } from "../../contract/errors.ts";
-import type { CallEvent, EngineCalls, EngineMethod, FromEngine, ToEngine } from "./messages.ts";
+import type { EngineProcess, SpawnEngine } from "./engine-process.ts";
+import { forkEngine } from "./forked-process.ts";
+import type { CallEvent, EngineCalls, EngineMethod, FromEngine } from "./messages.ts";
 
 /** How long a cancelled call may take to end before its process is ended, milliseconds. */
 const cancelPatience = 800;
@@ -19,6 +20,15 @@ export interface CallOptions {
   /** A cancelled call is let go at once: what it still does is not waited for, and the process is not ended for it. For
    * calls that run beside a generation. */
   letGo?: boolean;
+  /** Stops a generation's sampling early and keeps what it has: the latest estimate is decoded and the call gives its
+   * report, with keptStep. Before the first step is finished it waits for that one; after the last one, and for other
+   * calls, it changes nothing. */
+  keep?: AbortSignal;
+}
+
+export interface EngineClientOptions {
+  /** How the engine's process is started; forked by Node unless given. */
+  spawn?: SpawnEngine;
 }
 
 interface PendingCall {
@@ -30,26 +40,29 @@ interface PendingCall {
 
 export class EngineClient {
   readonly #addonPath: string;
-  #process: ChildProcess | null = null;
+  readonly #spawn: SpawnEngine;
+  #process: EngineProcess | null = null;
   #output = "";
-  #closing = false;
+  /** Waits for the end of a process that close() ends. */
+  #closing: { ended: Promise<void>; tell: () => void } | null = null;
   #nextId = 1;
   readonly #calls = new Map<number, PendingCall>();
 
   /** The addon is looked for in the project's build/Release unless its path is given. */
-  constructor(addonPath = process.env["RUSHES_ADDON"] ?? builtAddonPath()) {
+  constructor(addonPath = process.env["RUSHES_ADDON"] ?? builtAddonPath(), options: EngineClientOptions = {}) {
     this.#addonPath = addonPath;
+    this.#spawn = options.spawn ?? forkEngine;
   }
 
-  /** The process number of the running engine, or null. */
+  /** The process number of the running engine, or null: asking it anything would start one. */
   get processId(): number | null {
-    return this.#process?.pid ?? null;
+    return this.#process?.processId ?? null;
   }
 
   async call<M extends EngineMethod>(
     method: M,
     values: EngineCalls[M]["arguments"],
-    { onEvent, signal, letGo = false }: CallOptions = {},
+    { onEvent, signal, keep, letGo = false }: CallOptions = {},
   ): Promise<EngineCalls[M]["result"]> {
     if (signal?.aborted) throw new RushesError("job.cancelled");
     const id = this.#nextId++;
@@ -59,21 +72,25 @@ export class EngineClient {
       const call = this.#calls.get(id);
       if (!call) return;
       call.cancelled = true;
-      this.#send(engine, { kind: "cancel", id });
+      engine.send({ kind: "cancel", id });
       if (letGo) call.reject(new RushesError("job.cancelled"));
-      else patience = setTimeout(() => engine.kill("SIGKILL"), cancelPatience);
+      else patience = setTimeout(() => engine.kill(), cancelPatience);
     };
+    const keepLatest = () => engine.send({ kind: "keep", id });
     try {
       return await new Promise<EngineCalls[M]["result"]>((resolve, reject) => {
         const settle = resolve as (value: unknown) => void;
         this.#calls.set(id, { resolve: settle, reject, onEvent, cancelled: false });
         this.#hold();
         signal?.addEventListener("abort", cancel, { once: true });
-        this.#send(engine, { kind: "call", id, method, arguments: values });
+        engine.send({ kind: "call", id, method, arguments: values });
+        if (keep?.aborted) keepLatest();
+        else keep?.addEventListener("abort", keepLatest, { once: true });
       });
     } finally {
       clearTimeout(patience);
       signal?.removeEventListener("abort", cancel);
+      keep?.removeEventListener("abort", keepLatest);
       this.#calls.delete(id);
       this.#hold();
     }
@@ -82,34 +99,27 @@ export class EngineClient {
   /** Ends the engine's process; calls under way reject with engine.crashed. */
   async close(): Promise<void> {
     const engine = this.#process;
-    if (!engine || engine.exitCode !== null || engine.signalCode !== null) return;
-    const ended = new Promise<void>((resolve) => engine.once("exit", () => resolve()));
-    this.#closing = true;
-    this.#hold();
-    engine.kill("SIGKILL");
-    await ended;
-    this.#closing = false;
+    if (!engine) return;
+    if (!this.#closing) {
+      let tell = () => {};
+      const ended = new Promise<void>((resolve) => (tell = resolve));
+      this.#closing = { ended, tell };
+      this.#hold();
+      engine.kill();
+    }
+    await this.#closing.ended;
   }
 
-  #started(): ChildProcess {
+  #started(): EngineProcess {
     if (this.#process) return this.#process;
-    const engine = fork(workerPath(), [this.#addonPath], {
-      serialization: "advanced",
-      stdio: ["ignore", "pipe", "pipe", "ipc"],
-      execArgv: [],
-      // A team that sleeps when idle: spinning threads starve the rest of a busy machine (docs/SPEED.md).
-      env: { OMP_WAIT_POLICY: "passive", ...process.env, NODE_OPTIONS: "" },
-    });
+    const engine = this.#spawn(this.#addonPath);
     this.#process = engine;
     this.#output = "";
-    for (const stream of [engine.stdout, engine.stderr])
-      stream?.setEncoding("utf8").on("data", (text: string) => {
-        this.#output = (this.#output + text).slice(-keptOutput);
-      });
-    engine.on("message", (message) => this.#hear(message as FromEngine));
-    engine.on("error", (error) => this.#died(engine, error.message));
-    // "close" comes after the last output was read, "exit" may come before.
-    engine.on("close", (code, signal) => this.#died(engine, signal ?? `exit code ${code}`));
+    engine.onOutput((text) => {
+      this.#output = (this.#output + text).slice(-keptOutput);
+    });
+    engine.onMessage((message) => this.#hear(message));
+    engine.onExit((reason) => this.#died(engine, reason));
     return engine;
   }
 
@@ -121,38 +131,20 @@ export class EngineClient {
     else call.reject(new RushesError(message.error.code, message.error));
   }
 
-  #died(engine: ChildProcess, cause: string): void {
+  #died(engine: EngineProcess, cause: string): void {
     if (this.#process !== engine) return;
     this.#process = null;
     const detail = [`The engine's process ended: ${cause}.`, this.#output.trim()].filter(Boolean).join("\n");
     for (const call of this.#calls.values())
       call.reject(new RushesError(call.cancelled ? "job.cancelled" : "engine.crashed", { detail }));
-  }
-
-  #send(engine: ChildProcess, message: ToEngine): void {
-    // A failed send means that the process is ending; "close" says so to the calls.
-    engine.send(message, () => {});
+    this.#closing?.tell();
+    this.#closing = null;
   }
 
   /** An idle engine does not keep its parent alive; one that is awaited does, whatever answers come in meanwhile. */
   #hold(): void {
-    const engine = this.#process;
-    if (!engine) return;
-    const busy = this.#closing || this.#calls.size > 0;
-    for (const handle of [engine, engine.channel, engine.stdout, engine.stderr]) holdHandle(handle, busy);
+    this.#process?.hold(this.#closing !== null || this.#calls.size > 0);
   }
-}
-
-/** Pipes of child processes are sockets, though their type says streams. */
-function holdHandle(handle: unknown, held: boolean): void {
-  const counted = handle as { ref?: () => void; unref?: () => void } | null;
-  if (held) counted?.ref?.();
-  else counted?.unref?.();
-}
-
-/** worker.ts from the sources, worker.js from what was built of them. */
-function workerPath(): string {
-  return fileURLToPath(new URL(import.meta.url.endsWith(".ts") ? "./worker.ts" : "./worker.js", import.meta.url));
 }
 
 /** build/Release/rushes.node of the project this file lies in. */

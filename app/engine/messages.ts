@@ -12,10 +12,22 @@ import type {
   ModelFiles,
   Plan,
   SelfTest,
+  SystemMemory,
   Vp9Settings,
 } from "./addon.ts";
 
 type Values = Partial<EngineSettings>;
+
+/** The engine at this moment. */
+export interface EngineStatus {
+  memory: SystemMemory;
+  /** Bytes of physical memory the engine's process holds. */
+  residentBytes: number;
+  /** The model in memory, and the bytes of its packed weights and of the job that runs on it. */
+  warm: { files: ModelFiles; residentBytes: number } | null;
+  /** A generation or decode is running. */
+  busy: boolean;
+}
 
 /** Every call: its arguments and what it gives. */
 export interface EngineCalls {
@@ -24,10 +36,13 @@ export interface EngineCalls {
   selfTest: { arguments: [threads: number]; result: SelfTest };
   bench: { arguments: [options: { filter?: string; threads?: number; quick?: boolean }]; result: unknown };
   echo: { arguments: [settings: Values]; result: EngineSettings };
+  /** Answered at once, whatever is running. */
+  status: { arguments: []; result: EngineStatus };
+  /** Answered from headers alone, also while a generation runs; opens no model. */
   plan: { arguments: [files: ModelFiles, settings: Values, idCount: number]; result: Plan };
   generate: { arguments: [files: ModelFiles, request: GenerateRequest]; result: GenerateReport };
   decode: { arguments: [files: ModelFiles, latentsPath: string, settings: Values]; result: GenerateReport };
-  /** Forgets the warm model and its memory. */
+  /** Forgets the warm model and gives its memory back to the system; engine.busy while it works. */
   unload: { arguments: []; result: null };
   /** These two run beside a generation. */
   decodeClip: { arguments: [clip: Clip, first: number]; result: null };
@@ -39,7 +54,9 @@ export type EngineMethod = keyof EngineCalls;
 export type ToEngine =
   | { kind: "call"; id: number; method: EngineMethod; arguments: unknown[] }
   /** Cancels the running call of that number. */
-  | { kind: "cancel"; id: number };
+  | { kind: "cancel"; id: number }
+  /** Stops the sampling of the running generation of that number and keeps its latest estimate. */
+  | { kind: "keep"; id: number };
 
 /** What a call says before it ends. */
 export type CallEvent = EngineEvent | ClipEvent | { kind: "line"; line: string };

@@ -1,21 +1,30 @@
 // The engine's process: owns the addon, keeps the last model warm, answers one heavy call of a model at a time and calls on
-// finished videos beside it, ends when its parent does. Started by client.ts only, with the addon's path as its argument.
+// finished videos beside it, ends when its parent does. Started by client.ts only, with the addon's path as its last
+// argument.
 import { asRushesError, RushesError } from "../../contract/errors.ts";
 import type { Addon, AddonModel, ClipCall, ClipEvent, EngineEvent, ModelFiles } from "./addon.ts";
 import { loadAddon } from "./load.ts";
-import type { EngineCalls, EngineMethod, FromEngine, ToEngine } from "./messages.ts";
+import type { EngineCalls, EngineMethod, EngineStatus, ToEngine } from "./messages.ts";
+import { parentChannel } from "./parent-channel.ts";
 
 type Handlers = {
   [M in EngineMethod]: (id: number, ...values: EngineCalls[M]["arguments"]) => Promise<EngineCalls[M]["result"]>;
 };
 
+/** The heavy call under way; its model is null until it is open. */
+interface RunningCall {
+  readonly id: number;
+  model: AddonModel | null;
+}
+
 class EngineWorker {
   readonly #addonPath: string;
   #addon: Addon | null = null;
-  #warm: { key: string; model: AddonModel } | null = null;
-  /** Calls that were cancelled before their model ran. */
+  #warm: { files: ModelFiles; model: AddonModel } | null = null;
+  /** Calls that were cancelled, or told to keep what they have, before their model ran. */
   readonly #cancelled = new Set<number>();
-  #running: { id: number; model: AddonModel } | null = null;
+  readonly #kept = new Set<number>();
+  #running: RunningCall | null = null;
   /** Calls on finished videos; they run beside the model's. */
   readonly #clips = new Map<number, ClipCall>();
 
@@ -24,21 +33,29 @@ class EngineWorker {
   }
 
   async handle(message: ToEngine): Promise<void> {
-    if (message.kind === "cancel") {
-      const clip = this.#clips.get(message.id);
-      if (clip) clip.cancel();
-      else if (this.#running?.id === message.id) this.#running.model.cancel();
-      else this.#cancelled.add(message.id);
-      return;
-    }
+    if (message.kind !== "call") return this.#order(message);
     const { id, method } = message;
     try {
       const handler = this.#handlers[method] as (id: number, ...values: unknown[]) => Promise<unknown>;
-      send({ kind: "result", id, value: await handler(id, ...message.arguments) });
+      parent.send({ kind: "result", id, value: await handler(id, ...message.arguments) });
     } catch (error) {
-      send({ kind: "error", id, error: asRushesError(error).toJSON() });
+      parent.send({ kind: "error", id, error: asRushesError(error).toJSON() });
     } finally {
       this.#cancelled.delete(id);
+      this.#kept.delete(id);
+    }
+  }
+
+  #order({ kind, id }: Extract<ToEngine, { kind: "cancel" | "keep" }>): void {
+    const model = this.#running?.id === id ? this.#running.model : null;
+    if (kind === "cancel") {
+      const clip = this.#clips.get(id);
+      if (clip) clip.cancel();
+      else if (model) model.cancel();
+      else this.#cancelled.add(id);
+    } else {
+      if (model) model.keep();
+      else this.#kept.add(id);
     }
   }
 
@@ -47,14 +64,17 @@ class EngineWorker {
     machine: async () => this.#loaded().machine(),
     selfTest: (_id, threads) => this.#loaded().selfTest(threads),
     bench: (id, options) =>
-      this.#loaded().bench(options, (line) => send({ kind: "event", id, event: { kind: "line", line } })),
+      this.#loaded().bench(options, (line) => parent.send({ kind: "event", id, event: { kind: "line", line } })),
     echo: async (_id, settings) => this.#loaded().echo(settings),
-    plan: async (_id, files, settings, idCount) => (await this.#open(files)).plan(settings, idCount),
+    status: async () => this.#status(),
+    plan: (_id, files, settings, idCount) => this.#loaded().plan(files, settings, idCount, this.#warm?.model ?? null),
     generate: (id, files, request) => this.#run(id, files, (model, onEvent) => model.generate(request, onEvent)),
     decode: (id, files, latentsPath, settings) =>
       this.#run(id, files, (model, onEvent) => model.decode(latentsPath, settings, onEvent)),
     unload: async () => {
+      if (this.#running) throw new RushesError("engine.busy");
       this.#forget();
+      this.#addon?.release();
       return null;
     },
     decodeClip: (id, clip, first) => this.#runClip(id, (onEvent) => this.#loaded().decodeClip(clip, first, onEvent)),
@@ -63,7 +83,7 @@ class EngineWorker {
   };
 
   async #runClip(id: number, start: (onEvent: (event: ClipEvent) => void) => ClipCall): Promise<null> {
-    const call = start((event) => send({ kind: "event", id, event }));
+    const call = start((event) => parent.send({ kind: "event", id, event }));
     this.#clips.set(id, call);
     try {
       await call.done;
@@ -78,24 +98,33 @@ class EngineWorker {
     files: ModelFiles,
     call: (model: AddonModel, onEvent: (event: EngineEvent) => void) => Promise<T>,
   ): Promise<T> {
-    const model = await this.#open(files);
-    if (this.#cancelled.has(id)) throw new RushesError("job.cancelled");
-    this.#running = { id, model };
+    if (this.#running) throw new RushesError("engine.busy");
+    const running: RunningCall = { id, model: null };
+    this.#running = running;
     try {
-      return await call(model, (event) => send({ kind: "event", id, event }));
+      const model = await this.#open(files);
+      if (this.#cancelled.has(id)) throw new RushesError("job.cancelled");
+      running.model = model;
+      const done = call(model, (event) => parent.send({ kind: "event", id, event }));
+      if (this.#kept.has(id)) model.keep();
+      return await done;
     } finally {
       this.#running = null;
     }
   }
 
+  #status(): EngineStatus {
+    const { residentBytes, ...memory } = this.#loaded().memory();
+    const warm = this.#warm && { files: this.#warm.files, residentBytes: this.#warm.model.heldBytes() };
+    return { memory, residentBytes, warm, busy: this.#running !== null };
+  }
+
   /** The model of these files: the warm one, or a fresh one in its place. */
   async #open(files: ModelFiles): Promise<AddonModel> {
-    const key = JSON.stringify([files.dit, files.vae, files.textEncoder, files.textLength]);
-    if (this.#warm?.key === key) return this.#warm.model;
-    if (this.#running) throw new RushesError("engine.busy");
+    if (this.#warm && sameFiles(this.#warm.files, files)) return this.#warm.model;
     this.#forget();
     const model = await this.#loaded().openModel(files);
-    this.#warm = { key, model };
+    this.#warm = { files, model };
     return model;
   }
 
@@ -110,14 +139,15 @@ class EngineWorker {
   }
 }
 
-function send(message: FromEngine): void {
-  // The parent may be gone already; "disconnect" then ends this process.
-  if (process.connected) process.send?.(message, () => {});
+function sameFiles(one: ModelFiles, other: ModelFiles): boolean {
+  const { dit, vae, textEncoder, textLength } = one;
+  return dit === other.dit && vae === other.vae && textEncoder === other.textEncoder && textLength === other.textLength;
 }
 
-const worker = new EngineWorker(process.argv[2] ?? "");
-process.on("message", (message) => void worker.handle(message as ToEngine));
+const parent = parentChannel();
+const worker = new EngineWorker(process.argv.at(-1) ?? "");
+parent.onMessage((message) => void worker.handle(message));
 // Not exit(): its clean-up would run under the computing threads' feet.
-process.on("disconnect", () => process.kill(process.pid, "SIGKILL"));
+parent.onGone(() => process.kill(process.pid, "SIGKILL"));
 // Ctrl+C in a terminal reaches the whole group; the parent decides what to cancel.
 process.on("SIGINT", () => {});

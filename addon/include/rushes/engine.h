@@ -32,14 +32,20 @@ typedef struct {
   void (*progress)(void* user, rushes_stage stage, double fraction, int step, int steps);
   /* level 0 debug, 1 info, 2 warning */
   void (*log)(void* user, int level, const char* line);
-  /* A preview after a sampling step: RGB, width*height*3 bytes. */
-  void (*preview)(void* user, int step, const uint8_t* rgb, int width, int height);
+  /* After each sampling step but the last: the middle of the clip as estimated so far, RGB, width*height*3 bytes.
+     approximate != 0: a linear map of the latents, one pixel per latent cell; else decoded, at the video's size. */
+  void (*preview)(void* user, int step, const uint8_t* rgb, int width, int height, int approximate);
+  /* A stage is over; finished is 0 when it failed or was cancelled on the way. */
+  void (*stage_ended)(void* user, rushes_stage stage, double seconds, uint64_t peak_bytes, int finished);
   /* H.264 access unit in Annex B form, in presentation order; the first one carries SPS and PPS. */
   void (*packet)(void* user, const uint8_t* data, size_t size, int key_frame, int64_t frame);
   /* Every frame as RGB, width*height*3 bytes. */
   void (*frame)(void* user, int64_t frame, const uint8_t* rgb, int width, int height);
   /* Polled at least every 200 ms of work; nonzero cancels. */
   int (*cancelled)(void* user);
+  /* Polled likewise; nonzero ends sampling early. The running step is abandoned and the latest estimate becomes the
+     result; before the first finished step, that step is waited for. Nothing changes once the last step is finished. */
+  int (*keep)(void* user);
 } rushes_callbacks;
 
 /* Model files; UTF-8 paths. text_len: context rows (512 unless the model's config.json says otherwise). */
@@ -68,13 +74,23 @@ void rushes_string_free(char* text);
 rushes_status rushes_model_open(const rushes_model_files* files, rushes_model** out);
 void rushes_model_close(rushes_model* model);
 
-/* Predicted bytes and seconds for each stage, without running it. {"stages": [{"stage", "peakBytes", "seconds"}],
-   "peakBytes", "seconds", "int8": {"layers", "bytes16", "bytes"}, "settings": {resolved}} */
-rushes_status rushes_plan(rushes_model* model, const rushes_settings* settings, size_t id_count, char** report);
+/* Bytes of its packed weights and running job. Never waits. */
+uint64_t rushes_model_bytes(const rushes_model* model);
+
+/* Predicted bytes and seconds for each stage of a job of these files, from headers alone (which are kept open for the
+   next plan). May be called from any thread, also while models work. `warm` may be NULL: the model in memory, whose
+   packed weights count as loaded when it is of these files, and as free when it is of others.
+   {"stages": [{"stage", "peakBytes", "seconds"}], "peakBytes", "freeBytes", "fits", "advice", "fixes": [{"id",
+   "settings", "peakBytes"}], "seconds", "resident", "int8": {"layers", "bytes16", "bytes"}, "settings": {resolved}} */
+rushes_status rushes_plan(const rushes_model_files* files, const rushes_model* warm, const rushes_settings* settings,
+                          size_t id_count, char** report);
+/* Closes the headers kept for plans and gives freed memory back to the system. */
+void rushes_release(void);
 
 /* Runs text -> latents -> frames on the calling thread. report: {"settings": {resolved}, "stages": [{"stage", "seconds",
    "peakBytes"}], "int8": {"layers", "bytes16", "bytes", "names": ["blocks.0.self_attn.q [1536x1536]", ...]},
-   "plan": {...}, "warnings": [...], "frames", "width", "height"}. A second call while one runs: engine.busy. */
+   "plan": {...}, "warnings": [...], "frames", "width", "height", "keptStep"}. keptStep: the steps these latents really
+   had, when sampling was ended early by `keep`, else null. A second call while one runs: engine.busy. */
 rushes_status rushes_generate(rushes_model* model, const rushes_request* request, const rushes_callbacks* callbacks,
                               char** report);
 /* Decodes saved latents again, without sampling. */
@@ -85,9 +101,14 @@ rushes_status rushes_decode(rushes_model* model, const char* latents_path, const
    "parameters", "dtypes": {"bf16": 800}, "quantization": "none" | "int8 (TurboDiffusion)", "quantizedLayers", "sla": bool,
    "missing": [..], "unexpected": [..], "wrongShape": [..], "complete", "uses": [..], "refused", "summary"} */
 rushes_status rushes_inspect(const char* path, char** report);
-/* {"cpu": {"model", "cores", "isa": [..]}, "memory": {"totalBytes", "freeBytes"}, "gpu": {"name"|null, "reason"},
-   "libraries": {"OpenH264"}} */
+/* {"cpu": {"model", "cores", "isa": [..]}, "memory": {"totalBytes", "freeBytes"}, "residentBytes", "gpu": {"name"|null,
+   "reason"}, "libraries": {"OpenH264"}} */
 rushes_status rushes_machine(char** report);
+/* Bytes of physical memory: all, free for a new job now, and held by this process. 0 = unknown. Never waits. */
+typedef struct {
+  uint64_t total_bytes, free_bytes, resident_bytes;
+} rushes_memory;
+rushes_memory rushes_memory_now(void);
 /* Loops the kernel registry: {"checks": [{"operation", "name", "isa", "case", "error", "tolerance", "passed"}],
    "passed", "failed"}. */
 rushes_status rushes_self_test(int threads, char** report);

@@ -12,8 +12,7 @@ namespace {
 
 Napi::Value inspect(const Napi::CallbackInfo& info) {
   const std::string path = info[0].ToString();
-  return start_call(info.Env(), Napi::Function(),
-                    [=](Call&, char** report) { return rushes_inspect(path.c_str(), report); });
+  return start_light_call(info.Env(), [=](Call&, char** report) { return rushes_inspect(path.c_str(), report); });
 }
 
 Napi::Value machine(const Napi::CallbackInfo& info) {
@@ -22,6 +21,17 @@ Napi::Value machine(const Napi::CallbackInfo& info) {
   if (status.code[0]) throw error_of(info.Env(), status);
   return take_report(info.Env(), report);
 }
+
+Napi::Value memory(const Napi::CallbackInfo& info) {
+  const rushes_memory now = rushes_memory_now();
+  Napi::Object out = Napi::Object::New(info.Env());
+  out.Set("totalBytes", static_cast<double>(now.total_bytes));
+  out.Set("freeBytes", static_cast<double>(now.free_bytes));
+  out.Set("residentBytes", static_cast<double>(now.resident_bytes));
+  return out;
+}
+
+void release(const Napi::CallbackInfo&) { rushes_release(); }
 
 Napi::Value self_test(const Napi::CallbackInfo& info) {
   const int threads = info[0].ToNumber().Int32Value();
@@ -53,6 +63,9 @@ Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   Model::define(env);
   exports.Set("openModel", Napi::Function::New<&Model::open>(env));
   exports.Set("inspect", Napi::Function::New<&inspect>(env));
+  exports.Set("plan", Napi::Function::New<&Model::plan>(env));
+  exports.Set("release", Napi::Function::New<&release>(env));
+  exports.Set("memory", Napi::Function::New<&memory>(env));
   exports.Set("machine", Napi::Function::New<&machine>(env));
   exports.Set("selfTest", Napi::Function::New<&self_test>(env));
   exports.Set("bench", Napi::Function::New<&bench>(env));

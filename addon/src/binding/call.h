@@ -49,4 +49,9 @@ inline Napi::Promise start_call(Napi::Env env, Napi::Function on_event, Call::Wo
   return std::make_shared<Call>(env, on_event, std::move(work))->start();
 }
 
+/// For work of milliseconds that computes nothing and must not wait for a running generation.
+inline Napi::Promise start_light_call(Napi::Env env, Call::Work work) {
+  return std::make_shared<Call>(env, Napi::Function(), std::move(work))->start_beside();
+}
+
 }  // namespace rushes::binding

@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <cstring>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -36,11 +37,23 @@ const char* stage_name(rushes_stage stage) {
   return names[stage];
 }
 
+// The files of a model as JavaScript names them (app/engine/addon.ts, ModelFiles).
+struct FileNames {
+  std::string dit, vae, text_encoder;
+  int text_length;
+  explicit FileNames(const Napi::Object& files)
+      : dit(files.Get("dit").ToString()),
+        vae(files.Get("vae").ToString()),
+        text_encoder(files.Get("textEncoder").ToString()),
+        text_length(files.Get("textLength").ToNumber().Int32Value()) {}
+  rushes_model_files pointers() const { return {dit.c_str(), vae.c_str(), text_encoder.c_str(), text_length}; }
+};
+
 // Turns the engine's callbacks into JavaScript events (app/engine/addon.ts, EngineEvent).
 class Events {
  public:
-  Events(Call& call, const std::atomic<bool>& cancelled, bool previews)
-      : call_(call), cancelled_(cancelled), previews_(previews) {}
+  Events(Call& call, const std::atomic<bool>& cancelled, const std::atomic<bool>& kept, bool previews)
+      : call_(call), cancelled_(cancelled), kept_(kept), previews_(previews) {}
 
   rushes_callbacks callbacks() {
     rushes_callbacks c{};
@@ -50,16 +63,26 @@ class Events {
     };
     c.log = [](void* user, int level, const char* line) { static_cast<Events*>(user)->log(level, line); };
     if (previews_)
-      c.preview = [](void* user, int step, const uint8_t* rgb, int width, int height) {
-        static_cast<Events*>(user)->picture("preview", step, rgb, width, height);
+      c.preview = [](void* user, int step, const uint8_t* rgb, int width, int height, int approximate) {
+        static_cast<Events*>(user)->picture(rgb, width, height, [=](Napi::Object event) {
+          event.Set("kind", "preview");
+          event.Set("step", step);
+          event.Set("approximate", approximate != 0);
+        });
       };
+    c.stage_ended = [](void* user, rushes_stage stage, double seconds, uint64_t peak_bytes, int finished) {
+      static_cast<Events*>(user)->stage_ended(stage, seconds, peak_bytes, finished != 0);
+    };
     c.packet = [](void* user, const uint8_t* data, size_t size, int key, int64_t frame) {
       static_cast<Events*>(user)->packet({data, data + size}, key != 0, frame);
     };
     c.frame = [](void* user, int64_t frame, const uint8_t* rgb, int width, int height) {
-      if (frame == 0) static_cast<Events*>(user)->picture("poster", 0, rgb, width, height);
+      if (frame == 0)
+        static_cast<Events*>(user)->picture(rgb, width, height,
+                                            [](Napi::Object event) { event.Set("kind", "poster"); });
     };
     c.cancelled = [](void* user) -> int { return static_cast<Events*>(user)->cancelled_.load(); };
+    c.keep = [](void* user) -> int { return static_cast<Events*>(user)->kept_.load(); };
     return c;
   }
 
@@ -91,12 +114,24 @@ class Events {
     });
   }
 
-  void picture(const char* kind, int step, const uint8_t* rgb, int width, int height) {
-    std::vector<uint8_t> pixels(rgb, rgb + static_cast<size_t>(width) * height * 3);
-    call_.emit([=, pixels = std::move(pixels)](Napi::Env env) {
+  void stage_ended(rushes_stage stage, double seconds, uint64_t peak_bytes, bool finished) {
+    call_.emit([=](Napi::Env env) {
       Napi::Object event = Napi::Object::New(env);
-      event.Set("kind", kind);
-      if (step > 0) event.Set("step", step);
+      event.Set("kind", "stage");
+      event.Set("stage", stage_name(stage));
+      event.Set("seconds", seconds);
+      event.Set("peakBytes", static_cast<double>(peak_bytes));
+      event.Set("finished", finished);
+      return event;
+    });
+  }
+
+  // `describe` adds what is not picture.
+  void picture(const uint8_t* rgb, int width, int height, std::function<void(Napi::Object)> describe) {
+    std::vector<uint8_t> pixels(rgb, rgb + static_cast<size_t>(width) * height * 3);
+    call_.emit([=, pixels = std::move(pixels), describe = std::move(describe)](Napi::Env env) {
+      Napi::Object event = Napi::Object::New(env);
+      describe(event);
       event.Set("rgb", Napi::Buffer<uint8_t>::Copy(env, pixels.data(), pixels.size()));
       event.Set("width", width);
       event.Set("height", height);
@@ -116,7 +151,7 @@ class Events {
   }
 
   Call& call_;
-  const std::atomic<bool>& cancelled_;
+  const std::atomic<bool>&cancelled_, &kept_;
   bool previews_;
   std::chrono::steady_clock::time_point last_{};
 };
@@ -126,18 +161,15 @@ class Events {
 void Model::define(Napi::Env env) {
   const Napi::Function function =
       DefineClass(env, "AddonModel",
-                  {InstanceMethod<&Model::plan>("plan"), InstanceMethod<&Model::generate>("generate"),
-                   InstanceMethod<&Model::decode>("decode"), InstanceMethod<&Model::cancel>("cancel"),
-                   InstanceMethod<&Model::close>("close")});
+                  {InstanceMethod<&Model::generate>("generate"), InstanceMethod<&Model::decode>("decode"),
+                   InstanceMethod<&Model::cancel>("cancel"), InstanceMethod<&Model::keep>("keep"),
+                   InstanceMethod<&Model::held_bytes>("heldBytes"), InstanceMethod<&Model::close>("close")});
   env.SetInstanceData(new Constructor{Napi::Persistent(function)});
 }
 
 Napi::Value Model::open(const Napi::CallbackInfo& info) {
-  const auto files = info[0].As<Napi::Object>();
-  const std::string dit = files.Get("dit").ToString(), vae = files.Get("vae").ToString(),
-                    text = files.Get("textEncoder").ToString();
-  const rushes_model_files paths{dit.c_str(), vae.c_str(), text.c_str(),
-                                 files.Get("textLength").ToNumber().Int32Value()};
+  const FileNames files(info[0].As<Napi::Object>());
+  const rushes_model_files paths = files.pointers();
   rushes_model* model = nullptr;
   // Headers only: a few milliseconds, so no thread is needed; the promise keeps the door open for one.
   const rushes_status status = rushes_model_open(&paths, &model);
@@ -161,11 +193,14 @@ std::shared_ptr<rushes_model> Model::handle(Napi::Env env, bool idle) {
 }
 
 Napi::Value Model::plan(const Napi::CallbackInfo& info) {
-  const auto model = handle(info.Env(), false);
-  const rushes_settings settings = read_settings(info[0].As<Napi::Object>());
-  const auto id_count = static_cast<size_t>(info[1].ToNumber().Int64Value());
-  return start_call(info.Env(), Napi::Function(),
-                    [=](Call&, char** report) { return rushes_plan(model.get(), &settings, id_count, report); });
+  const FileNames files(info[0].As<Napi::Object>());
+  const rushes_settings settings = read_settings(info[1].As<Napi::Object>());
+  const auto id_count = static_cast<size_t>(info[2].ToNumber().Int64Value());
+  const std::shared_ptr<rushes_model> warm = info[3].IsObject() ? Unwrap(info[3].As<Napi::Object>())->model_ : nullptr;
+  return start_light_call(info.Env(), [=](Call&, char** report) {
+    const rushes_model_files paths = files.pointers();
+    return rushes_plan(&paths, warm.get(), &settings, id_count, report);
+  });
 }
 
 Napi::Value Model::generate(const Napi::CallbackInfo& info) {
@@ -178,10 +213,9 @@ Napi::Value Model::generate(const Napi::CallbackInfo& info) {
              prefix = optional_text(request, "stepLatentsPrefix"), resume = optional_text(request, "resumePath");
   const int start_step = request.Get("startStep").IsNumber() ? request.Get("startStep").ToNumber().Int32Value() : 0;
   const bool previews = request.Get("preview").ToBoolean();
-  state_->running = true;
-  state_->cancelled = false;
+  state_->begin();
   return start_call(info.Env(), info[1].As<Napi::Function>(), [=, state = state_](Call& call, char** report) {
-    Events events(call, state->cancelled, previews);
+    Events events(call, state->cancelled, state->kept, previews);
     const rushes_callbacks callbacks = events.callbacks();
     const rushes_request job{settings,         tokens.data(),   tokens.size(),   pointer(embedding),
                              pointer(latents), pointer(prefix), pointer(resume), start_step};
@@ -195,10 +229,9 @@ Napi::Value Model::decode(const Napi::CallbackInfo& info) {
   const auto model = handle(info.Env(), true);
   const std::string latents = info[0].ToString();
   const rushes_settings settings = read_settings(info[1].As<Napi::Object>());
-  state_->running = true;
-  state_->cancelled = false;
+  state_->begin();
   return start_call(info.Env(), info[2].As<Napi::Function>(), [=, state = state_](Call& call, char** report) {
-    Events events(call, state->cancelled, false);
+    Events events(call, state->cancelled, state->kept, false);
     const rushes_callbacks callbacks = events.callbacks();
     const rushes_status status = rushes_decode(model.get(), latents.c_str(), &settings, &callbacks, report);
     state->running = false;
@@ -207,6 +240,12 @@ Napi::Value Model::decode(const Napi::CallbackInfo& info) {
 }
 
 void Model::cancel(const Napi::CallbackInfo&) { state_->cancelled = true; }
+
+void Model::keep(const Napi::CallbackInfo&) { state_->kept = true; }
+
+Napi::Value Model::held_bytes(const Napi::CallbackInfo& info) {
+  return Napi::Number::New(info.Env(), model_ ? static_cast<double>(rushes_model_bytes(model_.get())) : 0);
+}
 
 void Model::close(const Napi::CallbackInfo&) {
   state_->cancelled = true;

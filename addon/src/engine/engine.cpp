@@ -12,6 +12,7 @@
 #include "engine/guarded.h"
 #include "engine/inspect.h"
 #include "engine/machine.h"
+#include "engine/planned_files.h"
 #include "engine/self_test.h"
 #include "engine/session.h"
 
@@ -35,30 +36,38 @@ char* new_string(const std::string& text) {
 
 std::filesystem::path path_of(const char* text) { return text ? std::filesystem::path(text) : std::filesystem::path(); }
 
-// Polls the caller's cancel function beside the work, so that operations only read a flag.
-class CancelWatch {
+rushes::ModelPaths paths_of(const rushes_model_files& files) {
+  return {path_of(files.dit), path_of(files.vae), path_of(files.text_encoder), files.text_len};
+}
+
+rushes::PlannedFiles& planned_files() {
+  static rushes::PlannedFiles files;
+  return files;
+}
+
+// Polls the caller's functions beside the work, so that operations only read a flag.
+class OrderWatch {
  public:
-  explicit CancelWatch(const rushes_callbacks& callbacks) {
-    if (!callbacks.cancelled) return;
+  explicit OrderWatch(const rushes_callbacks& callbacks) {
+    if (!callbacks.cancelled && !callbacks.keep) return;
     thread_ = std::jthread([this, callbacks](std::stop_token stop) {
-      while (!stop.stop_requested() && !flag_) {
-        if (callbacks.cancelled(callbacks.user))
-          flag_ = true;
-        else
-          std::this_thread::sleep_for(std::chrono::milliseconds(20));
+      while (!stop.stop_requested() && !orders_.cancelled()) {
+        if (callbacks.cancelled && callbacks.cancelled(callbacks.user)) orders_.cancel();
+        if (callbacks.keep && !orders_.kept() && callbacks.keep(callbacks.user)) orders_.keep();
+        std::this_thread::sleep_for(std::chrono::milliseconds(20));
       }
     });
   }
-  const std::atomic<bool>* flag() const { return &flag_; }
+  const rushes::Orders& orders() const { return orders_; }
 
  private:
-  std::atomic<bool> flag_ = false;
-  std::jthread thread_;  // last member: stops before the flag goes
+  rushes::Orders orders_;
+  std::jthread thread_;  // last member: stops before the flags go
 };
 
-rushes::Observer observer_of(const rushes_callbacks& c, const CancelWatch& watch) {
+rushes::Observer observer_of(const rushes_callbacks& c, const OrderWatch& watch) {
   rushes::Observer observer;
-  observer.cancelled = watch.flag();
+  observer.orders = &watch.orders();
   if (c.progress)
     observer.progress = [c](rushes_stage stage, double fraction, int step, int steps) {
       c.progress(c.user, stage, fraction, step, steps);
@@ -68,8 +77,12 @@ rushes::Observer observer_of(const rushes_callbacks& c, const CancelWatch& watch
       c.log(c.user, static_cast<int>(level), line.c_str());
     };
   if (c.preview)
-    observer.preview = [c](int step, std::span<const uint8_t> rgb, int w, int h) {
-      c.preview(c.user, step, rgb.data(), w, h);
+    observer.preview = [c](const rushes::Preview& picture) {
+      c.preview(c.user, picture.step, picture.rgb.data(), picture.width, picture.height, picture.approximate);
+    };
+  if (c.stage_ended)
+    observer.stage_ended = [c](rushes_stage stage, double seconds, uint64_t peak_bytes, bool finished) {
+      c.stage_ended(c.user, stage, seconds, peak_bytes, finished);
     };
   if (c.packet)
     observer.packet = [c](std::span<const uint8_t> data, bool key, int64_t frame) {
@@ -90,7 +103,7 @@ rushes_status exclusive(rushes_model* model, const rushes_callbacks* callbacks, 
     if (!lock)
       throw Error("engine.busy", "The model is working on another job.", "Wait for it to finish, or cancel it.");
     const rushes_callbacks used = callbacks ? *callbacks : rushes_callbacks{};
-    const CancelWatch watch(used);
+    const OrderWatch watch(used);
     work(observer_of(used, watch));
   });
 }
@@ -103,14 +116,27 @@ void rushes_settings_default(rushes_settings* settings) { *settings = rushes::de
 void rushes_string_free(char* text) { std::free(text); }
 
 rushes_status rushes_model_open(const rushes_model_files* files, rushes_model** out) {
+  return guarded([&] { *out = new rushes_model(paths_of(*files)); });
+}
+void rushes_model_close(rushes_model* model) {
+  if (!model) return;
+  delete model;
+  rushes::return_freed_memory();
+}
+uint64_t rushes_model_bytes(const rushes_model* model) { return model->session.held_bytes(); }
+
+rushes_status rushes_plan(const rushes_model_files* files, const rushes_model* warm, const rushes_settings* settings,
+                          size_t id_count, char** report) {
   return guarded([&] {
-    *out = new rushes_model({path_of(files->dit), path_of(files->vae), path_of(files->text_encoder), files->text_len});
+    const rushes::ModelPaths paths = paths_of(*files);
+    const rushes::WarmStart start = warm ? warm->session.warm_start_for(paths) : rushes::WarmStart{};
+    const auto opened = planned_files().open(paths);
+    *report = new_string(rushes::make_plan(*opened, *settings, id_count, start).json().dump());
   });
 }
-void rushes_model_close(rushes_model* model) { delete model; }
-
-rushes_status rushes_plan(rushes_model* model, const rushes_settings* settings, size_t id_count, char** report) {
-  return guarded([&] { *report = new_string(model->session.plan(*settings, id_count).json().dump()); });
+void rushes_release(void) {
+  planned_files().forget();
+  rushes::return_freed_memory();
 }
 
 rushes_status rushes_generate(rushes_model* model, const rushes_request* request, const rushes_callbacks* callbacks,
@@ -137,6 +163,10 @@ rushes_status rushes_inspect(const char* path, char** report) {
 }
 rushes_status rushes_machine(char** report) {
   return guarded([&] { *report = new_string(rushes::machine_report()); });
+}
+rushes_memory rushes_memory_now(void) {
+  const rushes::MachineMemory memory = rushes::machine_memory();
+  return {memory.total_bytes, memory.free_bytes, rushes::resident_bytes()};
 }
 rushes_status rushes_self_test(int threads, char** report) {
   return guarded([&] { *report = new_string(rushes::self_test_report(threads)); });

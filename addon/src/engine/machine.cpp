@@ -1,6 +1,8 @@
 #include "engine/machine.h"
 
 #include <dlfcn.h>
+#include <malloc.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <fstream>
@@ -71,6 +73,19 @@ MachineMemory machine_memory() {
   return memory;
 }
 
+uint64_t resident_bytes() {
+  std::ifstream file("/proc/self/statm");
+  uint64_t all = 0, resident = 0;
+  if (!(file >> all >> resident)) return 0;
+  return resident * static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
+}
+
+void return_freed_memory() {
+#ifdef __GLIBC__
+  malloc_trim(0);
+#endif
+}
+
 std::string machine_report() {
   const CpuFeatures& cpu = CpuFeatures::host();
   nlohmann::json isa = nlohmann::json::array();
@@ -90,11 +105,12 @@ std::string machine_report() {
 #else
   libraries["libvpx"] = "not built in: videos cannot be exported as WebM";
 #endif
-  const Gpu gpu = find_gpu();
+  static const Gpu gpu = find_gpu();  // starting the driver takes a while
   const MachineMemory memory = machine_memory();
   return nlohmann::json{
       {"cpu", {{"model", cpu.model}, {"cores", cpu.cores}, {"isa", isa}}},
       {"memory", {{"totalBytes", memory.total_bytes}, {"freeBytes", memory.free_bytes}}},
+      {"residentBytes", resident_bytes()},
       {"gpu", {{"name", gpu.name.empty() ? nlohmann::json() : nlohmann::json(gpu.name)}, {"reason", gpu.reason}}},
       {"libraries", libraries}}
       .dump();

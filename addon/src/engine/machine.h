@@ -1,4 +1,4 @@
-// What this machine offers: memory that may be used, and whether a GPU is there.
+// What this machine offers: memory that may be used and memory that is, and whether a GPU is there.
 #pragma once
 #include <cstdint>
 #include <string>
@@ -10,6 +10,12 @@ struct MachineMemory {
   uint64_t total_bytes = 0, free_bytes = 0;
 };
 MachineMemory machine_memory();
+
+/// Bytes of physical memory this process holds, mapped files included; 0 = unknown.
+uint64_t resident_bytes();
+
+/// Gives memory that was freed, but kept by the allocator for later, back to the system.
+void return_freed_memory();
 
 /// The JSON of rushes_machine.
 std::string machine_report();

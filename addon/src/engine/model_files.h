@@ -11,6 +11,7 @@ namespace rushes {
 struct ModelPaths {
   std::filesystem::path dit, vae, text_encoder;
   int64_t text_len = 512;
+  bool operator==(const ModelPaths&) const = default;
 };
 
 /// Opened headers. Immutable; the maps live as long as this does.

@@ -68,24 +68,73 @@ Plan best_plan(const ModelFiles& files, rushes_settings resolved, size_t id_coun
   return plan;
 }
 
-// The smallest single change that fits, as advice.
-std::string change_that_fits(const ModelFiles& files, const rushes_settings& resolved, size_t id_count,
-                             uint64_t budget) {
-  const auto fits = [&](const rushes_settings& changed) {
-    return best_plan(files, changed, id_count, budget, {}).peak_bytes <= budget;
-  };
-  rushes_settings changed = resolved;
-  changed.quant_linear = RUSHES_QUANT_LINEAR_INT8;
-  changed.text_encoder_format = RUSHES_TEXT_ENCODER_FORMAT_INT8;
-  if (fits(changed)) return "Choose quant linear int8 and text encoder int8: that fits.";
-  for (changed.num_frames = resolved.num_frames - 4; changed.num_frames >= 5;
-       changed.num_frames = (changed.num_frames - 1) / 8 * 4 + 1) {
-    if (fits(changed))
-      return "Choose " + std::to_string(changed.num_frames) + " frames or fewer, with int8: that fits.";
-    if (changed.num_frames == 5) break;
-  }
-  return "Choose a smaller model or size, or a computer with more memory.";
+// What may be used without a budget of the user's; UINT64_MAX when the system does not say.
+uint64_t usable_memory(const WarmStart& start) {
+  const uint64_t free = machine_memory().free_bytes;
+  return free ? (free + start.held_bytes) / 10 * 9 : UINT64_MAX;
 }
+
+nlohmann::json changes(const rushes_settings& from, const rushes_settings& to) {
+  const nlohmann::json before = settings_json(from), after = settings_json(to);
+  nlohmann::json out = nlohmann::json::object();
+  for (const auto& [id, value] : after.items())
+    if (before.at(id) != value) out[id] = value;
+  return out;
+}
+
+// Tries changes of a job that does not fit its budget, the mildest first, and keeps those with which it does.
+class FixSearch {
+ public:
+  FixSearch(const ModelFiles& files, const rushes_settings& resolved, size_t id_count, uint64_t budget)
+      : files_(files), resolved_(resolved), id_count_(id_count), budget_(budget) {}
+
+  std::vector<PlanFix> run() {
+    rushes_settings changed = resolved_;
+    changed.vae_tiling = RUSHES_VAE_TILING_ON;
+    if (resolved_.vae_tiling == RUSHES_VAE_TILING_OFF) add("tileDecode", changed, "Turn tiling of the decode on");
+    rushes_settings small = resolved_;
+    small.text_encoder_format = RUSHES_TEXT_ENCODER_FORMAT_INT8;
+    add("int8TextEncoder", small, "Choose text encoder int8");
+    changed = resolved_;
+    changed.quant_linear = small.quant_linear = RUSHES_QUANT_LINEAR_INT8;
+    if (!add("int8", changed, "Choose quant linear int8"))
+      add("int8", small, "Choose quant linear int8 and text encoder int8");
+    if (!add_frames(resolved_, "")) add_frames(small, ", with int8");
+    return std::move(fixes_);
+  }
+
+ private:
+  uint64_t peak(const rushes_settings& settings) const {
+    return best_plan(files_, settings, id_count_, budget_, {}).peak_bytes;
+  }
+
+  bool add(const char* id, const rushes_settings& settings, const std::string& advice) {
+    const nlohmann::json values = changes(resolved_, settings);
+    const uint64_t needed = values.empty() ? UINT64_MAX : peak(settings);
+    if (needed > budget_) return false;
+    fixes_.push_back({id, values, needed, advice + ": that fits."});
+    return true;
+  }
+
+  // The most frames that fit, by halving the range: memory grows with the frames.
+  bool add_frames(rushes_settings settings, const std::string& with) {
+    int64_t fitting = 0, too_many = (settings.num_frames - 1) / 4;
+    while (too_many - fitting > 1) {
+      const int64_t middle = (fitting + too_many) / 2;
+      settings.num_frames = middle * 4 + 1;
+      (peak(settings) <= budget_ ? fitting : too_many) = middle;
+    }
+    settings.num_frames = fitting * 4 + 1;
+    return fitting > 0 &&
+           add("fewerFrames", settings, "Choose " + std::to_string(settings.num_frames) + " frames or fewer" + with);
+  }
+
+  const ModelFiles& files_;
+  const rushes_settings& resolved_;
+  size_t id_count_;
+  uint64_t budget_;
+  std::vector<PlanFix> fixes_;
+};
 
 }  // namespace
 
@@ -93,23 +142,37 @@ nlohmann::json Plan::json() const {
   nlohmann::json list = nlohmann::json::array();
   for (const StageCost& stage : stages)
     list.push_back({{"stage", stage.stage}, {"seconds", stage.seconds}, {"peakBytes", stage.peak_bytes}});
-  nlohmann::json out = {{"stages", list},
-                        {"peakBytes", peak_bytes},
-                        {"freeBytes", free_bytes},
-                        {"seconds", seconds},
-                        {"resident", resident},
-                        {"int8", nullptr},
-                        {"settings", settings_json(settings)}};
+  nlohmann::json changes_that_fit = nlohmann::json::array();
+  for (const PlanFix& fix : fixes)
+    changes_that_fit.push_back({{"id", fix.id}, {"settings", fix.settings}, {"peakBytes", fix.peak_bytes}});
+  nlohmann::json out = {{"stages", list},          {"peakBytes", peak_bytes},
+                        {"freeBytes", free_bytes}, {"fits", fits},
+                        {"advice", advice()},      {"fixes", changes_that_fit},
+                        {"seconds", seconds},      {"resident", resident},
+                        {"int8", nullptr},         {"settings", settings_json(settings)}};
   if (int8.layers) out["int8"] = {{"layers", int8.layers}, {"bytes16", int8.bytes_16bit}, {"bytes", int8.bytes}};
   return out;
 }
 
+std::string Plan::advice() const {
+  if (fits) return "";
+  return fixes.empty() ? "Choose a smaller model or size, or a computer with more memory." : fixes.front().advice;
+}
+
+void Plan::require_fit() const {
+  if (fits) return;
+  Error error("memory.exhausted",
+              "This job needs " + bytes_text(peak_bytes) + " of memory and may use " + bytes_text(free_bytes) + ".",
+              advice());
+  error.needed_bytes = peak_bytes;
+  error.free_bytes = free_bytes;
+  throw error;
+}
+
 Plan make_plan(const ModelFiles& files, const rushes_settings& settings, size_t id_count, const WarmStart& start) {
-  const uint64_t free = machine_memory().free_bytes + start.held_bytes;
-  const uint64_t budget = settings.memory_budget > 0
-                              ? static_cast<uint64_t>(settings.memory_budget * 1024 * 1024 * 1024)
-                          : free ? free / 10 * 9
-                                 : UINT64_MAX;
+  const uint64_t usable = usable_memory(start);
+  const uint64_t budget =
+      settings.memory_budget > 0 ? static_cast<uint64_t>(settings.memory_budget * 1024 * 1024 * 1024) : usable;
   ModelFacts facts{files.quantized, files.sla, true, true};
   rushes_settings resolved = resolve_settings(settings, facts);
   Plan plan = best_plan(files, resolved, id_count, budget, start);
@@ -119,13 +182,15 @@ Plan make_plan(const ModelFiles& files, const rushes_settings& settings, size_t 
     plan = best_plan(files, resolved, id_count, budget, start);
   }
   plan.free_bytes = budget == UINT64_MAX ? 0 : budget;
-  if (plan.peak_bytes <= budget) return plan;
-  Error error("memory.exhausted",
-              "This job needs " + bytes_text(plan.peak_bytes) + " of memory and may use " + bytes_text(budget) + ".",
-              change_that_fits(files, resolved, id_count, budget));
-  error.needed_bytes = plan.peak_bytes;
-  error.free_bytes = budget;
-  throw error;
+  plan.fits = plan.peak_bytes <= budget;
+  if (plan.fits) return plan;
+  plan.fixes = FixSearch(files, resolved, id_count, budget).run();
+  if (settings.memory_budget > 0 && plan.peak_bytes <= usable)
+    plan.fixes.push_back({"removeBudget",
+                          {{"memoryBudget", 0.0}},
+                          plan.peak_bytes,
+                          "Remove the memory budget: the computer has enough memory free."});
+  return plan;
 }
 
 std::string bytes_text(uint64_t bytes) {

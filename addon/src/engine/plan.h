@@ -21,14 +21,28 @@ struct Int8Sum {
   uint64_t bytes_16bit = 0, bytes = 0;
 };
 
+/// A change of settings with which a job fits.
+struct PlanFix {
+  std::string id;           // "tileDecode", "int8TextEncoder", "int8", "fewerFrames", "removeBudget"
+  nlohmann::json settings;  // the changed fields
+  uint64_t peak_bytes = 0;  // what the job needs then
+  std::string advice;       // one sentence
+};
+
 struct Plan {
   rushes_settings settings{};  // resolved
   bool resident = false;       // all parts together
+  bool fits = true;
   std::vector<StageCost> stages;
-  uint64_t peak_bytes = 0, free_bytes = 0;
+  uint64_t peak_bytes = 0;
+  uint64_t free_bytes = 0;  // what it may use; 0 = unknown, no limit
   double seconds = 0;
   Int8Sum int8;
+  std::vector<PlanFix> fixes;  // when it does not fit; the mildest first
   nlohmann::json json() const;
+  std::string advice() const;
+  /// Throws memory.exhausted (needed, free, and the mildest change that fits) unless it fits.
+  void require_fit() const;
 };
 
 /// What a job finds when it starts: parts packed by earlier jobs (for `packing`, a packing_key), a kept embedding, and
@@ -40,8 +54,8 @@ struct WarmStart {
 };
 
 /// Resolves every "auto" and predicts the bytes and seconds of each stage. With a memory budget the budget counts, else
-/// 90% of the free memory. Throws settings.invalid; and memory.exhausted (needed, free, and the smallest change that
-/// fits) when even one part at a time does not fit.
+/// 90% of the free memory. A job of which not even one part at a time fits is planned all the same, with `fits` false.
+/// Throws settings.invalid.
 Plan make_plan(const ModelFiles& files, const rushes_settings& settings, size_t id_count, const WarmStart& start);
 
 /// Bytes for a person: "1.39 GB" (10^9), "12.6 MB".

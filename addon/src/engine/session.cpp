@@ -3,6 +3,7 @@
 #include <chrono>
 
 #include "engine/frame_audit.h"
+#include "engine/step_preview.h"
 #include "media/h264_encoder.h"
 
 namespace rushes {
@@ -20,17 +21,23 @@ class Session::Run {
   Run(Session& session, const rushes_settings& settings, size_t id_count, bool embedding_kept, const Observer& observer)
       : session_(session), observer_(observer) {
     report_.plan = make_plan(session.files_, settings, id_count, session.warm_start(embedding_kept));
+    report_.plan.require_fit();
     report_.settings = report_.plan.settings;
     apply_settings(report_.settings, context_);
     context_.memory = &session.memory_;
-    context_.cancelled = observer.cancelled;
+    if (observer.orders) context_.cancelled = &observer.orders->cancelled();
     if (observer.log) context_.debug = [&observer](const std::string& line) { observer.log(LogLevel::debug, line); };
     if (!report_.plan.resident || packing_key(report_.settings) != session.parts_key_) session.parts_ = {};
     session.parts_key_ = packing_key(report_.settings);
+    session.publish();
   }
 
   Stages stages() {
     return Stages(context_, session_.files_, session_.parts_, report_.settings, report_.plan.resident, observer_);
+  }
+
+  StepPreview preview() {
+    return StepPreview(context_, session_.files_, session_.parts_, report_.plan, session_.colours_, observer_);
   }
 
   template <class Work>
@@ -43,8 +50,13 @@ class Session::Run {
       Run& run;
       rushes_stage stage;
       std::chrono::steady_clock::time_point start;
+      int exceptions = std::uncaught_exceptions();
       ~Finish() {
-        run.report_.stages.push_back({stage_name(stage), seconds_since(start), run.session_.memory_.peak()});
+        const StageCost cost{stage_name(stage), seconds_since(start), run.session_.memory_.peak()};
+        run.report_.stages.push_back(cost);
+        run.session_.publish();
+        if (run.observer_.stage_ended)
+          run.observer_.stage_ended(stage, cost.seconds, cost.peak_bytes, std::uncaught_exceptions() == exceptions);
       }
     } finish{*this, stage, start};
     return work();
@@ -78,26 +90,46 @@ class Session::Run {
       ++report_.frames;
     });
     audit.require_picture();
-    for (const std::string& warning : audit.warnings()) {
-      report_.warnings.push_back(warning);
-      observer_.line(LogLevel::warning, warning);
-    }
+    for (const std::string& warning : audit.warnings()) warn(warning);
+  }
+
+  void note_kept(int step) {
+    report_.kept_step = step;
+    if (step)
+      warn("Sampling was stopped after step " + std::to_string(step) + " of " +
+           std::to_string(report_.settings.num_steps) + "; this is the clip as it was estimated then.");
   }
 
   Context& context() { return context_; }
   GenerateReport& report() { return report_; }
 
  private:
+  void warn(const std::string& warning) {
+    report_.warnings.push_back(warning);
+    observer_.line(LogLevel::warning, warning);
+  }
+
   Session& session_;
   const Observer& observer_;
   Context context_;
   GenerateReport report_;
 };
 
-Session::Session(const ModelPaths& paths) : files_(ModelFiles::open(paths)) {}
+Session::Session(const ModelPaths& paths) : paths_(paths), files_(ModelFiles::open(paths)) {}
 
-Plan Session::plan(const rushes_settings& settings, size_t id_count) {
-  return make_plan(files_, settings, id_count, warm_start(false));
+void Session::publish() {
+  const std::lock_guard lock(mutex_);
+  published_ = warm_start(false);
+}
+
+WarmStart Session::warm_start_for(const ModelPaths& paths) const {
+  WarmStart start;
+  if (paths == paths_) {
+    const std::lock_guard lock(mutex_);
+    start = published_;
+  }
+  start.held_bytes = memory_.current();
+  return start;
 }
 
 WarmStart Session::warm_start(bool embedding_kept) const {
@@ -117,9 +149,20 @@ GenerateReport Session::generate(const GenerateRequest& request, const Observer&
   Run run(*this, request.settings, request.ids.size(), embedding_kept, observer);
   Stages stages = run.stages();
   const Tensor text = run.measure(RUSHES_STAGE_TEXT, [&] { return stages.encode_text(request.ids, request.paths); });
-  run.measure(RUSHES_STAGE_LOAD, [&] { stages.load_transformer(); });
+  StepPreview preview = run.preview();
+  const bool shown = observer.preview && run.report().settings.num_steps > 1;
+  run.measure(RUSHES_STAGE_LOAD, [&] {
+    if (shown) preview.prepare();
+    stages.load_transformer();
+  });
   run.note_quantization();
-  const Tensor latents = run.measure(RUSHES_STAGE_SAMPLE, [&] { return stages.sample(text, request.paths); });
+  const auto show = [&](const std::vector<float>& estimate, const Shape& shape, int step) {
+    preview.show(estimate, shape, step);
+  };
+  const Tensor latents = run.measure(RUSHES_STAGE_SAMPLE, [&] {
+    return stages.sample(text, request.paths, shown ? Stages::StepSink(show) : nullptr);
+  });
+  run.note_kept(stages.kept_step());
   run.measure(RUSHES_STAGE_DECODE, [&] { run.make_frames(latents); });
   return run.report();
 }
@@ -127,8 +170,9 @@ GenerateReport Session::generate(const GenerateRequest& request, const Observer&
 GenerateReport Session::decode(const std::filesystem::path& latents, const rushes_settings& settings,
                                const Observer& observer) {
   Run run(*this, settings, 1, false, observer);
-  const Tensor loaded = load_latents(run.context(), latents, run.stages().latent_shape());
-  run.measure(RUSHES_STAGE_DECODE, [&] { run.make_frames(loaded); });
+  const SavedLatents saved = load_latents(run.context(), latents, run.stages().latent_shape());
+  run.note_kept(saved.kept_step);
+  run.measure(RUSHES_STAGE_DECODE, [&] { run.make_frames(saved.latents); });
   return run.report();
 }
 
@@ -143,7 +187,9 @@ nlohmann::json GenerateReport::json() const {
                         {"warnings", warnings},
                         {"frames", frames},
                         {"width", settings.width},
-                        {"height", settings.height}};
+                        {"height", settings.height},
+                        {"keptStep", nullptr}};
+  if (kept_step) out["keptStep"] = kept_step;
   if (int8.layers)
     out["int8"] = {
         {"layers", int8.layers}, {"bytes16", int8.bytes_16bit}, {"bytes", int8.bytes}, {"names", int8_names}};

@@ -4,6 +4,7 @@
 
 #include "engine/plan.h"
 #include "engine/stages.h"
+#include "models/wan_vae/latent_colours.h"
 
 namespace rushes {
 
@@ -22,14 +23,19 @@ struct GenerateReport {
   std::vector<std::string> int8_names;  // "blocks.0.self_attn.q [1536x1536]"
   std::vector<std::string> warnings;
   int64_t frames = 0;
+  int kept_step = 0;  // of latents whose sampling was ended early; else 0
   nlohmann::json json() const;
 };
 
-/// Not thread-safe but for `busy`: one call at a time, from one thread at a time.
+/// One call at a time; what plans ask for may be read by any thread meanwhile.
 class Session {
  public:
   explicit Session(const ModelPaths& paths);
-  Plan plan(const rushes_settings& settings, size_t id_count);
+  /// What a job of those files would find after the running one: this session's parts, if it is of the same files, and
+  /// its bytes, which are free again then. Thread-safe.
+  WarmStart warm_start_for(const ModelPaths& paths) const;
+  /// Thread-safe.
+  uint64_t held_bytes() const { return memory_.current(); }
   GenerateReport generate(const GenerateRequest& request, const Observer& observer);
   /// Saved latents -> frames, without sampling.
   GenerateReport decode(const std::filesystem::path& latents, const rushes_settings& settings,
@@ -38,10 +44,15 @@ class Session {
  private:
   class Run;
   WarmStart warm_start(bool embedding_kept) const;
+  void publish();
+  ModelPaths paths_;
   ModelFiles files_;
   MemoryCounter memory_;
   LoadedParts parts_;
-  nlohmann::json parts_key_;  // the settings the parts were packed for
+  std::shared_ptr<const LatentColours> colours_;  // once previews needed them
+  nlohmann::json parts_key_;                      // the settings the parts were packed for
+  mutable std::mutex mutex_;
+  WarmStart published_;  // under mutex_: the parts as they were at the end of the last stage
 };
 
 }  // namespace rushes

@@ -1,12 +1,11 @@
 #include "engine/stages.h"
 
 #include <algorithm>
+#include <charconv>
 #include <cmath>
 
 #include "files/safetensors_writer.h"
 #include "ops/elementwise/elementwise.h"
-#include "samplers/noise.h"
-#include "samplers/rcm.h"
 
 namespace rushes {
 namespace {
@@ -23,29 +22,21 @@ std::map<std::string, std::string> metadata_of(const rushes_settings& settings) 
 }
 
 // A tensor of exactly this name, type and shape from a small file of our own.
-Tensor read_own_file(const Context& context, const std::filesystem::path& path, std::string_view name, DType type,
-                     const Shape& shape) {
-  const auto file = Checkpoint::open(path);
-  const TensorView* entry = file->find(name);
+Tensor read_own_tensor(const Context& context, const Checkpoint& file, std::string_view name, DType type,
+                       const Shape& shape) {
+  const TensorView* entry = file.find(name);
   if (!entry || entry->type != type || entry->shape != shape)
     throw Error("settings.invalid",
-                "The file " + path.filename().string() + " does not hold " + std::string(name) + " of size " +
+                "The file " + file.path().filename().string() + " does not hold " + std::string(name) + " of size " +
                     shape_text(shape) + ".",
                 "It belongs to a job with other settings; generate again.");
   Tensor out = context.allocate(type, shape);
-  std::memcpy(out.raw(), file->view(*entry).data, out.bytes());
+  std::memcpy(out.raw(), file.view(*entry).data, out.bytes());
   return out;
 }
 
-// Pixels in [-1, 1] to 8 bits; false when one is not a number.
-bool to_rgb(const float* pixels, std::span<uint8_t> rgb) {
-  bool finite = true;
-  for (size_t i = 0; i < rgb.size(); ++i) {
-    finite = finite && std::isfinite(pixels[i]);
-    rgb[i] = static_cast<uint8_t>(std::nearbyint((std::clamp(pixels[i], -1.0f, 1.0f) + 1.0f) * 127.5f));
-  }
-  return finite;
-}
+// Which step latents were kept after, in their file.
+constexpr const char* kKeptStep = "keptStep";
 
 std::string step_path(const std::filesystem::path& prefix, int step) {
   return prefix.string() + "-step" + std::to_string(step) + ".safetensors";
@@ -53,8 +44,21 @@ std::string step_path(const std::filesystem::path& prefix, int step) {
 
 }  // namespace
 
-Tensor load_latents(const Context& context, const std::filesystem::path& path, const Shape& shape) {
-  return read_own_file(context, path, "latents", DType::f32, shape);
+SavedLatents load_latents(const Context& context, const std::filesystem::path& path, const Shape& shape) {
+  const auto file = Checkpoint::open(path);
+  SavedLatents saved{read_own_tensor(context, *file, "latents", DType::f32, shape)};
+  if (const auto kept = file->metadata().find(kKeptStep); kept != file->metadata().end())
+    std::from_chars(kept->second.data(), kept->second.data() + kept->second.size(), saved.kept_step);
+  return saved;
+}
+
+bool pixels_to_rgb(const float* pixels, std::span<uint8_t> rgb) {
+  bool finite = true;
+  for (size_t i = 0; i < rgb.size(); ++i) {
+    finite = finite && std::isfinite(pixels[i]);
+    rgb[i] = static_cast<uint8_t>(std::nearbyint((std::clamp(pixels[i], -1.0f, 1.0f) + 1.0f) * 127.5f));
+  }
+  return finite;
 }
 
 Tensor Stages::encode_text(std::span<const int32_t> ids, const JobPaths& paths) {
@@ -96,13 +100,13 @@ void Stages::load_vae() {
   if (!parts_.vae) parts_.vae = WanVae::load(context_, files_.vae);
 }
 
-Tensor Stages::sample(const Tensor& text, const JobPaths& paths) {
+Tensor Stages::sample(const Tensor& text, const JobPaths& paths, const StepSink& on_step) {
   const Shape shape = latent_shape();
   Tensor latents = context_.allocate(DType::f32, shape);
-  const DitAttention attention{attention_type(settings_), settings_.sla_topk};
   const int steps = static_cast<int>(settings_.num_steps);
   const DitText embedded = parts_.dit->embed_text(context_, text);
   if (context_.dry_run) {
+    const DitAttention attention{attention_type(settings_), settings_.sla_topk};
     for (int step = 0; step < steps; ++step) parts_.dit->velocity(context_, latents, 0, embedded, attention);
     return latents;
   }
@@ -110,30 +114,61 @@ Tensor Stages::sample(const Tensor& text, const JobPaths& paths) {
   const auto count = static_cast<size_t>(latents.count());
   RcmSampler sampler(rcm, latents.count());
   if (paths.start_step > 0) {
-    const Tensor state = read_own_file(context_, paths.resume, "x", DType::f64, shape);
+    const Tensor state = read_own_tensor(context_, *Checkpoint::open(paths.resume), "x", DType::f64, shape);
     sampler = RcmSampler(rcm, {state.data<double>(), state.data<double>() + count}, paths.start_step);
   }
   while (!sampler.finished()) {
-    const int step = sampler.step() + 1;
-    observer_.report(RUSHES_STAGE_SAMPLE, 0, step, steps);
-    sampler.model_input({latents.data<float>(), count});
-    const Tensor velocity =
-        parts_.dit->velocity(context_, latents, rcm_timestep(sampler.time()), embedded, attention,
-                             [&](double fraction) { observer_.report(RUSHES_STAGE_SAMPLE, fraction, step, steps); });
-    if (!all_finite(context_, velocity))
-      throw Error("output.not_finite", "Step " + std::to_string(step) + " made a value that is not a number.",
-                  "Try another seed, precision fp32, or attention original.");
-    sampler.advance({velocity.data<float>(), count});
-    if (!paths.step_latents_prefix.empty() && !sampler.finished())
+    // A saved state is no estimate: a job that continues may be stopped once it finished a step of its own.
+    const bool estimated = sampler.step() > paths.start_step;
+    if (!take_step(sampler, embedded, latents, estimated)) {
+      kept_step_ = sampler.step();
+      break;
+    }
+    const int step = sampler.step();
+    if (sampler.finished()) break;
+    if (!paths.step_latents_prefix.empty())
       write_safetensors(step_path(paths.step_latents_prefix, step),
                         {{"x", DType::f64, shape, reinterpret_cast<const std::byte*>(sampler.x().data())}},
                         metadata_of(settings_));
-    if (observer_.preview && !sampler.finished()) preview(sampler.estimate(), step);
+    if (on_step) on_step(sampler.estimate(), shape, step);
   }
-  std::transform(sampler.x().begin(), sampler.x().end(), latents.data<float>(),
-                 [](double value) { return static_cast<float>(value); });
-  if (!paths.latents.empty()) write_safetensors(paths.latents, {view_of("latents", latents)}, metadata_of(settings_));
+  auto metadata = metadata_of(settings_);
+  if (kept_step_) {
+    std::copy(sampler.estimate().begin(), sampler.estimate().end(), latents.data<float>());
+    metadata[kKeptStep] = std::to_string(kept_step_);
+  } else {
+    std::transform(sampler.x().begin(), sampler.x().end(), latents.data<float>(),
+                   [](double value) { return static_cast<float>(value); });
+  }
+  if (!paths.latents.empty()) write_safetensors(paths.latents, {view_of("latents", latents)}, metadata);
   return latents;
+}
+
+// One step; false when it was not finished because the caller keeps what there is. `latents` is the network's input.
+bool Stages::take_step(RcmSampler& sampler, const DitText& text, Tensor& latents, bool may_stop) {
+  const Orders* orders = observer_.orders;
+  const int step = sampler.step() + 1, steps = sampler.steps();
+  const auto count = static_cast<size_t>(latents.count());
+  may_stop = may_stop && orders;
+  if (may_stop && orders->kept()) return false;
+  observer_.report(RUSHES_STAGE_SAMPLE, 0, step, steps);
+  sampler.model_input({latents.data<float>(), count});
+  Context context = context_;
+  if (may_stop) context.cancelled = &orders->interrupted();
+  Tensor velocity;
+  try {
+    velocity = parts_.dit->velocity(
+        context, latents, rcm_timestep(sampler.time()), text, {attention_type(settings_), settings_.sla_topk},
+        [&](double fraction) { observer_.report(RUSHES_STAGE_SAMPLE, fraction, step, steps); });
+  } catch (const Cancelled&) {
+    if (!may_stop || orders->cancelled()) throw;
+    return false;
+  }
+  if (!all_finite(context_, velocity))
+    throw Error("output.not_finite", "Step " + std::to_string(step) + " made a value that is not a number.",
+                "Try another seed, precision fp32, or attention original.");
+  sampler.advance({velocity.data<float>(), count});
+  return true;
 }
 
 void Stages::decode(const Tensor& latents, const RgbSink& sink) {
@@ -146,7 +181,7 @@ void Stages::decode(const Tensor& latents, const RgbSink& sink) {
       [&](const Tensor& frames, int64_t first) {
         if (context_.dry_run) return;
         for (int64_t i = 0; i < frames.size(0); ++i) {
-          if (!to_rgb(frames.data<float>() + i * static_cast<int64_t>(frame_bytes), rgb))
+          if (!pixels_to_rgb(frames.data<float>() + i * static_cast<int64_t>(frame_bytes), rgb))
             throw Error("output.not_finite",
                         "The VAE made a pixel that is not a number in frame " + std::to_string(first + i) + ".",
                         "Choose precision fp32, or check the VAE's file with inspect.");
@@ -155,23 +190,6 @@ void Stages::decode(const Tensor& latents, const RgbSink& sink) {
       },
       [&](double fraction) { observer_.report(RUSHES_STAGE_DECODE, fraction); });
   observer_.report(RUSHES_STAGE_DECODE, 1);
-}
-
-// The middle latent frame of the clean estimate, decoded as a picture of its own: real pixels, a few percent of a
-// decode.
-void Stages::preview(const std::vector<float>& estimate, int step) {
-  if (!resident_) return;  // the VAE does not fit beside the transformer
-  load_vae();
-  const Shape shape = latent_shape();
-  const int64_t cells = shape[2] * shape[3], frame = shape[1] / 2;
-  const Tensor picture = context_.allocate(DType::f32, {shape[0], 1, shape[2], shape[3]});
-  for (int64_t c = 0; c < shape[0]; ++c)
-    std::copy_n(estimate.data() + (c * shape[1] + frame) * cells, cells, picture.data<float>() + c * cells);
-  parts_.vae->decode(context_, picture, {}, [&](const Tensor& frames, int64_t) {
-    std::vector<uint8_t> rgb(static_cast<size_t>(frames.count()));
-    to_rgb(frames.data<float>(), rgb);
-    observer_.preview(step, rgb, static_cast<int>(settings_.width), static_cast<int>(settings_.height));
-  });
 }
 
 }  // namespace rushes

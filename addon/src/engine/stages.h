@@ -12,6 +12,7 @@
 #include "models/umt5/umt5.h"
 #include "models/wan_dit/wan_dit.h"
 #include "models/wan_vae/wan_vae.h"
+#include "samplers/rcm.h"
 
 namespace rushes {
 
@@ -46,8 +47,13 @@ class Stages {
   Tensor encode_text(std::span<const int32_t> ids, const JobPaths& paths);
   /// Packs the transformer's weights.
   void load_transformer();
-  /// Noise -> latents f32 [channels, T, h, w], saved to paths.latents; step states to the prefix.
-  Tensor sample(const Tensor& text, const JobPaths& paths);
+  /// Noise -> latents f32 [channels, T, h, w], saved to paths.latents; step states to the prefix. `on_step` gets the
+  /// estimate of the finished clip after each step but the last. When the observer's orders say keep, the latents are
+  /// the latest estimate: see kept_step().
+  using StepSink = std::function<void(const std::vector<float>& estimate, const Shape& shape, int step)>;
+  Tensor sample(const Tensor& text, const JobPaths& paths, const StepSink& on_step = {});
+  /// The steps the latents of `sample` had, when sampling was ended early; else 0.
+  int kept_step() const { return kept_step_; }
   /// Latents -> RGB frames in order, 8 bits, [height, width, 3].
   using RgbSink = std::function<void(int64_t frame, std::span<const uint8_t> rgb)>;
   void decode(const Tensor& latents, const RgbSink& sink);
@@ -58,8 +64,8 @@ class Stages {
   }
 
  private:
-  void preview(const std::vector<float>& estimate, int step);
   void load_vae();
+  bool take_step(RcmSampler& sampler, const DitText& text, Tensor& latents, bool may_stop);
 
   const Context& context_;
   const ModelFiles& files_;
@@ -67,9 +73,18 @@ class Stages {
   const rushes_settings& settings_;
   bool resident_;
   const Observer& observer_;
+  int kept_step_ = 0;
 };
 
-/// Latents written by `sample`, checked against the settings' size. Throws checkpoint.* or settings.invalid.
-Tensor load_latents(const Context& context, const std::filesystem::path& path, const Shape& shape);
+/// What `sample` wrote.
+struct SavedLatents {
+  Tensor latents;
+  int kept_step = 0;  // as Stages::kept_step
+};
+/// Checked against the settings' size. Throws checkpoint.* or settings.invalid.
+SavedLatents load_latents(const Context& context, const std::filesystem::path& path, const Shape& shape);
+
+/// Pixels in [-1, 1] to 8 bits; false when one is not a number.
+bool pixels_to_rgb(const float* pixels, std::span<uint8_t> rgb);
 
 }  // namespace rushes

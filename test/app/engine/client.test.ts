@@ -9,6 +9,7 @@ import type { GenerateRequest, ModelFiles } from "../../../app/engine/addon.ts";
 import { EngineClient } from "../../../app/engine/client.ts";
 import type { CallEvent } from "../../../app/engine/messages.ts";
 import { isAlive, Plumbing, until } from "./plumbing.ts";
+import { spawnWithParentPort } from "./port-process.ts";
 
 const clientModule = fileURLToPath(new URL("../../../app/engine/client.ts", import.meta.url));
 const files: ModelFiles = { dit: "/m/dit-quant.pth", vae: "/m/vae.pth", textEncoder: "/m/umt5.pth", textLength: 64 };
@@ -45,7 +46,8 @@ describe("the engine's process", () => {
   test("keeps the model of the last files warm, and lets it go for other files", async () => {
     await engine.call("generate", [files, request]);
     await engine.call("generate", [{ ...files }, request]);
-    await engine.call("plan", [{ ...files, dit: "/m/other.pth" }, {}, 3]);
+    await engine.call("plan", [{ ...files, dit: "/m/planned.pth" }, {}, 3]);
+    await engine.call("generate", [{ ...files, dit: "/m/other.pth" }, request]);
     await engine.call("unload", []);
     expect(plumbing.notes()).toEqual([
       "open dit-quant.pth",
@@ -53,8 +55,55 @@ describe("the engine's process", () => {
       "generate from 0",
       "close",
       "open other.pth",
+      "generate from 0",
       "close",
+      "release",
     ]);
+  });
+
+  test("answers status and plans of any model while a generation runs, and unloads only when it is over", async () => {
+    expect(await engine.call("status", [])).toMatchObject({ warm: null, busy: false });
+    plumbing.script({ stepMs: 20_000 });
+    const controller = new AbortController();
+    const running = engine.call("generate", [files, request], { signal: controller.signal });
+    await until(() => plumbing.notes().includes("generate from 0"), "the work to begin");
+    expect(await engine.call("status", [])).toEqual({
+      memory: { totalBytes: 1, freeBytes: 1 },
+      residentBytes: 1,
+      warm: { files, residentBytes: 900 },
+      busy: true,
+    });
+    const other = { ...files, dit: "/m/other.pth" };
+    for (const planned of [files, other])
+      expect(await engine.call("plan", [planned, {}, 3])).toMatchObject({ fits: true, fixes: [] });
+    await expect(engine.call("unload", [])).rejects.toMatchObject({ code: "engine.busy" });
+    await expect(engine.call("generate", [other, request])).rejects.toMatchObject({ code: "engine.busy" });
+    controller.abort();
+    await expect(running).rejects.toMatchObject({ code: "job.cancelled" });
+    expect(await engine.call("status", [])).toMatchObject({ warm: { residentBytes: 500 }, busy: false });
+    await engine.call("unload", []);
+    expect(await engine.call("status", [])).toMatchObject({ warm: null });
+  });
+
+  test("plans what does not fit, and refuses to generate it", async () => {
+    plumbing.script({ stepMs: 20, budgetBytes: 10 });
+    expect(await engine.call("plan", [files, {}, 3])).toMatchObject({ fits: false, peakBytes: 1000, freeBytes: 10 });
+    await expect(engine.call("generate", [files, request])).rejects.toMatchObject({ code: "memory.exhausted" });
+  });
+
+  test("may be started otherwise: as a utility process with its parent port", async () => {
+    const other = new EngineClient(undefined, { spawn: spawnWithParentPort });
+    const frames: number[] = [];
+    const report = await other.call("generate", [files, request], {
+      onEvent: (event) => event.kind === "packet" && frames.push(event.frame),
+    });
+    expect(report.frames).toBe(17);
+    expect(frames).toHaveLength(17);
+    expect(other.processId).not.toBeNull();
+    await other.close();
+    expect(other.processId).toBeNull();
+    expect(await other.call("machine", [])).toMatchObject({ cpu: { cores: 2 } });
+    await other.close();
   });
 
   test("answers light calls, and streams lines", async () => {
@@ -130,6 +179,37 @@ describe("cancelling", () => {
     const call = engine.call("generate", [files, request], { signal: AbortSignal.abort() });
     await expect(call).rejects.toMatchObject({ code: "job.cancelled" });
     expect(engine.processId).toBeNull();
+  });
+});
+
+describe("keeping what a generation has", () => {
+  const keepWhen = (step: number) => {
+    const controller = new AbortController();
+    const onEvent = (event: CallEvent) => {
+      if (event.kind === "progress" && event.stage === "sample" && event.step === step) controller.abort();
+    };
+    return { keep: controller.signal, onEvent };
+  };
+
+  test("abandons the running step and reports the steps it had", async () => {
+    plumbing.script({ stepMs: 1000 });
+    const report = await engine.call("generate", [files, request], keepWhen(3));
+    expect(report).toMatchObject({ keptStep: 2, frames: 17 });
+    expect(report.warnings).toContain("Sampling was stopped after step 2 of 4.");
+  });
+
+  test("waits for the first step", async () => {
+    plumbing.script({ stepMs: 100 });
+    expect(await engine.call("generate", [files, request], keepWhen(1))).toMatchObject({ keptStep: 1 });
+    expect(await engine.call("generate", [files, request], { keep: AbortSignal.abort() })).toMatchObject({
+      keptStep: 1,
+    });
+  });
+
+  test("changes nothing once sampling is over, or for other calls", async () => {
+    const single = { ...request, settings: { ...request.settings, numSteps: 1 } };
+    expect(await engine.call("generate", [files, single], keepWhen(1))).toMatchObject({ keptStep: null });
+    expect(await engine.call("machine", [], { keep: AbortSignal.abort() })).toMatchObject({ cpu: { cores: 2 } });
   });
 });
 

@@ -29,62 +29,104 @@ const failure = (code: string, message: string, more: object = {}) => Object.ass
 const full = (settings: Partial<EngineSettings>) => ({ ...settings, threads: settings.threads || 2 }) as EngineSettings;
 const stagesOf = (peakBytes: number) => stageNames.map((stage) => ({ stage, seconds: 0.1, peakBytes }));
 
+/** A budget in the script decides whether a job fits. */
 function planOf(settings: EngineSettings): Plan {
-  return { stages: stagesOf(1000), peakBytes: 1000, seconds: 0.4, int8: null, settings };
+  const budget = script().budgetBytes ?? 10_000;
+  const fits = budget >= 1000;
+  return {
+    stages: stagesOf(1000),
+    peakBytes: 1000,
+    freeBytes: budget,
+    fits,
+    advice: fits ? "" : "Choose 5 frames or fewer: that fits.",
+    fixes: fits ? [] : [{ id: "fewerFrames", settings: { numFrames: 5 }, peakBytes: budget }],
+    seconds: 0.4,
+    resident: true,
+    int8: null,
+    settings,
+  };
 }
+
+/** Thrown where a call is cancelled or told to keep what it has. */
+class Stopped extends Error {}
 
 class PlumbingModel implements AddonModel {
   #cancelled = false;
+  #kept = false;
+  #mayStop = false;
   #busy = false;
 
   constructor(files: ModelFiles) {
     note(`open ${basename(files.dit)}`);
   }
 
-  async plan(settings: Partial<EngineSettings>): Promise<Plan> {
-    return Promise.resolve(planOf(full(settings)));
-  }
-
   generate(request: GenerateRequest, onEvent: OnEvent): Promise<GenerateReport> {
     const settings = full(request.settings);
-    const { numSteps: steps, width, height } = settings;
+    const steps = settings.numSteps;
     const start = request.startStep ?? 0;
     note(`generate from ${start}`);
     if (request.resumePath && !existsSync(request.resumePath)) throw failure("checkpoint.missing", "No step file.");
     return this.#call(settings, onEvent, async () => {
+      if (!planOf(settings).fits)
+        throw failure("memory.exhausted", "Too little memory.", { neededBytes: 1000, freeBytes: script().budgetBytes });
       onEvent({ kind: "progress", stage: "text", fraction: 1, step: 0, steps });
       if (request.embeddingPath && !existsSync(request.embeddingPath))
         writeFileSync(request.embeddingPath, "embedding");
+      onEvent(stageEnd("text"));
       onEvent({ kind: "log", level: "debug", line: "Int8 linear: blocks.0.self_attn.q [256x256]" });
       onEvent({ kind: "log", level: "info", line: "int8 on 80 linear layers" });
       onEvent({ kind: "progress", stage: "load", fraction: 1, step: 0, steps });
-      for (let step = start + 1; step <= steps; step++) {
+      onEvent(stageEnd("load"));
+      let keptStep: number | null;
+      try {
+        keptStep = await this.#sample(request, start, steps, onEvent);
+      } catch (error) {
+        onEvent(stageEnd("sample", false));
+        throw error;
+      }
+      onEvent(stageEnd("sample"));
+      if (request.latentsPath) writeFileSync(request.latentsPath, "latents");
+      return keptStep;
+    });
+  }
+
+  /** Runs the steps; the number of those finished, when they were stopped early. */
+  async #sample(request: GenerateRequest, start: number, steps: number, onEvent: OnEvent): Promise<number | null> {
+    for (let step = start + 1; step <= steps; step++) {
+      this.#mayStop = step > start + 1;
+      try {
         for (const fraction of [0, 0.5]) {
           onEvent({ kind: "progress", stage: "sample", fraction: (step - 1 + fraction) / steps, step, steps });
           await this.#pause(script().stepMs / 2);
         }
-        misbehave(step);
-        if (request.stepLatentsPrefix && step < steps)
-          writeFileSync(`${request.stepLatentsPrefix}-step${step}.safetensors`, "state");
-        if (request.preview) onEvent({ kind: "preview", step, rgb: Buffer.alloc(width * height * 3), width, height });
+      } catch (error) {
+        if (error instanceof Stopped) return step - 1;
+        throw error;
       }
-      if (request.latentsPath) writeFileSync(request.latentsPath, "latents");
-    });
+      misbehave(step);
+      if (step === steps) break;
+      if (request.stepLatentsPrefix) writeFileSync(`${request.stepLatentsPrefix}-step${step}.safetensors`, "state");
+      if (request.preview)
+        onEvent({ kind: "preview", step, rgb: Buffer.alloc(16 * 16 * 3), width: 16, height: 16, approximate: true });
+    }
+    return null;
   }
 
   decode(latentsPath: string, settings: Partial<EngineSettings>, onEvent: OnEvent): Promise<GenerateReport> {
     note("decode");
     if (!existsSync(latentsPath)) throw failure("checkpoint.missing", "No latents.");
-    return this.#call(full(settings), onEvent, async () => {});
+    return this.#call(full(settings), onEvent, () => Promise.resolve(null));
   }
 
-  async #call(settings: EngineSettings, onEvent: OnEvent, work: () => Promise<void>): Promise<GenerateReport> {
+  /** `work` gives the step that was kept, if sampling was stopped early. */
+  async #call(settings: EngineSettings, onEvent: OnEvent, work: () => Promise<number | null>): Promise<GenerateReport> {
     if (this.#busy) throw failure("engine.busy", "Busy.");
     this.#busy = true;
-    this.#cancelled = false;
+    this.#cancelled = this.#kept = this.#mayStop = false;
     const { width, height, numFrames: frames, numSteps: steps } = settings;
     try {
-      await work();
+      const keptStep = await work();
+      this.#mayStop = false;
       onEvent({ kind: "progress", stage: "decode", fraction: 0, step: 0, steps });
       await this.#pause(script().decodeMs ?? 0);
       const clip = JSON.parse(readFileSync(process.env["PLUMBING_CLIP"] ?? "", "utf8")) as PlumbingPacket[];
@@ -93,9 +135,12 @@ class PlumbingModel implements AddonModel {
         onEvent({ kind: "packet", data: Buffer.from(data, "base64"), keyFrame, frame });
       onEvent({ kind: "poster", rgb: Buffer.alloc(width * height * 3, 90), width, height });
       onEvent({ kind: "progress", stage: "decode", fraction: 1, step: 0, steps });
-      const int8 = { layers: 80, bytes16: 200, bytes: 100, names: [] };
+      onEvent(stageEnd("decode"));
+      const int8 = { layers: 80, bytes16: 200, bytes: 100, names: ["blocks.0.self_attn.q [256x256]"] };
       const warnings = ["The engine warns."];
-      return { settings, stages: stagesOf(900), int8, plan: planOf(settings), warnings, frames, width, height };
+      if (keptStep !== null) warnings.push(`Sampling was stopped after step ${keptStep} of ${steps}.`);
+      const stages = stagesOf(900);
+      return { settings, stages, int8, plan: planOf(settings), warnings, frames, width, height, keptStep };
     } finally {
       this.#busy = false;
     }
@@ -104,6 +149,7 @@ class PlumbingModel implements AddonModel {
   async #pause(milliseconds: number): Promise<void> {
     for (const end = Date.now() + milliseconds; Date.now() < end;) {
       if (this.#cancelled && !script().ignoreCancel) throw failure("job.cancelled", "The job was cancelled.");
+      if (this.#kept && this.#mayStop) throw new Stopped();
       await new Promise((resolve) => setTimeout(resolve, 10));
     }
   }
@@ -112,9 +158,21 @@ class PlumbingModel implements AddonModel {
     this.#cancelled = true;
   }
 
+  keep(): void {
+    this.#kept = true;
+  }
+
+  heldBytes(): number {
+    return this.#busy ? 900 : 500;
+  }
+
   close(): void {
     note("close");
   }
+}
+
+function stageEnd(stage: StageName, finished = true): EngineEvent {
+  return { kind: "stage", stage, seconds: 0.1, peakBytes: 900, finished };
 }
 
 interface PlumbingPacket {
@@ -180,9 +238,13 @@ const addon: Addon = {
   openModel: (files) => Promise.resolve(new PlumbingModel(files)),
   // Errors come as rejections, as the addon gives them.
   inspect: async (path) => Promise.resolve(inspectionOf(path)),
+  plan: async (_files, settings) => Promise.resolve(planOf(full(settings))),
+  release: () => note("release"),
+  memory: () => ({ totalBytes: 1, freeBytes: 1, residentBytes: 1 }),
   machine: () => ({
     cpu: { model: "plumbing", cores: 2, isa: [] },
     memory: { totalBytes: 1, freeBytes: 1 },
+    residentBytes: 1,
     gpu: { name: null, reason: "none" },
     libraries: {},
   }),
@@ -195,4 +257,5 @@ const addon: Addon = {
   echo: full,
 };
 
-export const { openModel, inspect, machine, selfTest, bench, decodeClip, encodeVp9, echo } = addon;
+export const { openModel, inspect, plan, release, memory, machine, selfTest, bench, decodeClip, encodeVp9, echo } =
+  addon;

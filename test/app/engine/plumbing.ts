@@ -20,6 +20,8 @@ export interface PlumbingScript {
   failure?: { code: string; message: string; advice?: string; detail?: string; neededBytes?: number };
   /** A cancelled call goes on. */
   ignoreCancel?: boolean;
+  /** What a job may use, of the 1000 bytes it needs; enough unless set. */
+  budgetBytes?: number;
   /** One packet less than there are frames. */
   frameLoss?: boolean;
 }

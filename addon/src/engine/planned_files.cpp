@@ -1,0 +1,44 @@
+#include "engine/planned_files.h"
+
+namespace rushes {
+namespace {
+
+constexpr size_t kKept = 4;
+
+// Changes when one of the files does; files that cannot be read have a stamp too, and opening them says what is wrong.
+std::string stamp_of(const ModelPaths& paths) {
+  std::string stamp;
+  for (const auto& path : {paths.dit, paths.vae, paths.text_encoder}) {
+    std::error_code ignored;
+    stamp += std::to_string(std::filesystem::file_size(path, ignored)) + "@" +
+             std::to_string(std::filesystem::last_write_time(path, ignored).time_since_epoch().count()) + " ";
+  }
+  return stamp;
+}
+
+}  // namespace
+
+std::shared_ptr<const ModelFiles> PlannedFiles::open(const ModelPaths& paths) {
+  const std::lock_guard lock(mutex_);
+  const std::string stamp = stamp_of(paths);
+  for (auto entry = entries_.begin(); entry != entries_.end(); ++entry) {
+    if (entry->paths != paths) continue;
+    if (entry->stamp != stamp) {
+      entries_.erase(entry);
+      break;
+    }
+    entries_.splice(entries_.begin(), entries_, entry);
+    return entry->files;
+  }
+  auto files = std::make_shared<const ModelFiles>(ModelFiles::open(paths));
+  entries_.push_front({paths, stamp, files});
+  if (entries_.size() > kKept) entries_.pop_back();
+  return files;
+}
+
+void PlannedFiles::forget() {
+  const std::lock_guard lock(mutex_);
+  entries_.clear();
+}
+
+}  // namespace rushes

@@ -1,0 +1,83 @@
+#include "engine/step_preview.h"
+
+#include <algorithm>
+#include <chrono>
+
+#include "engine/rates.h"
+
+namespace rushes {
+namespace {
+
+// The part of a step that decoding one picture may take.
+constexpr double kCheapShare = 0.04;
+
+const StageCost& sampling(const Plan& plan) {
+  return *std::find_if(plan.stages.begin(), plan.stages.end(),
+                       [](const StageCost& cost) { return cost.stage == stage_name(RUSHES_STAGE_SAMPLE); });
+}
+
+}  // namespace
+
+void StepPreview::prepare() {
+  decoded_ = decoding_is_cheap();
+  if (!decoded_ && colours_) return;
+  std::shared_ptr<WanVae> vae = parts_.vae;
+  if (!vae) {
+    if (!plan_.resident) parts_.text_encoder.reset(), parts_.dit.reset();
+    vae = WanVae::load(context_, files_.vae);
+    if (plan_.resident) parts_.vae = vae;
+  }
+  if (!decoded_) colours_ = std::make_shared<const LatentColours>(LatentColours::fit(context_, *vae));
+}
+
+// Predicted like the plan itself, by a dry run of one picture.
+bool StepPreview::decoding_is_cheap() const {
+  if (!plan_.resident) return false;
+  MemoryCounter memory;
+  WorkCount work;
+  Context dry = context_;
+  dry.dry_run = true;
+  dry.memory = &memory;
+  dry.work = &work;
+  dry.cancelled = nullptr;
+  dry.debug = {};
+  const std::shared_ptr<WanVae> vae = parts_.vae ? parts_.vae : WanVae::load(dry, files_.vae);
+  work = {};
+  const rushes_settings& settings = plan_.settings;
+  vae->decode(dry, dry.allocate(DType::f32, {files_.latent_channels, 1, settings.height / 8, settings.width / 8}), {},
+              {});
+  const StageCost& sample = sampling(plan_);
+  const double step_seconds = sample.seconds / static_cast<double>(settings.num_steps);
+  if (predicted_seconds(work, context_) > kCheapShare * step_seconds) return false;
+  return plan_.free_bytes == 0 || sample.peak_bytes + memory.peak() <= plan_.free_bytes;
+}
+
+void StepPreview::show(const std::vector<float>& estimate, const Shape& shape, int step) {
+  const auto start = std::chrono::steady_clock::now();
+  if (decoded_) {
+    decode(estimate, shape, step);
+  } else {
+    const std::vector<uint8_t> rgb = colours_->picture(estimate, shape, shape[1] / 2);
+    observer_.preview({step, static_cast<int>(shape[3]), static_cast<int>(shape[2]), true, rgb});
+  }
+  const std::chrono::duration<double, std::milli> taken = std::chrono::steady_clock::now() - start;
+  observer_.line(LogLevel::debug, "Preview of step " + std::to_string(step) + ": " +
+                                      (decoded_ ? "decoded" : "approximate") + ", " + std::to_string(taken.count()) +
+                                      " ms");
+}
+
+// The latent frame as a clip of its own: the VAE makes one picture of it.
+void StepPreview::decode(const std::vector<float>& estimate, const Shape& shape, int step) {
+  const int64_t cells = shape[2] * shape[3], frame = shape[1] / 2;
+  const Tensor picture = context_.allocate(DType::f32, {shape[0], 1, shape[2], shape[3]});
+  for (int64_t c = 0; c < shape[0]; ++c)
+    std::copy_n(estimate.data() + (c * shape[1] + frame) * cells, cells, picture.data<float>() + c * cells);
+  parts_.vae->decode(context_, picture, {}, [&](const Tensor& frames, int64_t) {
+    std::vector<uint8_t> rgb(static_cast<size_t>(frames.count()));
+    pixels_to_rgb(frames.data<float>(), rgb);
+    observer_.preview(
+        {step, static_cast<int>(plan_.settings.width), static_cast<int>(plan_.settings.height), false, rgb});
+  });
+}
+
+}  // namespace rushes

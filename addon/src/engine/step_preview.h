@@ -1,0 +1,37 @@
+// The picture shown after a sampling step: the middle of the estimated clip, decoded where that is cheap, else from the
+// latents' colours.
+#pragma once
+#include "engine/plan.h"
+#include "engine/stages.h"
+#include "models/wan_vae/latent_colours.h"
+
+namespace rushes {
+
+/// Of one job. Never changes what the job makes.
+class StepPreview {
+ public:
+  /// `colours` keeps the map of this VAE from job to job.
+  StepPreview(const Context& context, const ModelFiles& files, LoadedParts& parts, const Plan& plan,
+              std::shared_ptr<const LatentColours>& colours, const Observer& observer)
+      : context_(context), files_(files), parts_(parts), plan_(plan), colours_(colours), observer_(observer) {}
+
+  /// Decides how pictures are made and loads what that takes: the VAE, if the plan has it resident anyway. Belongs
+  /// before the transformer is loaded: where only one part fits, the VAE comes and goes here.
+  void prepare();
+  /// `estimate`: latents [channels, T, h, w] as they are estimated after `step`.
+  void show(const std::vector<float>& estimate, const Shape& shape, int step);
+
+ private:
+  bool decoding_is_cheap() const;
+  void decode(const std::vector<float>& estimate, const Shape& shape, int step);
+
+  const Context& context_;
+  const ModelFiles& files_;
+  LoadedParts& parts_;
+  const Plan& plan_;
+  std::shared_ptr<const LatentColours>& colours_;
+  const Observer& observer_;
+  bool decoded_ = false;
+};
+
+}  // namespace rushes
