@@ -3,6 +3,7 @@ import Database from "better-sqlite3";
 import { RushesError } from "../../contract/errors.ts";
 import { migrations } from "./migrations/all.ts";
 import type { Migration } from "./migrations/migration.ts";
+import { defineStackKey } from "./stack-key.ts";
 
 export type HistoryDatabase = Database.Database;
 
@@ -19,6 +20,7 @@ export function openDatabase(path: string, steps: readonly Migration[] = migrati
     // FULL: a job is committed, on the disk, before its acceptance is reported.
     database.pragma("synchronous = FULL");
     database.pragma("foreign_keys = ON");
+    defineStackKey(database);
     migrate(database, path, steps);
     return database;
   } catch (error) {

@@ -1,6 +1,7 @@
 // Every migration in the order in which they run.
 import { jobsMigration } from "./0010-jobs.ts";
 import { queueMigration } from "./0020-queue.ts";
+import { resultsMigration } from "./0030-results.ts";
 import type { Migration } from "./migration.ts";
 
-export const migrations: readonly Migration[] = [jobsMigration, queueMigration];
+export const migrations: readonly Migration[] = [jobsMigration, queueMigration, resultsMigration];

@@ -1,4 +1,5 @@
-// Reading jobs: one, lists, and full-text search. Every list is newest first and walks an index (their plans are tested).
+// Reading jobs: one, lists, and full-text search. Every list is newest first, leaves the trash out and walks an index (their plans are
+// tested).
 import type {
   Job,
   JobDetail,
@@ -91,13 +92,13 @@ function rows(database: HistoryDatabase, { sql, parameters }: Statement): Job[] 
 }
 
 export function listStatement({ limit = defaultLimit, before, state, model }: HistoryQuery): Statement {
-  const conditions: string[] = [];
+  // The plus keeps the planner on the order of the list.
+  const conditions = ["+deleted_at IS NULL"];
   if (before !== undefined) conditions.push("id < @before");
   if (state !== undefined) conditions.push("state = @state");
   if (model !== undefined) conditions.push("model = @model");
-  const where = conditions.length === 0 ? "" : ` WHERE ${conditions.join(" AND ")}`;
   return {
-    sql: `SELECT * FROM jobs${where} ORDER BY id DESC LIMIT @limit`,
+    sql: `SELECT * FROM jobs WHERE ${conditions.join(" AND ")} ORDER BY id DESC LIMIT @limit`,
     parameters: given({ limit, before, state, model }),
   };
 }
@@ -106,7 +107,7 @@ export function searchStatement(
   match: string,
   { limit = defaultLimit, before, state, model }: HistoryQuery,
 ): Statement {
-  const conditions = ["job_search MATCH @match"];
+  const conditions = ["job_search MATCH @match", "jobs.deleted_at IS NULL"];
   if (before !== undefined) conditions.push("job_search.rowid < @before");
   if (state !== undefined) conditions.push("jobs.state = @state");
   if (model !== undefined) conditions.push("jobs.model = @model");

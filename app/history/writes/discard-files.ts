@@ -1,0 +1,44 @@
+// Removes the files of purged results. Which ones is written down in the history (results.ts), so that what an interruption
+// left over goes the next time.
+import { existsSync } from "node:fs";
+import { rm } from "node:fs/promises";
+import { asRushesError, RushesError } from "../../../contract/errors.ts";
+import type { HistoryDatabase } from "../database.ts";
+import { forgetDiscard, overdueResults, purgeResults, readDiscards } from "./results.ts";
+
+/** How a door removes a file somebody may want back: into the system's trash, or for good. */
+export type DiscardFile = (path: string) => Promise<void>;
+
+/** Removes every remembered file. Throws file.unwritable when some could not be removed, after all others were; they are
+ * tried again the next time. */
+export async function discardFiles(database: HistoryDatabase, discard: DiscardFile): Promise<void> {
+  const left: string[] = [];
+  let reason = "";
+  for (const { path, keepsake } of readDiscards(database)) {
+    try {
+      if (keepsake && existsSync(path)) await discard(path);
+      else await rm(path, { force: true });
+      forgetDiscard(database, path);
+    } catch (error) {
+      left.push(path);
+      reason ||= asRushesError(error).message;
+    }
+  }
+  if (left.length === 0) return;
+  throw new RushesError("file.unwritable", {
+    sentence: left.length === 1 ? `${left[0]} could not be removed.` : `${left.length} files could not be removed.`,
+    advice: "The result is gone from the history; Rushes tries to remove its files again when it starts.",
+    detail: [reason, ...left].join("\n"),
+  });
+}
+
+/** Empties the trash of what lies in it for too long and finishes what an interruption left over; gives the ids that went. */
+export async function purgeOverdue(
+  database: HistoryDatabase,
+  discard: DiscardFile,
+  now = Date.now(),
+): Promise<number[]> {
+  const purged = purgeResults(database, overdueResults(database, now));
+  await discardFiles(database, discard);
+  return purged;
+}
