@@ -36,6 +36,10 @@ CREATE TRIGGER jobs_leave_trash AFTER UPDATE OF state ON jobs WHEN new.state = '
   UPDATE jobs SET deleted_at = NULL WHERE id = new.id;
 END;
 
+CREATE TRIGGER history_marked AFTER UPDATE OF favourite, deleted_at ON jobs BEGIN
+  UPDATE library_revisions SET revision = revision + 1 WHERE subject = 'history';
+END;
+
 -- Everything a listing filters by, in the order in which it is shown.
 CREATE INDEX jobs_listed ON jobs (
   id, deleted_at, state, favourite, model, mode, width, height, created_at, seed, stack_id

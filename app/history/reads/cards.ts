@@ -3,6 +3,7 @@ import { existsSync } from "node:fs";
 import type { HistoryCard, HistoryDetail, HistoryFacets } from "../../../contract/channels/history.ts";
 import { isFinal, type JobKind, type JobMode, type JobState } from "../../../contract/job.ts";
 import type { HistoryDatabase } from "../database.ts";
+import { readInt8Names } from "./int8-names.ts";
 import { readDetail } from "./jobs.ts";
 
 /** Most cards of one request. */
@@ -128,7 +129,7 @@ function sums(rows: readonly FacetRow[], keyOf: (row: FacetRow) => string): [Fac
   return [...groups.values()].sort(([, first], [, second]) => second - first);
 }
 
-/** A quantized layer as the engine's log names it, before names were kept apart. */
+/** A quantized layer in the log of a job from before migration 0020, which keeps the names by themselves. */
 const loggedLayer = /^Int8 linear: (\S+)/;
 
 export function readResult(database: HistoryDatabase, id: number): HistoryDetail | null {
@@ -140,12 +141,13 @@ export function readResult(database: HistoryDatabase, id: number): HistoryDetail
       deleted_at: number | null;
       stack_id: number;
     };
+    const names = readInt8Names(database, id);
     return {
       ...detail,
       favourite: row.favourite === 1,
       deletedAt: row.deleted_at,
       stackSize: stackSizes(database)(row.stack_id, row.deleted_at !== null),
-      int8Names: detail.log.flatMap(({ line }) => loggedLayer.exec(line)?.[1] ?? []),
+      int8Names: names.length > 0 ? names : detail.log.flatMap(({ line }) => loggedLayer.exec(line)?.[1] ?? []),
       canDecodeAgain: isFinal(detail.state) && detail.latentsPath !== null && existsSync(detail.latentsPath),
     };
   })();
