@@ -98,12 +98,12 @@ describe("the history", () => {
     plumbing.script({ stepMs: 60_000 });
     const { id } = await studio.enqueue({ prompt: "A red ball" });
     studio.run();
-    await until("the moment", () => studio.get(id)?.state === "running");
+    await until(() => studio.get(id)?.state === "running", "the moment");
     expect(() => history["history:delete"]({ jobIds: [id] }, door)).toThrow(
       expect.objectContaining({ code: "job.started" }),
     );
     studio.cancel(id);
-    await until("the moment", () => studio.get(id)?.state === "cancelled");
+    await until(() => studio.get(id)?.state === "cancelled", "the moment");
     expect(await history["history:delete"]({ jobIds: [id] }, door)).toEqual({ jobIds: [id] });
   });
 
@@ -113,7 +113,7 @@ describe("the history", () => {
     deleteResults(studio.database, [old.id], Date.now() - (daysInTrash + 1) * day);
     deleteResults(studio.database, [young.id]);
     const end = keepTrash(studio, door);
-    await until("the moment", () => !existsSync(old.video!.path));
+    await until(() => !existsSync(old.video!.path), "the moment");
     end();
     expect(studio.get(old.id)).toBeNull();
     expect(studio.get(young.id)).not.toBeNull();
