@@ -28,4 +28,6 @@ export type ReplyOf<C extends ChannelName> = Channels[C]["reply"];
 /** What a channel without anything to say takes or gives. */
 export type Nothing = Record<string, never>;
 
+export type { ErrorRecord } from "./errors.ts";
 export type { Announcement, StudioEvent } from "./channels/events.ts";
+export type { UploadReply } from "./channels/studio.ts";

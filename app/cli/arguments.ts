@@ -32,6 +32,11 @@ const valueFlags = new Set([
   "--filter",
   "--limit",
   "--state",
+  "--port",
+  "--host",
+  "--allow-host",
+  "--root",
+  "--token",
 ]);
 
 /** Rewrites flags as `--kebab-case` or `--kebab-case=value`. `--quant_linear` becomes `--quant-linear=int8`, `--no-ode`

@@ -74,6 +74,13 @@ export async function runProgram(words: readonly string[], run: RunOptions): Pro
     .option("--quick", "a few seconds instead of minutes")
     .option("--filter <text>", "only operations whose name has this in it")
     .option("--threads <number>", "CPU threads");
+  add("serve", "open the studio in a browser", async () => (await import("./commands/serve.ts")).serve)
+    .option("--port <number>", "the port; 0 takes any free one (default 7777)")
+    .option("--host <address>", "the address to listen on; another one than 127.0.0.1 lets other machines in")
+    .option("--allow-host <name>", "a further name the server is reached by; may be repeated", collect)
+    .option("--root <folder>", "a folder whose files may be named in the browser; may be repeated", collect)
+    .option("--token <file>", "a file with the token (default RUSHES_TOKEN, else a new one at each start)")
+    .option("--open", "start the browser");
   add("test [words...]", "run the project's tests", async () => (await import("./commands/test.ts")).test)
     .allowUnknownOption()
     .passThroughOptions();
@@ -107,6 +114,11 @@ function withSettings(program: Program): Program {
     .option("--preset <name>", "a preset's name or file");
   for (const { flags, help, group } of settingOptions()) program.addOption(new Option(flags, help).helpGroup(group));
   return program;
+}
+
+/** A repeated option's words in order. */
+function collect(word: string, earlier: string[] | undefined): string[] {
+  return [...(earlier ?? []), word];
 }
 
 function usageError({ message }: CommanderError): RushesError {

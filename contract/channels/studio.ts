@@ -47,13 +47,17 @@ export interface RestoredVideo {
   readonly notes: readonly string[];
 }
 
+/** What sending a file's bytes gives (POST /api/studio/upload over HTTP): a picture is kept for a draft's `image`, a video
+ * made by Rushes tells its settings and is not kept. */
+export type UploadReply = { readonly uploadId: string } | RestoredVideo;
+
 export interface StudioChannels {
   "studio:hello": { request: Nothing; reply: Hello };
   "studio:session": { request: Nothing; reply: Session };
   /** The last one to write wins. */
   "studio:keepSession": { request: { session: Session }; reply: Nothing };
-  /** Reads the settings in a video made by Rushes: a path (any door that may read it). Bytes go to studio/restore as an
-   * upload instead (docs/API.md). */
+  /** Reads the settings in a video made by Rushes: a path (any door that may read it). Bytes are sent as an upload
+   * instead (UploadReply). */
   "studio:restoreVideo": { request: { path: string }; reply: RestoredVideo };
   /** Native dialogs; refused with capability.missing where there are none. null: the user chose nothing. */
   "studio:choosePath": {

@@ -1,0 +1,42 @@
+// Which file a media address means, asked of the studio. What only a door has (uploads) it answers itself.
+import { extname } from "node:path";
+import type { Studio } from "../studio/studio.ts";
+import type { MediaAnswer, MediaItem } from "./media-response.ts";
+
+const pictureTypes: Readonly<Record<string, string>> = {
+  ".png": "image/png",
+  ".jpg": "image/jpeg",
+  ".jpeg": "image/jpeg",
+  ".webp": "image/webp",
+};
+/** A finished video never changes under its number. */
+const keptLong = "private, max-age=86400";
+
+export function studioMedia(studio: Studio, { kind, id, step }: MediaItem): MediaAnswer {
+  const jobId = Number(id);
+  switch (kind) {
+    case "preview": {
+      const bytes = studio.preview(jobId, step);
+      return bytes && { bytes, type: "image/png" };
+    }
+    case "video":
+      return fileOf(studio.get(jobId)?.video?.path, "video/mp4");
+    case "poster":
+      return fileOf(studio.get(jobId)?.video?.posterPath, "image/png", keptLong);
+    case "input":
+      return pictureOf(studio.get(jobId)?.settings.image);
+    case "upload":
+    case "export":
+      return null;
+  }
+}
+
+function fileOf(path: string | undefined, type: string, cache?: string): MediaAnswer {
+  return path === undefined ? null : { path, type, ...(cache === undefined ? {} : { cache }) };
+}
+
+/** Only what is a picture by its name: a job's settings are no way to other files. */
+function pictureOf(path: string | null | undefined): MediaAnswer {
+  const type = pictureTypes[extname(path ?? "").toLowerCase()];
+  return path && type !== undefined ? { path, type } : null;
+}
