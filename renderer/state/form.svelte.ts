@@ -92,12 +92,12 @@ class Form {
 
   set<Id extends SettingId>(id: Id, value: Settings[Id]): void {
     if (id in this.#values && this.#values[id] === value) return;
-    const now = Date.now();
-    const continued = this.#lastChange?.id === id && now - this.#lastChange.at < sameChange;
-    if (!continued) this.#remember();
-    this.#lastChange = { id, at: now };
-    this.#values = { ...this.#values, [id]: value };
-    this.#changed();
+    this.#write(id, { ...this.#values, [id]: value });
+  }
+
+  /** The size is one thing: a width or height set apart would overrule the resolution. */
+  setSize(resolution: string, aspectRatio: Settings["aspectRatio"]): void {
+    this.#write("resolution", { ...without(this.#values, ["width", "height"]), resolution, aspectRatio });
   }
 
   /** Back to what is inherited. */
@@ -136,6 +136,15 @@ class Form {
     this.#values = last.values;
     this.#presetId = last.presetId;
     this.#picture = last.picture;
+    this.#changed();
+  }
+
+  #write(id: SettingId, values: Values): void {
+    const now = Date.now();
+    const continued = this.#lastChange?.id === id && now - this.#lastChange.at < sameChange;
+    if (!continued) this.#remember();
+    this.#lastChange = { id, at: now };
+    this.#values = values;
     this.#changed();
   }
 
