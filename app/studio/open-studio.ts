@@ -21,11 +21,13 @@ import { LocalMachine } from "./local-machine.ts";
 import { LocalQueue } from "./local-queue.ts";
 import type { BenchOptions, CheckedRequest, JobRequest, Studio, StudioOptions, WaitOptions } from "./studio.ts";
 import { LocalCore } from "./studio-core.ts";
+import { StudioExports } from "./studio-exports.ts";
 import type { StudioListener } from "./studio-events.ts";
 
 export async function openStudio(options: StudioOptions = {}): Promise<Studio> {
   const files = new LibraryFiles(libraryFolderOf(options.libraryFolder));
-  return new LocalStudio(new LocalCore(files, new EngineClient(options.addonPath)));
+  const newEngine = () => new EngineClient(options.addonPath);
+  return new LocalStudio(new LocalCore(files, newEngine()), newEngine);
 }
 
 class LocalStudio implements Studio {
@@ -33,12 +35,14 @@ class LocalStudio implements Studio {
   readonly #waiter: JobWaiter;
   readonly queue: LocalQueue;
   readonly machineState: LocalMachine;
+  readonly exports: StudioExports;
 
-  constructor(core: LocalCore) {
+  constructor(core: LocalCore, newEngine: () => EngineClient) {
     this.#core = core;
     this.#waiter = new JobWaiter(core);
     this.queue = new LocalQueue(core, (request) => this.#accept(request));
     this.machineState = new LocalMachine(core);
+    this.exports = new StudioExports(core, newEngine);
   }
 
   get libraryFolder(): string {
@@ -176,6 +180,7 @@ class LocalStudio implements Studio {
   async close(): Promise<void> {
     if (this.#core.closed) return;
     this.machineState.close();
+    await this.exports.close();
     await this.#core.stop();
     // Waiters look once more and find the studio closed.
     await this.#waiter.settled();

@@ -10,6 +10,7 @@ import type { HistoryQuery } from "../history/reads/jobs.ts";
 import type { Model } from "../models/find-model.ts";
 import type { LocalDraft } from "./draft-request.ts";
 import type { StudioCore } from "./studio-core.ts";
+import type { StudioExports } from "./studio-exports.ts";
 
 export type { LocalDraft } from "./draft-request.ts";
 export type { StudioCore } from "./studio-core.ts";
@@ -99,6 +100,7 @@ export interface StudioMachine {
 export interface Studio extends StudioCore {
   readonly queue: StudioQueue;
   readonly machineState: StudioMachine;
+  readonly exports: StudioExports;
   /** Sees to it that the queue runs here for as long as the studio is open, unless another process runs it: then from
    * the moment that process is gone. */
   run(): void;

@@ -1,15 +1,14 @@
 // The history's channels on a studio with finished jobs: what is found and shown, marked, deleted, restored and purged, and
 // what listeners hear of it.
 import { existsSync, rmSync } from "node:fs";
-import { rm } from "node:fs/promises";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import type { StudioEvent } from "../../../contract/channels.ts";
-import type { Door } from "../../../app/channels/door.ts";
 import { historyChannels, keepTrash } from "../../../app/channels/history-channels.ts";
 import { daysInTrash, deleteResults } from "../../../app/history/writes/results.ts";
 import { openStudio } from "../../../app/studio/open-studio.ts";
 import type { Studio } from "../../../app/studio/studio.ts";
 import { Plumbing, until } from "../engine/plumbing.ts";
+import { discarded, openDoor as door } from "./open-door.ts";
 
 let plumbing: Plumbing;
 let studio: Studio;
@@ -23,27 +22,6 @@ beforeEach(async () => {
   history = historyChannels(studio);
 });
 afterEach(() => studio.close());
-
-const discarded: string[] = [];
-const door: Door = {
-  kind: "browser",
-  capabilities: {
-    showInFolder: false,
-    chooseFiles: false,
-    anyPath: true,
-    notifications: false,
-    systemTrash: false,
-  },
-  roots: [],
-  language: null,
-  allowedPath: (path) => Promise.resolve(path),
-  choosePath: () => Promise.resolve(null),
-  showInFolder: () => Promise.resolve(),
-  discardFile: async (path) => {
-    discarded.push(path);
-    await rm(path);
-  },
-};
 
 async function generated(seed: number, prompt = "A red ball bounces on a blue background") {
   return studio.wait((await studio.enqueue({ prompt, settings: { seed } })).id);
