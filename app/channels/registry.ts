@@ -4,14 +4,21 @@ import type { ChannelName, ReplyOf } from "../../contract/channels.ts";
 import { RushesError } from "../../contract/errors.ts";
 import type { Door } from "./door.ts";
 import type { Studio } from "../studio/studio.ts";
+import { exportChannels } from "./export-channels.ts";
 import type { Handlers } from "./handlers.ts";
+import { historyChannels } from "./history-channels.ts";
 import { machineChannels } from "./machine-channels.ts";
 import { queueChannels, type UploadPath } from "./queue-channels.ts";
 import { checkRequest, isChannelName } from "./schemas.ts";
 
 /** The handlers of a studio. `uploadPath`: where the door keeps pictures that were sent to it. */
 export function handlersOf(studio: Studio, uploadPath: UploadPath): Partial<Handlers> {
-  return { ...queueChannels(studio, uploadPath), ...machineChannels(studio) };
+  return {
+    ...queueChannels(studio, uploadPath),
+    ...historyChannels(studio),
+    ...machineChannels(studio),
+    ...exportChannels(studio),
+  };
 }
 
 /** request.invalid for what is asked of nobody. */

@@ -1,5 +1,6 @@
 // Which file a media address means, asked of the studio. What only a door has (uploads) it answers itself.
 import { extname } from "node:path";
+import { readJob } from "../history/reads/jobs.ts";
 import type { Studio } from "../studio/studio.ts";
 import type { MediaAnswer, MediaItem } from "./media-response.ts";
 
@@ -20,15 +21,21 @@ export function studioMedia(studio: Studio, { kind, id, step }: MediaItem): Medi
       return bytes && { bytes, type: "image/png" };
     }
     case "video":
-      return fileOf(studio.get(jobId)?.video?.path, "video/mp4");
+      return fileOf(readJob(studio.database, jobId)?.video?.path, "video/mp4");
     case "poster":
-      return fileOf(studio.get(jobId)?.video?.posterPath, "image/png", keptLong);
+      return fileOf(readJob(studio.database, jobId)?.video?.posterPath, "image/png", keptLong);
     case "input":
-      return pictureOf(studio.get(jobId)?.settings.image);
-    case "upload":
+      return pictureOf(readJob(studio.database, jobId)?.settings.image);
     case "export":
+      return downloadOf(studio, id);
+    case "upload":
       return null;
   }
+}
+
+function downloadOf(studio: Studio, id: string): MediaAnswer {
+  const download = studio.exports.download(id);
+  return download && { path: download.path, type: download.mediaType, downloadName: download.name };
 }
 
 function fileOf(path: string | undefined, type: string, cache?: string): MediaAnswer {

@@ -24,8 +24,13 @@ export function browserDoor(roots: readonly string[]): Door {
     allowedPath: (path) => allowedPath(path, roots),
     choosePath: desktopOnly,
     showInFolder: desktopOnly,
-    discardFile: (path) => rm(path, { force: true }),
+    discardFile,
   };
+}
+
+/** A server has no trash that anybody looks into: what is purged is gone. */
+export async function discardFile(path: string): Promise<void> {
+  await rm(path, { force: true });
 }
 
 /** The path with its links followed, when that lies in one of the folders. What lies elsewhere is refused with the same

@@ -7,6 +7,7 @@ import { join, resolve } from "node:path";
 import { RushesError } from "../../../contract/errors.ts";
 import { makeFolder } from "../../media/whole-file.ts";
 import { checkChosenToken, drawToken } from "../../server/access.ts";
+import { discardFile } from "../../server/browser-door.ts";
 import { isLoopback, ownAddresses } from "../../server/origin.ts";
 import type { RunningServer } from "../../server/server.ts";
 import { type Command, exitCodes, type OptionValues, textOption } from "../context.ts";
@@ -22,14 +23,17 @@ export const serve: Command = async ({ output, signal, library }, _words, option
   const token = await tokenOf(options);
   const roots = await rootsOf(options);
 
-  const [{ openStudio }, { startServer }, { handlersOf }, { studioMedia }, { Uploads }] = await Promise.all([
-    import("../../studio/open-studio.ts"),
-    import("../../server/server.ts"),
-    import("../../channels/registry.ts"),
-    import("../../channels/studio-media.ts"),
-    import("../../server/uploads.ts"),
-  ]);
+  const [{ openStudio }, { startServer }, { handlersOf }, { keepTrash }, { studioMedia }, { Uploads }] =
+    await Promise.all([
+      import("../../studio/open-studio.ts"),
+      import("../../server/server.ts"),
+      import("../../channels/registry.ts"),
+      import("../../channels/history-channels.ts"),
+      import("../../channels/studio-media.ts"),
+      import("../../server/uploads.ts"),
+    ]);
   const studio = await openStudio(library === undefined ? {} : { libraryFolder: library });
+  const stops: (() => void)[] = [];
   try {
     makeFolder(studio.libraryFolder);
     const project = projectFolder();
@@ -51,11 +55,13 @@ export const serve: Command = async ({ output, signal, library }, _words, option
     try {
       await keepToken(tokenFile, token);
       studio.run();
+      stops.push(keepTrash(studio, { discardFile }));
       announce(output, server, host, tokenFile);
       if (options["open"] === true) await openBrowser(server, output, studio.libraryFolder);
       if (!signal.aborted) await once(signal, "abort");
       output.note("Ending; a running job continues at the next start.");
     } finally {
+      for (const stop of stops) stop();
       await server.close();
       await rm(tokenFile, { force: true });
     }
