@@ -27,6 +27,7 @@ import type { VideoPacket } from "../media/mp4.ts";
 import type { Picture } from "../media/poster.ts";
 import { embeddingName, fingerprint } from "../models/fingerprint.ts";
 import { ProgressMeter } from "./job-progress.ts";
+import { learntPlan } from "./learnt-seconds.ts";
 import type { LibraryFiles } from "./library-files.ts";
 import { findResumePoint, type ResumePoint } from "./resume-point.ts";
 import { adoptVideo, discardPending, saveVideo } from "./save-video.ts";
@@ -159,7 +160,8 @@ export class JobRun {
 
   #startMeter(plan: Plan, point: ResumePoint): void {
     const skipped: JobStage[] = point.kind === "latents" ? ["text", "load", "sample"] : [];
-    this.#meter = new ProgressMeter(plan.stages, skipped, Date.now());
+    const { stages } = learntPlan(this.#tools.database, this.#job.model, plan);
+    this.#meter = new ProgressMeter(stages, skipped, Date.now());
     writeFacts(this.#tools.database, this.#id, {
       warnings: this.#job.warnings,
       int8: this.#job.int8,
