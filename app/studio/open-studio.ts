@@ -26,7 +26,8 @@ import type { StudioListener } from "./studio-events.ts";
 
 export async function openStudio(options: StudioOptions = {}): Promise<Studio> {
   const files = new LibraryFiles(libraryFolderOf(options.libraryFolder));
-  const newEngine = () => new EngineClient(options.addonPath);
+  const { addonPath, spawnEngine } = options;
+  const newEngine = () => new EngineClient(addonPath, spawnEngine === undefined ? {} : { spawn: spawnEngine });
   return new LocalStudio(new LocalCore(files, newEngine()), newEngine);
 }
 

@@ -269,7 +269,8 @@ describe("migration 0020", () => {
     const before = openDatabase(join(folder, "rushes.db"), migrations.slice(0, 1));
     const columns = `uid, kind, state, position, prompt, search_text, mode, model, files, settings, seed, width, height,
       num_frames, num_steps, quant_linear, attention_type, sla_topk, sigma_max, token_ids, token_count, created_at`;
-    const add = before.prepare(`INSERT INTO jobs (${columns}) VALUES (?, 'generate', 'queued', ?, 'p', 'p', 't2v', 'demo',
+    const add =
+      before.prepare(`INSERT INTO jobs (${columns}) VALUES (?, 'generate', 'queued', ?, 'p', 'p', 't2v', 'demo',
       '{}', '{}', 1, 128, 128, 17, 4, 'int8', 'sla', 0.1, 80, x'00000000', 1, 0)`);
     for (const [uid, position] of [
       ["a", 2],

@@ -99,7 +99,9 @@ describe("measurements of the history", () => {
   test("walk one index, without sorting", () => {
     const plan = database.prepare(`EXPLAIN QUERY PLAN ${alikeStatement}`).all(alike) as { detail: string }[];
     const lines = plan.map(({ detail }) => detail).join("\n");
-    expect(lines).toMatch(/SEARCH jobs USING INDEX jobs_alike \(model=\? AND attention_type=\? AND quant_linear=\? AND/);
+    expect(lines).toMatch(
+      /SEARCH jobs USING INDEX jobs_alike \(model=\? AND attention_type=\? AND quant_linear=\? AND/,
+    );
     expect(lines).toMatch(/SEARCH job_stages USING PRIMARY KEY \(job_id=\? AND attempt=\?\)/);
     expect(lines).not.toMatch(/TEMP B-TREE/);
   });
