@@ -18,19 +18,22 @@ const shortPrompt = 4;
 
 export interface PlannedRequest extends CheckedRequest {
   plan: Plan;
+  /** What the job is expected to take on this machine, start to end. */
+  expectedSeconds: number;
 }
 
 export async function acceptRequest(
   request: JobRequest,
   engine: EngineClient,
   inspect: Inspect,
+  findModel = findChosenModel,
 ): Promise<PlannedRequest> {
   const choice = choiceOf(request);
   // Bad values are told without waiting for the engine.
   resolve(request, manifestOf(choice));
   // Read in while the engine's process starts.
   const tokenizing = import("../text/tokenize.ts");
-  const model = await findChosenModel(choice, inspect);
+  const model = await findModel(choice, inspect);
   const { settings: sized, warnings } = resolve(request, model);
   const { dit, quantLinear, attentionType } = chooseAutomatic(sized, model);
   const { tokenize } = await tokenizing;
@@ -47,7 +50,8 @@ export async function acceptRequest(
   };
   const files = { dit, vae: model.files.vae, textEncoder: model.files.textEncoder, textLength: model.textLength };
   const plan = await engine.call("plan", [files, engineSettings(settings), ids.length]);
-  return { model, dit, settings, ids, tokens, cut, warnings: [...warnings, ...aboutPrompt(ids, cut, model)], plan };
+  const said = [...warnings, ...aboutPrompt(ids, cut, model)];
+  return { model, dit, settings, ids, tokens, cut, warnings: said, plan, expectedSeconds: plan.seconds };
 }
 
 function choiceOf({ model, settings }: JobRequest): ModelChoice {

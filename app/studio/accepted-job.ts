@@ -5,35 +5,24 @@ import { checkSavePath, copyTarget } from "../jobs/save-path.ts";
 import { withSuffix } from "../media/whole-file.ts";
 import { type PlannedRequest, samplesOf } from "./accept.ts";
 
-export interface WantedVideo {
-  checked: PlannedRequest;
-  /** Where an extra copy goes, as it was given. */
-  savePath: string | undefined;
-}
-
-/** Jobs of several requests, one for each sample; `expected` gives the seconds one is expected to take here. Throws
- * settings.invalid or file.unwritable. */
+/** Jobs of several requests, one for each sample. Throws settings.invalid or file.unwritable. */
 export async function acceptedJobs(
-  requests: readonly WantedVideo[],
-  expected: (checked: PlannedRequest) => number,
+  requests: readonly { checked: PlannedRequest; savePath: string | undefined }[],
 ): Promise<AcceptedJob[]> {
-  const targets: (string | null)[] = [];
-  for (const { savePath } of requests) targets.push(savePath === undefined ? null : await checkSavePath(savePath));
   const accepted: AcceptedJob[] = [];
-  for (const [index, { checked }] of requests.entries()) {
-    const target = targets[index] ?? null;
+  for (const { checked, savePath } of requests) {
     const samples = samplesOf(checked.settings);
-    const expectedSeconds = expected(checked);
+    const target = savePath === undefined ? null : await checkSavePath(savePath);
     for (const settings of samples) {
       const wanted = target && ownSavePath(target, accepted);
-      accepted.push({ ...acceptedJob({ ...checked, settings }, wanted), expectedSeconds });
+      accepted.push(acceptedJob({ ...checked, settings }, wanted));
     }
   }
   return accepted;
 }
 
-function acceptedJob(checked: PlannedRequest, savePath: string | null): AcceptedJob {
-  const { model, dit, settings, ids, warnings } = checked;
+export function acceptedJob(checked: PlannedRequest, savePath: string | null): AcceptedJob {
+  const { model, dit, settings, ids, warnings, expectedSeconds } = checked;
   const { vae, textEncoder, tokenizer } = model.files;
   return {
     uid: randomUUID(),
@@ -47,6 +36,7 @@ function acceptedJob(checked: PlannedRequest, savePath: string | null): Accepted
     latentsPath: null,
     savePath,
     sourceJobId: null,
+    expectedSeconds,
   };
 }
 

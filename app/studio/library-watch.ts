@@ -56,14 +56,11 @@ export class LibraryWatch {
     if (!this.#timer) return;
     const news = readNews(this.#database, this.#change, this.#line);
     this.#followRows(news);
-    // An end comes after everything its runner says, the changes before it first.
-    const last = new Map(news.changes.map(({ jobId, row }) => [jobId, row]));
-    const ends = news.changes.filter(({ jobId, row, state }) => state !== "running" && last.get(jobId) === row);
-    this.#announceStates(news.changes.filter((change) => !ends.includes(change)));
+    this.#announceStates(news, true);
     for (const { jobId, level, line } of news.log)
       if (level === "info" || level === "warning") this.#tools.announce({ kind: "job:logged", jobId, level, line });
     this.#announceProgress();
-    this.#announceStates(ends);
+    this.#announceStates(news, false);
     this.#announceSets(news);
   }
 
@@ -79,9 +76,11 @@ export class LibraryWatch {
     }
   }
 
-  #announceStates(changes: LibraryNews["changes"]): void {
+  /** Being taken comes before everything the runner says, an end after it. */
+  #announceStates({ changes }: LibraryNews, begun: boolean): void {
     for (const { jobId, state, note } of changes) {
-      if (state !== "running") {
+      if ((state === "running") !== begun) continue;
+      if (!begun) {
         this.#tools.settled(jobId);
         this.#progress.delete(jobId);
       }

@@ -26,8 +26,7 @@ import type { StudioListener } from "./studio-events.ts";
 
 export async function openStudio(options: StudioOptions = {}): Promise<Studio> {
   const files = new LibraryFiles(libraryFolderOf(options.libraryFolder));
-  const { addonPath, spawnEngine } = options;
-  const newEngine = () => new EngineClient(addonPath, spawnEngine === undefined ? {} : { spawn: spawnEngine });
+  const newEngine = () => new EngineClient(options.addonPath);
   return new LocalStudio(new LocalCore(files, newEngine()), newEngine);
 }
 

@@ -6,7 +6,6 @@ import type { Job, JobDetail, JobEvent } from "../../contract/job.ts";
 import type { ModelChoice, ModelManifest } from "../../contract/models.ts";
 import type { ResolvedSettings, Settings } from "../../contract/settings/derive.ts";
 import type { Inspection, Machine, Plan, SelfTest } from "../engine/addon.ts";
-import type { SpawnEngine } from "../engine/engine-process.ts";
 import type { HistoryQuery } from "../history/reads/jobs.ts";
 import type { Model } from "../models/find-model.ts";
 import type { LocalDraft } from "./draft-request.ts";
@@ -66,8 +65,6 @@ export interface StudioOptions {
   libraryFolder?: string;
   /** Absent: RUSHES_ADDON, else the project's build/Release/rushes.node. */
   addonPath?: string;
-  /** How the engine's process is started; absent: forked by Node. */
-  spawnEngine?: SpawnEngine;
 }
 
 /** The queue of a library. Every change is committed before its call returns; refusals are RushesErrors (job.unknown,
