@@ -53,8 +53,8 @@ export function queueChannels(studio: Studio, uploadPath: UploadPath): HandlersO
 
 /** The draft with its picture as a path this door may use. Throws path.refused or request.invalid. */
 export async function localDraft(draft: Draft, door: Door, uploadPath: UploadPath): Promise<LocalDraft> {
-  const { values, image } = draft;
-  if (image && "uploadId" in image) return { values, imagePath: await uploadPath(image.uploadId) };
+  const { values, presetId = null, image } = draft;
+  if (image && "uploadId" in image) return { values, presetId, imagePath: await uploadPath(image.uploadId) };
   const path = image?.path ?? values.image ?? null;
-  return path === null ? { values } : { values, imagePath: await door.allowedPath(path) };
+  return path === null ? { values, presetId } : { values, presetId, imagePath: await door.allowedPath(path) };
 }

@@ -5,17 +5,33 @@ import { RushesError } from "../../contract/errors.ts";
 import type { Door } from "./door.ts";
 import type { Studio } from "../studio/studio.ts";
 import { exportChannels } from "./export-channels.ts";
+import { generateChannels } from "./generate-channels.ts";
 import type { Handlers } from "./handlers.ts";
 import { historyChannels } from "./history-channels.ts";
 import { machineChannels } from "./machine-channels.ts";
+import { modelChannels } from "./model-channels.ts";
+import { presetChannels } from "./preset-channels.ts";
 import { queueChannels, type UploadPath } from "./queue-channels.ts";
 import { checkRequest, isChannelName } from "./schemas.ts";
+import { studioChannels } from "./studio-channels.ts";
 
-/** The handlers of a studio. `uploadPath`: where the door keeps pictures that were sent to it. */
-export function handlersOf(studio: Studio, uploadPath: UploadPath): Partial<Handlers> {
+/** What a door brings to its handlers. */
+export interface DoorParts {
+  /** The program's version. */
+  readonly version: string;
+  /** Where the door keeps pictures that were sent to it. */
+  readonly uploadPath: UploadPath;
+}
+
+/** The handlers of a studio. */
+export function handlersOf(studio: Studio, { version, uploadPath }: DoorParts): Partial<Handlers> {
   return {
+    ...studioChannels(studio, version),
+    ...generateChannels(studio, uploadPath),
     ...queueChannels(studio, uploadPath),
     ...historyChannels(studio),
+    ...presetChannels(studio),
+    ...modelChannels(studio),
     ...machineChannels(studio),
     ...exportChannels(studio),
   };

@@ -16,6 +16,8 @@ import {
   readOrders,
   writeCrash,
   writeFacts,
+  writeInt8Names,
+  writeKeptStep,
   writeLatentsPath,
   writeLog,
   writeProgress,
@@ -27,8 +29,10 @@ import type { VideoPacket } from "../media/mp4.ts";
 import type { Picture } from "../media/poster.ts";
 import { embeddingName, fingerprint } from "../models/fingerprint.ts";
 import { ProgressMeter } from "./job-progress.ts";
+import { learntPlan } from "./learnt-seconds.ts";
 import type { LibraryFiles } from "./library-files.ts";
 import { findResumePoint, type ResumePoint } from "./resume-point.ts";
+import { StageTimes } from "./stage-times.ts";
 import { adoptVideo, discardPending, saveVideo } from "./save-video.ts";
 
 /** What a run works with. */
@@ -56,12 +60,14 @@ export class JobRun {
   readonly #tools: RunTools;
   readonly #id: number;
   readonly #controller = new AbortController();
+  /** Aborted when sampling is to stop and its latest estimate to be decoded. */
+  readonly #keep = new AbortController();
   #job: Job;
   #meter = new ProgressMeter(null, [], Date.now());
   #progress: JobProgress | null = null;
   #unwrittenProgress = false;
   #unwrittenLog: JobLogLine[] = [];
-  #stages: { stage: JobStage; from: number; to: number }[] = [];
+  readonly #stages = new StageTimes();
   #recordedSteps = 0;
   /** Since when the queue is paused, and the steps that were done then. */
   #pausing: { since: number; steps: number } | null = null;
@@ -144,7 +150,7 @@ export class JobRun {
       preview: this.#tools.previews(),
       ...(point.kind === "step" ? { resumePath: point.path, startStep: point.step } : {}),
     };
-    return engine.call("generate", [modelFiles, request], { signal, onEvent });
+    return engine.call("generate", [modelFiles, request], { signal, onEvent, keep: this.#keep.signal });
   }
 
   #noteResume(point: ResumePoint): void {
@@ -159,7 +165,9 @@ export class JobRun {
 
   #startMeter(plan: Plan, point: ResumePoint): void {
     const skipped: JobStage[] = point.kind === "latents" ? ["text", "load", "sample"] : [];
-    this.#meter = new ProgressMeter(plan.stages, skipped, Date.now());
+    this.#stages.planned(plan);
+    const { stages } = learntPlan(this.#tools.database, this.#job.model, plan);
+    this.#meter = new ProgressMeter(stages, skipped, Date.now());
     writeFacts(this.#tools.database, this.#id, {
       warnings: this.#job.warnings,
       int8: this.#job.int8,
@@ -191,11 +199,15 @@ export class JobRun {
         this.#poster = { rgb: event.rgb, width: event.width, height: event.height };
         return;
       case "preview": {
-        const { step, rgb, width, height } = event;
-        this.#recordSteps(step);
-        this.#tools.emit({ kind: "preview", jobId: this.#id, step, rgb, width, height, approximate: false });
+        this.#recordSteps(event.step);
+        this.#tools.emit({ ...event, jobId: this.#id });
         return;
       }
+      case "stage":
+        this.#stages.at(event.stage, Date.now());
+        this.#stages.reported(event);
+        // Written at once: whatever becomes of the attempt, this stage was finished.
+        return this.#writeStages(null);
       case "line":
         return;
     }
@@ -232,12 +244,7 @@ export class JobRun {
 
   #advance(stage: JobStage, fraction: number, step: number, steps: number): void {
     const now = Date.now();
-    const last = this.#stages.at(-1);
-    if (last?.stage === stage) last.to = now;
-    else {
-      if (last) last.to = now;
-      this.#stages.push({ stage, from: now, to: now });
-    }
+    this.#stages.at(stage, now);
     this.#progress = this.#meter.at(stage, fraction, step, steps, now);
     this.#unwrittenProgress = true;
     this.#tools.emit({ kind: "progress", jobId: this.#id, progress: this.#progress });
@@ -261,10 +268,11 @@ export class JobRun {
   /** Reads what people want of the job, and does it. */
   heed(): void {
     try {
-      const { mine, cancel, pause } = readOrders(this.#tools.database, this.#id, this.#tools.runner);
+      const { mine, cancel, keep, pause } = readOrders(this.#tools.database, this.#id, this.#tools.runner);
       if (!mine) this.end("lost");
       else if (cancel) this.end("cancel");
       else this.#heedPause(pause);
+      if (keep) this.#keep.abort();
     } catch (error) {
       this.end(asRushesError(error));
     }
@@ -279,7 +287,7 @@ export class JobRun {
     const now = Date.now();
     const steps = this.#recordedSteps;
     const { since, steps: before } = (this.#pausing ??= { since: now, steps });
-    const stage = this.#stages.at(-1)?.stage;
+    const stage = this.#stages.current;
     if (stage === "save") return;
     if (stage !== "sample" || steps > before || now - since > pausePatience) this.end("pause");
   }
@@ -298,7 +306,9 @@ export class JobRun {
     this.#recordSteps(report.settings.numSteps);
     this.#recordLatents();
     updateSettings(database, this.#id, { ...this.#job.settings, ...report.settings });
-    const { int8 } = report;
+    const { int8, keptStep } = report;
+    if (int8) writeInt8Names(database, this.#id, int8.names);
+    if (keptStep !== null) writeKeptStep(database, this.#id, keptStep);
     writeFacts(database, this.#id, {
       warnings: [...new Set([...this.#job.warnings, ...report.warnings])],
       int8: int8 && { layers: int8.layers, bytes16: int8.bytes16, bytes: int8.bytes },
@@ -308,35 +318,15 @@ export class JobRun {
     this.#writeStages(report);
   }
 
-  /** The engine's figures where it gave them, else the times seen from here. */
   #writeStages(report: GenerateReport | null): void {
-    const planned = new Map((report?.plan.stages ?? []).map((stage) => [stage.stage as JobStage, stage]));
-    const own = this.#stages.map(({ stage, from, to }) => ({
-      stage,
-      seconds: (to - from) / 1000,
-      peakBytes: null,
-    }));
-    const measured = report?.stages ?? own.filter(({ stage }) => stage !== "save");
-    const stages = [...measured, ...own.filter(({ stage }) => stage === "save")];
-    writeStages(
-      this.#tools.database,
-      this.#id,
-      this.#job.attempts,
-      stages.map(({ stage, seconds, peakBytes }) => ({
-        stage,
-        seconds,
-        peakBytes,
-        plannedSeconds: planned.get(stage)?.seconds ?? null,
-        plannedBytes: planned.get(stage)?.peakBytes ?? null,
-      })),
-    );
+    writeStages(this.#tools.database, this.#id, this.#job.attempts, this.#stages.records(report));
   }
 
   async #failed(error: RushesError): Promise<void> {
     const reason: unknown = this.#controller.signal.aborted ? this.#controller.signal.reason : null;
     if (reason === "lost") return;
     try {
-      if (this.#stages.length > 0 && this.#read().video === null) this.#writeStages(null);
+      if (this.#stages.current !== null && this.#read().video === null) this.#writeStages(null);
       this.#flush();
     } catch {
       // That the job failed is written down all the same, below; it needs less room.

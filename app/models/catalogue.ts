@@ -13,22 +13,29 @@ export function listModels(folder = shippedModelsFolder()): ModelManifest[] {
   return modelIds(folder).map((id) => readManifest(join(folder, id), id));
 }
 
-/** The model of that name, whatever its case; null when there is none. */
-export function findModel(name: string, folder = shippedModelsFolder()): ModelManifest | null {
+/** The model of that name, whatever its case: one that is shipped, one that was `added` (by its own name, then by that
+ * of the known model it is one of). null when there is none. */
+export function findModel(
+  name: string,
+  added: readonly (ModelManifest & { readonly knownAs?: string | null })[] = [],
+  folder = shippedModelsFolder(),
+): ModelManifest | null {
   const wanted = name.toLowerCase() === "auto" ? automaticModel : name.toLowerCase();
   const id = modelIds(folder).find((candidate) => candidate.toLowerCase() === wanted);
-  return id === undefined ? null : readManifest(join(folder, id), id);
+  if (id !== undefined) return readManifest(join(folder, id), id);
+  const called = (each: string | null | undefined) => each?.toLowerCase() === wanted;
+  return added.find((model) => called(model.id)) ?? added.find(({ knownAs }) => called(knownAs)) ?? null;
 }
 
-export function unknownModel(name: string): RushesError {
+export function unknownModel(name: string, added: readonly ModelManifest[] = []): RushesError {
   if (knownModel(name))
     return new RushesError("model.unknown", {
       sentence: `The files of ${name} are not on this machine.`,
-      advice: "Name its transformer with --dit_path, or use --model demo.",
+      advice: "Add them in the window under Models, name its transformer with --dit_path, or use --model demo.",
     });
   return new RushesError("model.unknown", {
     sentence: `There is no model called "${name.slice(0, 100)}".`,
-    advice: `Models here: ${modelIds(shippedModelsFolder()).join(", ") || "none"}. Or name files with --dit_path, --vae_path and --text_encoder_path.`,
+    advice: `Models here: ${[...modelIds(shippedModelsFolder()), ...added.map(({ id }) => id)].join(", ") || "none"}. Or name files with --dit_path, --vae_path and --text_encoder_path.`,
   });
 }
 

@@ -25,8 +25,12 @@ export interface ModelInspections {
 export type Inspect = (path: string) => Promise<Inspection>;
 
 /** Throws model.unknown, settings.invalid (a file is not named) or checkpoint.*, before anything large is read. */
-export async function findChosenModel(choice: ModelChoice, inspect: Inspect): Promise<Model> {
-  const manifest = manifestOf(choice);
+export async function findChosenModel(
+  choice: ModelChoice,
+  inspect: Inspect,
+  added: readonly ModelManifest[] = [],
+): Promise<Model> {
+  const manifest = manifestOf(choice, added);
   const { dit, vae, textEncoder } = manifest.files;
   const [ditHeader, dit16Header, vaeHeader, textHeader] = await Promise.all([
     inspectAs(inspect, dit, "wan-dit"),
@@ -44,19 +48,19 @@ export async function findChosenModel(choice: ModelChoice, inspect: Inspect): Pr
   };
 }
 
-/** The manifest that a choice amounts to. */
-export function manifestOf(choice: ModelChoice): ModelManifest {
+/** The manifest that a choice amounts to, `added` models among those that have names. */
+export function manifestOf(choice: ModelChoice, added: readonly ModelManifest[] = []): ModelManifest {
   const { name, ditPath, vaePath, textEncoderPath, tokenizerPath } = choice;
-  const named = findModel(name ?? "auto");
+  const named = findModel(name ?? "auto", added);
   const filled = name !== undefined || ditPath === undefined ? named : null;
-  if (!filled && ditPath === undefined) throw unknownModel(name ?? "auto");
+  if (!filled && ditPath === undefined) throw unknownModel(name ?? "auto", added);
   if (filled && ditPath === undefined && vaePath === undefined && textEncoderPath === undefined && !tokenizerPath)
     return filled;
 
   const dit = absolute(ditPath) ?? filled?.files.dit;
   const vae = absolute(vaePath) ?? filled?.files.vae;
   const textEncoder = absolute(textEncoderPath) ?? filled?.files.textEncoder;
-  if (dit === undefined) throw unknownModel(name ?? "auto");
+  if (dit === undefined) throw unknownModel(name ?? "auto", added);
   if (vae === undefined) throw unnamed(dit, "a VAE", "--vae_path");
   if (textEncoder === undefined) throw unnamed(dit, "a text encoder", "--text_encoder_path");
   const tokenizer = absolute(tokenizerPath) ?? tokenizerBeside(textEncoder) ?? "";
@@ -84,6 +88,11 @@ const familyNames: Readonly<Record<string, string>> = {
 };
 
 async function inspectAs(inspect: Inspect, path: string, family: string): Promise<Inspection> {
+  if (path === "")
+    throw new RushesError("checkpoint.missing", {
+      sentence: `${sentenceStart(familyNames[family])} that fits this model has not been found.`,
+      advice: "Add the file, or the folder it lies in, under Models.",
+    });
   const facts = statSync(path, { throwIfNoEntry: false });
   if (!facts)
     throw new RushesError("checkpoint.missing", {
@@ -121,6 +130,10 @@ async function inspectAs(inspect: Inspect, path: string, family: string): Promis
     });
   }
   return header;
+}
+
+function sentenceStart(noun = "a file"): string {
+  return `${noun[0]?.toUpperCase()}${noun.slice(1)}`;
 }
 
 function named(tensors: readonly string[], what: string): string {

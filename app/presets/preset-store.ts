@@ -10,7 +10,7 @@ import { builtInPresets, type Preset } from "../../contract/settings/presets.ts"
 import { addFile, replaceFile } from "../media/whole-file.ts";
 import { readTextFile } from "../settings/config-file.ts";
 import { importPresetText, presetText } from "../settings/preset-file.ts";
-import { presetFileNames, presetsFolder, readPresetFile } from "../settings/presets.ts";
+import { presetFileNames, presetIdOf, presetSettings, presetsFolder, readPresetFile } from "../settings/presets.ts";
 import { readNamedValues } from "../settings/sources.ts";
 import { checkedName, freeName, stemOf, usableName } from "./preset-names.ts";
 import { inOrder, readOrder, writeOrder } from "./preset-order.ts";
@@ -30,11 +30,13 @@ type OwnPreset = { id: string; file: string; name: string } & (
 /** Every method throws settings.* or preset.* for what cannot be done, file.unwritable or disk.full. Changes are made one
  * after the other. */
 export class PresetStore {
+  readonly #library: string;
   readonly #folder: string;
   readonly #changed: () => void;
   #last: Promise<unknown> = Promise.resolve();
 
   constructor(libraryFolder: string, changed: () => void = () => {}) {
+    this.#library = libraryFolder;
     this.#folder = presetsFolder(libraryFolder);
     this.#changed = changed;
   }
@@ -63,13 +65,7 @@ export class PresetStore {
 
   /** The values of a preset; null where there is none of that id or its file is broken. */
   settingsOf(id: string): Partial<Settings> | null {
-    const builtIn = builtInOf(id);
-    if (builtIn) return builtIn.settings;
-    try {
-      return this.#find(id).settings;
-    } catch {
-      return null;
-    }
+    return presetSettings(id, this.#library);
   }
 
   save(name: string, settings: Partial<Settings>): Promise<string> {
@@ -161,7 +157,7 @@ export class PresetStore {
     return presetFileNames(this.#folder).map((fileName) => {
       const file = join(this.#folder, fileName);
       const stem = fileName.slice(0, -".json".length);
-      const id = builtInOf(stem) ? fileName : stem;
+      const id = presetIdOf(fileName);
       try {
         const { name, values } = readPresetFile(file);
         return { id, file, name: name === null ? usableName(stem) : usableName(name), settings: values, problem: null };

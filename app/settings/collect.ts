@@ -11,6 +11,8 @@ export interface GivenOptions {
   readonly configFile?: string | null | undefined;
   /** A preset's name or file. */
   readonly preset?: string | undefined;
+  /** The preset of a form, by its id; one that is gone or broken is as none. `preset` goes before it. */
+  readonly presetId?: string | null | undefined;
   /** What flags (or the caller of the library) say. */
   readonly flags: NamedValues;
   /** How errors and `settings` call them: "command line" when absent. */
@@ -37,6 +39,11 @@ export async function collectSources(given: GivenOptions): Promise<Collected> {
     const { readPreset } = await import("./presets.ts");
     layers.push({ kind: "preset", origin: given.preset, named: readPreset(given.preset, given.libraryFolder) });
   }
+  if (given.preset === undefined && given.presetId) {
+    const { presetSettings } = await import("./presets.ts");
+    const values = presetSettings(given.presetId, given.libraryFolder);
+    if (values) layers.push({ kind: "preset", origin: given.presetId, named: { values, files: {} } });
+  }
   layers.push({ kind: "flag", origin: given.flagOrigin ?? "command line", named: given.flags });
   const files: ModelFileChoice = Object.assign({}, ...layers.map(({ named }) => named.files));
   const name = layers.findLast(({ named }) => named.values.model)?.named.values.model;
@@ -50,9 +57,10 @@ export async function collectSources(given: GivenOptions): Promise<Collected> {
 /** The model that a name and files mean. A transformer given alone gets the other files from where TurboDiffusion's
  * instructions put them, when they are there. */
 export function modelChoice(name: Settings["model"] | undefined, files: ModelFileChoice): ModelChoice {
-  const known = name === undefined || name === "auto" ? null : knownModel(name);
   const named = name === undefined || name === "auto" ? {} : { name };
-  const turbo = known ?? (files.ditPath === undefined || "name" in named ? null : knownModel("wan2.1-1.3b"));
+  if (files.ditPath === undefined) return { ...named, ...files };
+  const known = name === undefined || name === "auto" ? null : knownModel(name);
+  const turbo = known ?? ("name" in named ? null : knownModel("wan2.1-1.3b"));
   if (!turbo) return { ...named, ...files };
   const fill = (path: string) => (known || existsSync(path) ? path : undefined);
   const vaePath = files.vaePath ?? fill(turbo.files.vae);

@@ -3,6 +3,7 @@
 import { existsSync, readdirSync, statSync } from "node:fs";
 import { basename, join } from "node:path";
 import { RushesError } from "../../contract/errors.ts";
+import type { Settings } from "../../contract/settings/derive.ts";
 import { builtInPresets } from "../../contract/settings/presets.ts";
 import { readTextFile } from "./config-file.ts";
 import { readPresetText } from "./preset-file.ts";
@@ -36,6 +37,25 @@ export function readPreset(name: string, libraryFolder: string): NamedValues {
     sentence: `There is no preset called "${name.slice(0, 100)}".`,
     advice: near === null ? `There are: ${known.join(", ")}.` : `Did you mean "${near}"?`,
   });
+}
+
+/** The values of a preset by its id (a built-in one's, else its file's name); null where it is gone or broken. */
+export function presetSettings(id: string, libraryFolder: string): Partial<Settings> | null {
+  const builtIn = builtInPresets.find((preset) => preset.id === id.toLowerCase());
+  if (builtIn) return builtIn.settings;
+  const folder = presetsFolder(libraryFolder);
+  const name = presetFileNames(folder).find((each) => presetIdOf(each) === id);
+  try {
+    return name === undefined ? null : readPresetFile(join(folder, name)).values;
+  } catch {
+    return null;
+  }
+}
+
+/** The id of a preset's file: its name without ending, unless a built-in preset has that id. */
+export function presetIdOf(fileName: string): string {
+  const stem = fileName.slice(0, -".json".length);
+  return builtInPresets.some(({ id }) => id === stem.toLowerCase()) ? fileName : stem;
 }
 
 /** Reads a preset's file as a whole. Throws settings.unreadable, settings.unknown or settings.invalid. */

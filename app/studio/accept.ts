@@ -2,12 +2,12 @@
 // engine asked whether it can. Everything that can be refused is refused here, before a job exists.
 import { randomInt } from "node:crypto";
 import { RushesError } from "../../contract/errors.ts";
-import type { ModelChoice } from "../../contract/models.ts";
+import type { ModelChoice, ModelManifest } from "../../contract/models.ts";
 import { engineSettings, type ResolvedSettings } from "../../contract/settings/derive.ts";
 import type { Plan } from "../engine/addon.ts";
 import type { EngineClient } from "../engine/client.ts";
 import { chooseAutomatic } from "../models/automatic-choices.ts";
-import { findChosenModel, type Inspect, manifestOf, type Model } from "../models/find-model.ts";
+import { manifestOf, type Model } from "../models/find-model.ts";
 import { resolveSettings, type ModelTraits } from "../settings/resolve.ts";
 import type { CheckedRequest, JobRequest } from "./studio.ts";
 
@@ -16,24 +16,27 @@ const randomSeeds = 2 ** 32;
 /** Fewer tokens than this (the closing one included) hardly say what to show. */
 const shortPrompt = 4;
 
+/** Where models are found. */
+export interface ModelSource {
+  model(choice: ModelChoice): Promise<Model>;
+  added(): readonly ModelManifest[];
+}
+
 export interface PlannedRequest extends CheckedRequest {
   plan: Plan;
-  /** What the job is expected to take on this machine, start to end. */
-  expectedSeconds: number;
 }
 
 export async function acceptRequest(
   request: JobRequest,
   engine: EngineClient,
-  inspect: Inspect,
-  findModel = findChosenModel,
+  models: ModelSource,
 ): Promise<PlannedRequest> {
   const choice = choiceOf(request);
   // Bad values are told without waiting for the engine.
-  resolve(request, manifestOf(choice));
+  resolve(request, manifestOf(choice, models.added()));
   // Read in while the engine's process starts.
   const tokenizing = import("../text/tokenize.ts");
-  const model = await findModel(choice, inspect);
+  const model = await models.model(choice);
   const { settings: sized, warnings } = resolve(request, model);
   const { dit, quantLinear, attentionType } = chooseAutomatic(sized, model);
   const { tokenize } = await tokenizing;
@@ -50,8 +53,8 @@ export async function acceptRequest(
   };
   const files = { dit, vae: model.files.vae, textEncoder: model.files.textEncoder, textLength: model.textLength };
   const plan = await engine.call("plan", [files, engineSettings(settings), ids.length]);
-  const said = [...warnings, ...aboutPrompt(ids, cut, model)];
-  return { model, dit, settings, ids, tokens, cut, warnings: said, plan, expectedSeconds: plan.seconds };
+  const said = [...warnings, ...aboutPrompt(ids.length, cut, model)];
+  return { model, dit, settings, ids, tokens, cut, warnings: said, plan };
 }
 
 function choiceOf({ model, settings }: JobRequest): ModelChoice {
@@ -64,10 +67,11 @@ function resolve({ prompt, settings }: JobRequest, model: ModelTraits) {
   return resolveSettings([{ kind: "flag", origin: "", values: { ...values, prompt } }], model);
 }
 
-function aboutPrompt(ids: Int32Array, cut: boolean, model: Model): string[] {
-  if (cut)
-    return [`The prompt is longer than the ${model.textLength} tokens ${model.name} reads; the rest is cut off.`];
-  if (ids.length < shortPrompt) return ["The prompt is very short; a whole sentence says more of what to show."];
+/** What is worth saying of a prompt of so many tokens, the closing one included. */
+export function aboutPrompt(tokens: number, cut: boolean, { textLength, name }: Model): string[] {
+  if (cut) return [`The prompt is longer than the ${textLength} tokens ${name} reads; the rest is cut off.`];
+  if (tokens > 0 && tokens < shortPrompt)
+    return ["The prompt is very short; a whole sentence says more of what to show."];
   return [];
 }
 

@@ -5,24 +5,35 @@ import { checkSavePath, copyTarget } from "../jobs/save-path.ts";
 import { withSuffix } from "../media/whole-file.ts";
 import { type PlannedRequest, samplesOf } from "./accept.ts";
 
-/** Jobs of several requests, one for each sample. Throws settings.invalid or file.unwritable. */
+export interface WantedVideo {
+  checked: PlannedRequest;
+  /** Where an extra copy goes, as it was given. */
+  savePath: string | undefined;
+}
+
+/** Jobs of several requests, one for each sample; `expected` gives the seconds one is expected to take here. Throws
+ * settings.invalid or file.unwritable. */
 export async function acceptedJobs(
-  requests: readonly { checked: PlannedRequest; savePath: string | undefined }[],
+  requests: readonly WantedVideo[],
+  expected: (checked: PlannedRequest) => number,
 ): Promise<AcceptedJob[]> {
+  const targets: (string | null)[] = [];
+  for (const { savePath } of requests) targets.push(savePath === undefined ? null : await checkSavePath(savePath));
   const accepted: AcceptedJob[] = [];
-  for (const { checked, savePath } of requests) {
+  for (const [index, { checked }] of requests.entries()) {
+    const target = targets[index] ?? null;
     const samples = samplesOf(checked.settings);
-    const target = savePath === undefined ? null : await checkSavePath(savePath);
+    const expectedSeconds = expected(checked);
     for (const settings of samples) {
       const wanted = target && ownSavePath(target, accepted);
-      accepted.push(acceptedJob({ ...checked, settings }, wanted));
+      accepted.push({ ...acceptedJob({ ...checked, settings }, wanted), expectedSeconds });
     }
   }
   return accepted;
 }
 
-export function acceptedJob(checked: PlannedRequest, savePath: string | null): AcceptedJob {
-  const { model, dit, settings, ids, warnings, expectedSeconds } = checked;
+function acceptedJob(checked: PlannedRequest, savePath: string | null): AcceptedJob {
+  const { model, dit, settings, ids, warnings } = checked;
   const { vae, textEncoder, tokenizer } = model.files;
   return {
     uid: randomUUID(),
@@ -36,7 +47,6 @@ export function acceptedJob(checked: PlannedRequest, savePath: string | null): A
     latentsPath: null,
     savePath,
     sourceJobId: null,
-    expectedSeconds,
   };
 }
 

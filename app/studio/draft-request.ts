@@ -9,6 +9,7 @@ import type { JobRequest } from "./studio.ts";
 /** A draft whose picture is a path: doors turn uploads into paths before. */
 export interface LocalDraft {
   readonly values: Draft["values"];
+  readonly presetId?: string | null;
   /** Absolute. */
   readonly imagePath?: string;
 }
@@ -21,6 +22,7 @@ export async function requestOfDraft(draft: LocalDraft, libraryFolder: string): 
   const image = draft.imagePath === undefined ? {} : { image: draft.imagePath };
   const { sources, choice, savePath } = await collectSources({
     libraryFolder,
+    presetId: draft.presetId,
     flags: { ...named, values: { ...named.values, ...image } },
     flagOrigin: "form",
   });

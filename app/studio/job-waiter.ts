@@ -75,6 +75,7 @@ export class JobWaiter {
   run(): void {
     if (this.#kept) return;
     this.#kept = true;
+    this.#core.log.write("started");
     void this.#keepRunning();
   }
 

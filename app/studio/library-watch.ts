@@ -56,11 +56,14 @@ export class LibraryWatch {
     if (!this.#timer) return;
     const news = readNews(this.#database, this.#change, this.#line);
     this.#followRows(news);
-    this.#announceStates(news, true);
+    // An end comes after everything its runner says, the changes before it first.
+    const last = new Map(news.changes.map(({ jobId, row }) => [jobId, row]));
+    const ends = news.changes.filter(({ jobId, row, state }) => state !== "running" && last.get(jobId) === row);
+    this.#announceStates(news.changes.filter((change) => !ends.includes(change)));
     for (const { jobId, level, line } of news.log)
       if (level === "info" || level === "warning") this.#tools.announce({ kind: "job:logged", jobId, level, line });
     this.#announceProgress();
-    this.#announceStates(news, false);
+    this.#announceStates(ends);
     this.#announceSets(news);
   }
 
@@ -76,11 +79,9 @@ export class LibraryWatch {
     }
   }
 
-  /** Being taken comes before everything the runner says, an end after it. */
-  #announceStates({ changes }: LibraryNews, begun: boolean): void {
+  #announceStates(changes: LibraryNews["changes"]): void {
     for (const { jobId, state, note } of changes) {
-      if ((state === "running") !== begun) continue;
-      if (!begun) {
+      if (state !== "running") {
         this.#tools.settled(jobId);
         this.#progress.delete(jobId);
       }

@@ -1,9 +1,10 @@
 // The machine as the window's header shows it: memory, the warm model, and whether the engine works. Announced about every
 // two seconds while somebody listens and something changed.
 import { cpus, freemem, totalmem } from "node:os";
-import { readFileSync } from "node:fs";
-import { RushesError } from "../../contract/errors.ts";
+import { basename } from "node:path";
 import type { DiagnosticFact, MachineState } from "../../contract/channels/machine.ts";
+import type { EngineStatus } from "../engine/messages.ts";
+import { listModels } from "../models/catalogue.ts";
 import { diagnosticFacts } from "./diagnostics.ts";
 import type { StudioMachine } from "./studio.ts";
 import type { LocalCore } from "./studio-core.ts";
@@ -17,6 +18,7 @@ export class LocalMachine implements StudioMachine {
   readonly #core: LocalCore;
   #timer: NodeJS.Timeout | null = null;
   #said: MachineState | null = null;
+  #named: { dit: string; model: string } | null = null;
 
   constructor(core: LocalCore) {
     this.#core = core;
@@ -24,19 +26,24 @@ export class LocalMachine implements StudioMachine {
 
   async state(): Promise<MachineState> {
     const { engine } = this.#core;
-    const memory = { totalBytes: totalmem(), freeBytes: freemem() };
-    const device = {
-      name: cpus()[0]?.model.trim() ?? "CPU",
-      kind: "cpu",
-      totalBytes: memory.totalBytes,
-      usedBytes: memory.totalBytes - memory.freeBytes,
-    } as const;
-    const engineBytes = engine.processId === null ? 0 : residentBytes(engine.processId);
-    return Promise.resolve({ device, memory, engineBytes, warm: null, busy: this.#busy });
+    // An engine that does not run is not started for this: it holds nothing.
+    const status = engine.processId === null ? null : await engine.call("status", []).catch(() => null);
+    const memory = status?.memory ?? { totalBytes: totalmem(), freeBytes: freemem() };
+    return {
+      device: {
+        name: cpus()[0]?.model.trim() ?? "CPU",
+        kind: "cpu",
+        totalBytes: memory.totalBytes,
+        usedBytes: memory.totalBytes - memory.freeBytes,
+      },
+      memory,
+      engineBytes: status?.residentBytes ?? 0,
+      warm: status?.warm ? this.#warmModel(status.warm) : null,
+      busy: status?.busy ?? false,
+    };
   }
 
   async unload(): Promise<MachineState> {
-    if (this.#busy) throw new RushesError("engine.busy");
     if (this.#core.engine.processId !== null) await this.#core.engine.call("unload", []);
     const state = await this.state();
     this.#announce(state);
@@ -60,8 +67,15 @@ export class LocalMachine implements StudioMachine {
     this.#timer = null;
   }
 
-  get #busy(): boolean {
-    return this.#core.opened && this.#core.runner.runningId !== null;
+  /** By its name where it is one of the models of this machine, else by its transformer's file name. */
+  #warmModel({ files: { dit }, residentBytes: bytes }: NonNullable<EngineStatus["warm"]>): MachineState["warm"] {
+    // An open model whose weights were not read yet.
+    if (bytes === 0) return null;
+    if (this.#named?.dit !== dit) {
+      const known = listModels().find(({ files, dit16 }) => files.dit === dit || dit16 === dit);
+      this.#named = { dit, model: known?.id ?? basename(dit) };
+    }
+    return { model: this.#named.model, bytes };
   }
 
   async #look(): Promise<void> {
@@ -84,18 +98,9 @@ function differs(before: MachineState | null, now: MachineState): boolean {
   if (before.busy !== now.busy || before.warm?.model !== now.warm?.model) return true;
   const far = (from: number, to: number) => Math.abs(from - to) > noticedShare * now.memory.totalBytes;
   return (
+    far(before.warm?.bytes ?? 0, now.warm?.bytes ?? 0) ||
     far(before.memory.freeBytes, now.memory.freeBytes) ||
     far(before.device.usedBytes, now.device.usedBytes) ||
     far(before.engineBytes, now.engineBytes)
   );
-}
-
-/** 0 where the system does not say. */
-function residentBytes(processId: number): number {
-  try {
-    const status = readFileSync(`/proc/${processId}/status`, "utf8");
-    return Number(/^VmRSS:\s+(\d+) kB/m.exec(status)?.[1] ?? 0) * 1024;
-  } catch {
-    return 0;
-  }
 }

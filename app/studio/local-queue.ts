@@ -14,8 +14,9 @@ import {
   requestKeep,
   writePaused,
 } from "../history/writes/queue.ts";
+import { learntPlan } from "../jobs/learnt-seconds.ts";
 import type { PlannedRequest } from "./accept.ts";
-import { acceptedJobs } from "./accepted-job.ts";
+import { acceptedJobs, type WantedVideo } from "./accepted-job.ts";
 import { requestOfDraft } from "./draft-request.ts";
 import type { JobRequest, LocalDraft, StudioQueue } from "./studio.ts";
 import type { LocalCore } from "./studio-core.ts";
@@ -47,9 +48,9 @@ export class LocalQueue implements StudioQueue {
   }
 
   async enqueue(requests: readonly JobRequest[], place: "end" | "next" = "end"): Promise<Job[]> {
-    const checked: { checked: PlannedRequest; savePath: string | undefined }[] = [];
-    for (const request of requests) checked.push({ checked: await this.#accept(request), savePath: request.savePath });
-    const accepted = await acceptedJobs(checked);
+    const wanted: WantedVideo[] = [];
+    for (const request of requests) wanted.push({ checked: await this.#accept(request), savePath: request.savePath });
+    const accepted = await acceptedJobs(wanted, this.#expected);
     return this.#commit((database) => insertJobs(database, accepted, Date.now(), place)).map((id) => this.#job(id));
   }
 
@@ -64,7 +65,7 @@ export class LocalQueue implements StudioQueue {
   async edit(jobId: number, draft: LocalDraft): Promise<Job> {
     const request = await requestOfDraft(draft, this.#core.libraryFolder);
     const checked = await this.#accept({ ...request, settings: { ...request.settings, numSamples: 1 } });
-    const [job] = await acceptedJobs([{ checked, savePath: undefined }]);
+    const [job] = await acceptedJobs([{ checked, savePath: undefined }], this.#expected);
     if (!job) throw unknownJob(jobId);
     const outdated = this.#commit((database) => editInQueue(database, jobId, job));
     // Left behind they would only take room: no job names them any more.
@@ -90,6 +91,8 @@ export class LocalQueue implements StudioQueue {
     this.#commit((database) => requestKeep(database, jobId));
     this.#core.runner.heed();
   }
+
+  readonly #expected = ({ model, plan }: PlannedRequest) => learntPlan(this.#core.database, model.id, plan).seconds;
 
   #commit<T>(write: (database: LocalCore["database"]) => T): T {
     const { database, files } = this.#core;

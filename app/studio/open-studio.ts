@@ -12,12 +12,14 @@ import { databaseError, type HistoryDatabase } from "../history/database.ts";
 import { type HistoryQuery, listJobs, readDetail, readJob, readTokenIds, searchJobs } from "../history/reads/jobs.ts";
 import { insertJobs, queueAgain, requestCancel, unknownJob } from "../history/writes/jobs.ts";
 import { LibraryFiles } from "../jobs/library-files.ts";
-import { listModels } from "../models/catalogue.ts";
-import { findChosenModel, type Model } from "../models/find-model.ts";
+import type { Model } from "../models/find-model.ts";
+import { PresetStore } from "../presets/preset-store.ts";
 import { libraryFolderOf } from "../settings/library-folder.ts";
 import { acceptRequest, type PlannedRequest } from "./accept.ts";
 import { JobWaiter } from "./job-waiter.ts";
+import { LocalForm } from "./local-form.ts";
 import { LocalMachine } from "./local-machine.ts";
+import { LocalModels } from "./local-models.ts";
 import { LocalQueue } from "./local-queue.ts";
 import type { BenchOptions, CheckedRequest, JobRequest, Studio, StudioOptions, WaitOptions } from "./studio.ts";
 import { LocalCore } from "./studio-core.ts";
@@ -26,7 +28,8 @@ import type { StudioListener } from "./studio-events.ts";
 
 export async function openStudio(options: StudioOptions = {}): Promise<Studio> {
   const files = new LibraryFiles(libraryFolderOf(options.libraryFolder));
-  const newEngine = () => new EngineClient(options.addonPath);
+  const { addonPath, spawnEngine } = options;
+  const newEngine = () => new EngineClient(addonPath, spawnEngine === undefined ? {} : { spawn: spawnEngine });
   return new LocalStudio(new LocalCore(files, newEngine()), newEngine);
 }
 
@@ -36,6 +39,9 @@ class LocalStudio implements Studio {
   readonly queue: LocalQueue;
   readonly machineState: LocalMachine;
   readonly exports: StudioExports;
+  readonly installedModels: LocalModels;
+  readonly presets: PresetStore;
+  readonly form: LocalForm;
 
   constructor(core: LocalCore, newEngine: () => EngineClient) {
     this.#core = core;
@@ -43,6 +49,9 @@ class LocalStudio implements Studio {
     this.queue = new LocalQueue(core, (request) => this.#accept(request));
     this.machineState = new LocalMachine(core);
     this.exports = new StudioExports(core, newEngine);
+    this.installedModels = new LocalModels(core);
+    this.presets = new PresetStore(core.libraryFolder, () => core.announce({ kind: "presets:changed" }));
+    this.form = new LocalForm(core, this.installedModels);
   }
 
   get libraryFolder(): string {
@@ -88,15 +97,15 @@ class LocalStudio implements Studio {
   }
 
   models(): ModelManifest[] {
-    return listModels();
+    return this.installedModels.manifests();
   }
 
   model(choice: ModelChoice): Promise<Model> {
-    return findChosenModel(choice, (path) => this.inspect(path));
+    return this.installedModels.model(choice);
   }
 
   inspect(path: string): Promise<Inspection> {
-    return this.engine.call("inspect", [path]);
+    return this.installedModels.inspect(path);
   }
 
   check(request: JobRequest): Promise<CheckedRequest> {
@@ -188,7 +197,7 @@ class LocalStudio implements Studio {
   }
 
   #accept(request: JobRequest): Promise<PlannedRequest> {
-    return acceptRequest(request, this.engine, (path) => this.inspect(path));
+    return acceptRequest(request, this.engine, this.installedModels);
   }
 
   #job(id: number): Job {

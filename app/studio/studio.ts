@@ -2,12 +2,17 @@
 // window, server, library) opens one of these and nothing below it.
 import type { DiagnosticFact, MachineState } from "../../contract/channels/machine.ts";
 import type { QueueState } from "../../contract/channels/queue.ts";
+import type { DraftCheck } from "../../contract/channels/generate.ts";
+import type { InspectionReport, ModelEntry } from "../../contract/channels/models.ts";
+import type { RestoredVideo, Session } from "../../contract/channels/studio.ts";
 import type { Job, JobDetail, JobEvent } from "../../contract/job.ts";
 import type { ModelChoice, ModelManifest } from "../../contract/models.ts";
 import type { ResolvedSettings, Settings } from "../../contract/settings/derive.ts";
 import type { Inspection, Machine, Plan, SelfTest } from "../engine/addon.ts";
+import type { SpawnEngine } from "../engine/engine-process.ts";
 import type { HistoryQuery } from "../history/reads/jobs.ts";
 import type { Model } from "../models/find-model.ts";
+import type { PresetStore } from "../presets/preset-store.ts";
 import type { LocalDraft } from "./draft-request.ts";
 import type { StudioCore } from "./studio-core.ts";
 import type { StudioExports } from "./studio-exports.ts";
@@ -65,6 +70,8 @@ export interface StudioOptions {
   libraryFolder?: string;
   /** Absent: RUSHES_ADDON, else the project's build/Release/rushes.node. */
   addonPath?: string;
+  /** How the engine's process is started; absent: forked by Node. */
+  spawnEngine?: SpawnEngine;
 }
 
 /** The queue of a library. Every change is committed before its call returns; refusals are RushesErrors (job.unknown,
@@ -97,7 +104,43 @@ export interface StudioMachine {
   diagnostics(): Promise<DiagnosticFact[]>;
 }
 
+/** The models of this machine as people see and change them. */
+export interface StudioModels {
+  /** Shipped ones, then those that were added; reads manifests only. */
+  manifests(): ModelManifest[];
+  /** Every one with the state of its files and what it needs at its default size. */
+  list(): Promise<ModelEntry[]>;
+  /** Folders that were added. */
+  folders(): string[];
+  /** Adds a checkpoint or a folder, used where it lies. Throws checkpoint.missing, checkpoint.unsupported when nothing was
+   * recognised. */
+  add(path: string): Promise<{ models: ModelEntry[]; notes: { path: string; note: string }[] }>;
+  /** Forgets what was added; files are never touched. Throws model.unknown. */
+  forget(what: { id: string } | { folder: string }): Promise<void>;
+  /** What a file's header says. Throws checkpoint.*. */
+  report(path: string): Promise<InspectionReport>;
+  /** Why a model of that name cannot run here, in one sentence, or null. */
+  missing(name: string): string | null;
+}
+
+/** What a form asks: nothing of it accepts anything. */
+export interface StudioForm {
+  /** Never refuses: what is wrong is in the answer. */
+  check(draft: LocalDraft): Promise<DraftCheck>;
+  /** The command line of a draft or a job. Throws job.unknown, and for drafts what adding them would throw. */
+  command(what: { draft: LocalDraft } | { jobId: number }): Promise<string>;
+  /** The window's last session, as far as it can be used. */
+  session(): Session;
+  /** Throws request.invalid when it is far too large. */
+  keepSession(session: Session): void;
+  /** Throws video.foreign or file.unreadable. */
+  restoreVideo(path: string): Promise<RestoredVideo>;
+}
+
 export interface Studio extends StudioCore {
+  readonly installedModels: StudioModels;
+  readonly presets: PresetStore;
+  readonly form: StudioForm;
   readonly queue: StudioQueue;
   readonly machineState: StudioMachine;
   readonly exports: StudioExports;

@@ -51,8 +51,11 @@ export interface PlanCard {
 
 /** What a draft comes to. Never a refusal: what is wrong is said in `problems`, and the rest is still answered. */
 export interface DraftCheck {
-  /** Every setting with the value it would run with (the seed stays null where it will be drawn). */
+  /** Every setting with the value that holds: "auto" stays, the seed stays null where it will be drawn, and in place of a
+   * value of the form that cannot be used stands what is inherited. */
   readonly settings: Settings;
+  /** What those left at "auto" would run with, as far as that is known. */
+  readonly automatic: Partial<Settings>;
   readonly sources: Readonly<Record<SettingId, ValueSource>>;
   /** Settings that do nothing for the chosen model: not shown. */
   readonly hidden: readonly SettingId[];

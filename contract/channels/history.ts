@@ -62,7 +62,7 @@ export interface HistoryDetail extends JobDetail {
   readonly favourite: boolean;
   readonly stackSize: number;
   readonly deletedAt: number | null;
-  /** Names of the layers that ran in int8, in the model's order. */
+  /** The layers that ran in int8, in the order of the model, with their size: "blocks.0.self_attn.q [1536x1536]". */
   readonly int8Names: readonly string[];
   /** The saved latents are still there: Decode again is possible. */
   readonly canDecodeAgain: boolean;

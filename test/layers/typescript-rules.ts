@@ -26,7 +26,7 @@ const floors: Record<string, { imports: readonly string[]; typesFrom: readonly s
   engine: { imports: [], typesFrom: [] },
   history: { imports: [], typesFrom: ["engine", "studio"] },
   media: { imports: [], typesFrom: ["engine"] },
-  models: { imports: ["engine"], typesFrom: ["studio"] },
+  models: { imports: ["engine", "media"], typesFrom: ["studio"] },
   text: { imports: [], typesFrom: [] },
   settings: { imports: [], typesFrom: ["engine", "studio"] },
 };

@@ -1,13 +1,12 @@
 // rushes inspect FILE...: what a checkpoint's header says, before anything is loaded.
 import { asRushesError, RushesError } from "../../../contract/errors.ts";
+import { inspectionLines } from "../../../contract/inspection-text.ts";
 import type { Inspection } from "../../engine/addon.ts";
 import { untilAborted } from "../../library/model.ts";
 import { openStudio } from "../../studio/open-studio.ts";
 import { type Command, exitCodes } from "../context.ts";
 import { formatBytes } from "../format.ts";
 import type { Output } from "../output.ts";
-
-const namesShown = 10;
 
 export const inspect: Command = async ({ output, signal, library }, files) => {
   if (files.length === 0)
@@ -39,40 +38,7 @@ export const inspect: Command = async ({ output, signal, library }, files) => {
 };
 
 function printInspection(output: Output, inspection: Inspection): void {
-  const { path, bytes, container, family, architecture, layout, prefix, tensors, parameters } = inspection;
-  const facts: [string, string][] = [
-    ["Container", container],
-    ["Family", [family, architecture].filter(Boolean).join(", ")],
-    ["Layout", prefix ? `${layout}, prefix ${prefix}` : layout],
-    ["Sizes", pairs(inspection.sizes)],
-    ["Tensors", `${tensors}, ${parameters.toLocaleString("en-US")} parameters`],
-    ["Types", pairs(inspection.dtypes)],
-    ["Quantization", quantization(inspection)],
-    ["SLA weights", inspection.sla ? "yes" : "no"],
-    ["Missing", names(inspection.missing)],
-    ["Unexpected", names(inspection.unexpected)],
-    ["Wrong shape", names(inspection.wrongShape)],
-    ["Complete", inspection.complete ? "yes" : "no"],
-    ["Can be used for", inspection.uses.join(", ") || "nothing here"],
-    ["Refused", inspection.refused],
-  ];
-  output.print(`${path} (${formatBytes(bytes)})`);
+  output.print(`${inspection.path} (${formatBytes(inspection.bytes)})`);
   if (inspection.summary) output.print(inspection.summary);
-  for (const [label, value] of facts) if (value) output.print(`  ${label.padEnd(16)}${value}`);
-}
-
-function quantization({ quantization: form, quantizedLayers }: Inspection): string {
-  return quantizedLayers > 0 ? `${form}, ${quantizedLayers} layers` : form;
-}
-
-function pairs(values: Record<string, number>): string {
-  return Object.entries(values)
-    .map(([name, value]) => `${name} ${value}`)
-    .join(", ");
-}
-
-function names(list: readonly string[]): string {
-  if (list.length === 0) return "";
-  const more = list.length > namesShown ? `, and ${list.length - namesShown} more` : "";
-  return `${list.length}: ${list.slice(0, namesShown).join(", ")}${more}`;
+  for (const [label, value] of inspectionLines(inspection)) output.print(`  ${label.padEnd(16)}${value}`);
 }

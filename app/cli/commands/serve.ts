@@ -39,7 +39,7 @@ export const serve: Command = async ({ output, signal, library }, _words, option
     const project = projectFolder();
     const uploads = new Uploads(join(studio.libraryFolder, "cache", "uploads"));
     const server = await startServer({
-      handlers: handlersOf(studio, (id) => uploads.picturePath(id)),
+      handlers: handlersOf(studio, { version: version(), uploadPath: (id) => uploads.picturePath(id) }),
       events: studio,
       media: (item) => studioMedia(studio, item),
       version: version(),
@@ -72,17 +72,16 @@ export const serve: Command = async ({ output, signal, library }, _words, option
 };
 
 function announce(output: Output, { link, address, port }: RunningServer, host: string, tokenFile: string): void {
-  const warnings = isLoopback(host)
-    ? []
-    : [`Other machines can reach the server on ${host}, and the traffic is not encrypted.`];
-  for (const warning of warnings) output.warn(warning);
+  if (!isLoopback(host)) {
+    output.warn(`Everybody who can reach ${host} may try to connect, and the traffic is not encrypted.`);
+    if (host === "0.0.0.0" || host === "::")
+      for (const own of ownAddresses())
+        if (!isLoopback(own) && !own.startsWith("["))
+          output.note(`From elsewhere: ${link.replace(/\/\/[^/]*/, `//${own}:${port}`)}`);
+  }
   output.print(link);
-  if (host === "0.0.0.0" || host === "::")
-    for (const own of ownAddresses())
-      if (!isLoopback(own) && !own.startsWith("["))
-        output.note(`From elsewhere: ${link.replace(new URL(address).host, `${own}:${port}`)}`);
   output.note("Open this link in a browser. Ctrl+C ends the server.");
-  output.printJson({ link, address, port, tokenFile, processId: process.pid, warnings });
+  output.printJson({ link, address, port, tokenFile, processId: process.pid });
 }
 
 function portOf(options: OptionValues): number {

@@ -130,7 +130,7 @@ function sums(rows: readonly FacetRow[], keyOf: (row: FacetRow) => string): [Fac
 }
 
 /** A quantized layer in the log of a job from before migration 0020, which keeps the names by themselves. */
-const loggedLayer = /^Int8 linear: (\S+)/;
+const loggedLayer = /^Int8 linear: (.+)/;
 
 export function readResult(database: HistoryDatabase, id: number): HistoryDetail | null {
   return database.transaction((): HistoryDetail | null => {

@@ -112,11 +112,14 @@ export function writePaused(database: HistoryDatabase, paused: boolean): boolean
  * job.not_running. */
 export function requestKeep(database: HistoryDatabase, id: number): void {
   const { changes } = database
-    .prepare("UPDATE jobs SET keep_requested = 1 WHERE id = ? AND state = 'running' AND kind = 'generate'")
+    .prepare(
+      `UPDATE jobs SET keep_requested = 1 WHERE id = ? AND state = 'running' AND kind = 'generate'
+         AND coalesce(json_extract(progress, '$.stage'), '') NOT IN ('decode', 'save')`,
+    )
     .run(id);
   if (changes === 1) return;
   stateOf(database, id);
-  throw new RushesError("job.not_running", { sentence: `Job ${id} is not making a video just now.` });
+  throw new RushesError("job.not_running", { sentence: `Job ${id} is not sampling just now.` });
 }
 
 const front = "(SELECT coalesce(min(position), 0) - 1 FROM jobs WHERE state = 'queued')";

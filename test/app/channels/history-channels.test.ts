@@ -38,7 +38,7 @@ describe("the history", () => {
     expect(cards[0]?.seconds).toBeGreaterThan(0);
     const { detail } = await history["history:detail"]({ jobId: second.id }, door);
     expect(detail).toMatchObject({ stackSize: 2, favourite: false, deletedAt: null, canDecodeAgain: true });
-    expect(detail.int8Names).toContain("blocks.0.self_attn.q");
+    expect(detail.int8Names).toContain("blocks.0.self_attn.q [256x256]");
     expect(detail.stages.map(({ stage }) => stage)).toEqual(["text", "load", "sample", "decode", "save"]);
     expect(await history["history:facets"]({}, door)).toMatchObject({
       models: [{ model: "demo", count: 2 }],

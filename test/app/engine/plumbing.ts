@@ -88,9 +88,13 @@ export class Plumbing {
   }
 }
 
-export async function until(condition: () => boolean, what: string, milliseconds = 20_000): Promise<void> {
+export async function until(
+  condition: () => boolean | Promise<boolean>,
+  what: string,
+  milliseconds = 20_000,
+): Promise<void> {
   for (const end = Date.now() + milliseconds; Date.now() < end;) {
-    if (condition()) return;
+    if (await condition()) return;
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
   throw new Error(`Waited in vain for ${what}`);

@@ -1,0 +1,205 @@
+// What a draft comes to before anything is accepted: values and where they come from, problems by field, the prompt's
+// tokens, and the plan card. Never a refusal: what cannot be known is left out, and why is said.
+import type { DraftCheck, ValueSource } from "../../contract/channels/generate.ts";
+import { asRushesError } from "../../contract/errors.ts";
+import type { ModelChoice } from "../../contract/models.ts";
+import {
+  allSettings,
+  checkSetting,
+  engineSettings,
+  isSettingId,
+  type SettingId,
+  type SettingProblem,
+  type Settings,
+} from "../../contract/settings/derive.ts";
+import { noiseLevels } from "../../contract/settings/noise-levels.ts";
+import { chooseAutomatic } from "../models/automatic-choices.ts";
+import { manifestOf, type Model } from "../models/find-model.ts";
+import { collectSources } from "../settings/collect.ts";
+import { type ModelTraits, type ResolvedSources, resolveSettings } from "../settings/resolve.ts";
+import type { SettingSource } from "../settings/sources.ts";
+import { aboutPrompt } from "./accept.ts";
+import type { LocalDraft } from "./draft-request.ts";
+import { planCard } from "./plan-card.ts";
+import { countPrompt, type CountedPrompt } from "./prompt-count.ts";
+import type { LocalModels } from "./local-models.ts";
+import type { StudioCore } from "./studio-core.ts";
+
+type Refusal = NonNullable<DraftCheck["refusal"]>;
+
+/** Everything that is wrong, gathered on the way. */
+interface Findings {
+  readonly problems: SettingProblem[];
+  readonly warnings: string[];
+  refusal: Refusal | null;
+}
+
+export async function checkDraft(core: StudioCore, models: LocalModels, draft: LocalDraft): Promise<DraftCheck> {
+  const findings: Findings = { problems: [], warnings: [], refusal: null };
+  const refuse = (error: unknown) => void (findings.refusal ??= asRushesError(error).toJSON());
+  const form = usableValues(draft, findings);
+  const { sources, choice } = await sourcesOf(core, draft, form, refuse);
+
+  const model = await models.model(choice).catch((error: unknown) => void refuse(error));
+  const traits = model ?? traitsOf(choice, models);
+  const given = withinLimits(sources, traits, findings);
+  const below = given.slice(0, -1);
+  const resolved = resolveAll(given, traits, refuse);
+  const modeOnly: SettingSource = { kind: "flag", origin: "", values: { mode: resolved.settings.mode } };
+  const inherited = resolveAll([...below, modeOnly], traits, () => {}).settings;
+
+  const empty = resolved.settings.prompt === "" ? checkSetting("prompt", promptOf(draft, resolved)) : null;
+  if (empty && findings.problems.every(({ id }) => id !== "prompt")) findings.problems.push(empty);
+
+  const counted = await countOf(draft, resolved, model ?? null, refuse);
+  if (counted && model) findings.warnings.push(...aboutPrompt(counted.tokens, counted.cut, model));
+  const planned = model && (await planOf(core, model, resolved, counted, refuse));
+  return {
+    settings: { ...resolved.settings, prompt: promptOf(draft, resolved) },
+    automatic: planned?.automatic ?? {},
+    sources: Object.fromEntries(
+      allSettings.map(({ id }) => [id, sourceName(resolved.origins[id].kind)]),
+    ) as DraftCheck["sources"],
+    hidden: traits
+      ? allSettings.filter(({ needs }) => needs && !traits.capabilities.includes(needs)).map(({ id }) => id)
+      : [],
+    inherited: { ...inherited, mode: resolveAll(below, traits, () => {}).settings.mode },
+    prompt: counted,
+    noiseLevels: noiseLevels(resolved.settings.numSteps, resolved.settings.sigmaMax),
+    frameSize: { width: resolved.settings.width, height: resolved.settings.height },
+    problems: findings.problems,
+    refusal: findings.refusal,
+    warnings: [...findings.warnings, ...resolved.warnings],
+    plan: planned?.card ?? null,
+  };
+}
+
+/** The form's values that the catalogue accepts; the others become problems. */
+function usableValues(draft: LocalDraft, { problems }: Findings): Partial<Settings> {
+  const usable: Record<string, unknown> = {};
+  for (const [id, value] of Object.entries(draft.values) as [string, unknown][]) {
+    if (value === undefined) continue;
+    if (!isSettingId(id)) {
+      problems.push({ id, sentence: `There is no setting called "${id.slice(0, 60)}".`, advice: "Take it out." });
+      continue;
+    }
+    const problem = checkSetting(id, value);
+    if (problem) problems.push(problem);
+    else usable[id] = value;
+  }
+  if (draft.imagePath !== undefined) usable["image"] = draft.imagePath;
+  return usable as Partial<Settings>;
+}
+
+async function sourcesOf(
+  core: StudioCore,
+  draft: LocalDraft,
+  values: Partial<Settings>,
+  refuse: (error: unknown) => void,
+) {
+  const given = { libraryFolder: core.libraryFolder, presetId: draft.presetId, flags: { values, files: {} } };
+  try {
+    return await collectSources({ ...given, flagOrigin: "form" });
+  } catch (error) {
+    // The config file is broken: generating will say the same.
+    refuse(error);
+    return collectSources({ ...given, flagOrigin: "form", configFile: null });
+  }
+}
+
+/** What is known of a model whose files cannot be used. */
+function traitsOf(choice: ModelChoice, models: LocalModels): ModelTraits | null {
+  try {
+    return manifestOf(choice, models.added());
+  } catch {
+    return null;
+  }
+}
+
+/** Sources without the values that the model's limits forbid: those of the form become problems, others warnings. */
+function withinLimits(sources: readonly SettingSource[], traits: ModelTraits | null, found: Findings): SettingSource[] {
+  if (!traits) return [...sources];
+  return sources.map((source) => {
+    const kept = Object.entries(source.values).filter(([id, value]) => {
+      const problem = value === undefined ? null : checkSetting(id as SettingId, value, traits.limits[id as SettingId]);
+      if (problem && source.kind === "flag") found.problems.push(problem);
+      else if (problem) found.warnings.push(`${source.origin}: ${problem.sentence}`);
+      return problem === null;
+    });
+    return { ...source, values: Object.fromEntries(kept) };
+  });
+}
+
+/** Resolves; what the model cannot do at all is refused, and left aside for the rest of the answer. */
+function resolveAll(
+  sources: readonly SettingSource[],
+  traits: ModelTraits | null,
+  refuse: (error: unknown) => void,
+): ResolvedSources {
+  try {
+    return resolveSettings(sources, traits);
+  } catch (error) {
+    refuse(error);
+    return resolveSettings(sources, traits && { ...traits, capabilities: everyCapability });
+  }
+}
+
+const everyCapability = ["distilled", "base", "sla", "i2v", "twoExperts", "lora", "gpu"] as const;
+
+function sourceName(kind: SettingSource["kind"]): ValueSource {
+  return kind === "flag" ? "form" : kind;
+}
+
+/** The prompt as it was typed, also where it is too long to be accepted. */
+function promptOf({ values }: LocalDraft, resolved: ResolvedSources): string {
+  return typeof values.prompt === "string" ? values.prompt : resolved.settings.prompt;
+}
+
+async function countOf(
+  draft: LocalDraft,
+  resolved: ResolvedSources,
+  model: Model | null,
+  refuse: (error: unknown) => void,
+): Promise<CountedPrompt | null> {
+  if (!model) return null;
+  try {
+    return await countPrompt(promptOf(draft, resolved), model);
+  } catch (error) {
+    refuse(error);
+    return null;
+  }
+}
+
+async function planOf(
+  core: StudioCore,
+  model: Model,
+  { settings: sized }: ResolvedSources,
+  counted: CountedPrompt | null,
+  refuse: (error: unknown) => void,
+) {
+  try {
+    const { dit, quantLinear, attentionType } = chooseAutomatic(sized, model);
+    const settings = { ...sized, quantLinear, attentionType, seed: sized.seed ?? 0 };
+    const files = { dit, vae: model.files.vae, textEncoder: model.files.textEncoder, textLength: model.textLength };
+    const ask = (changes: Partial<Settings>) =>
+      core.engine.call("plan", [
+        files,
+        engineSettings({ ...settings, ...changes }),
+        counted?.tokens || model.textLength,
+      ]);
+    const plan = await ask({});
+    const ran: Partial<Settings> = { ...plan.settings, quantLinear, attentionType };
+    const left = allSettings.filter(
+      ({ id }) => isAutomatic(sized[id]) && ran[id] !== undefined && ran[id] !== sized[id],
+    );
+    const automatic = Object.fromEntries(left.map(({ id }) => [id, ran[id]])) as Partial<Settings>;
+    return { automatic, card: await planCard(core, model, settings, plan, ask) };
+  } catch (error) {
+    refuse(error);
+    return null;
+  }
+}
+
+function isAutomatic(value: unknown): boolean {
+  return value === "auto" || value === 0;
+}

@@ -1,0 +1,53 @@
+// The form's part of a studio: checks, command lines, the window's session, dropped videos.
+import type { DraftCheck } from "../../contract/channels/generate.ts";
+import type { RestoredVideo, Session } from "../../contract/channels/studio.ts";
+import { databaseError } from "../history/database.ts";
+import { readJob } from "../history/reads/jobs.ts";
+import { readSessionValue } from "../history/reads/session.ts";
+import { unknownJob } from "../history/writes/jobs.ts";
+import { writeSessionValue } from "../history/writes/session.ts";
+import { sessionToKeep, soundSession } from "../settings/session.ts";
+import { checkDraft } from "./draft-check.ts";
+import { commandOfDraft, commandOfJob } from "./draft-command.ts";
+import type { LocalModels } from "./local-models.ts";
+import { restoreVideo } from "./restore-video.ts";
+import type { LocalDraft, StudioForm } from "./studio.ts";
+import type { StudioCore } from "./studio-core.ts";
+
+export class LocalForm implements StudioForm {
+  readonly #core: StudioCore;
+  readonly #models: LocalModels;
+
+  constructor(core: StudioCore, models: LocalModels) {
+    this.#core = core;
+    this.#models = models;
+  }
+
+  check(draft: LocalDraft): Promise<DraftCheck> {
+    return checkDraft(this.#core, this.#models, draft);
+  }
+
+  async command(what: { draft: LocalDraft } | { jobId: number }): Promise<string> {
+    if ("draft" in what) return commandOfDraft(this.#core, this.#models, what.draft);
+    const job = readJob(this.#core.database, what.jobId);
+    if (!job) throw unknownJob(what.jobId);
+    return commandOfJob(this.#core, this.#models, job);
+  }
+
+  session(): Session {
+    return soundSession(readSessionValue(this.#core.database));
+  }
+
+  keepSession(session: Session): void {
+    const kept = sessionToKeep(session);
+    try {
+      writeSessionValue(this.#core.database, kept);
+    } catch (error) {
+      throw databaseError(error, this.#core.files.database);
+    }
+  }
+
+  restoreVideo(path: string): Promise<RestoredVideo> {
+    return restoreVideo(this.#core, this.#models, path);
+  }
+}

@@ -1,0 +1,35 @@
+// What a dropped video says of itself, as far as this version and this library can use it.
+import { basename } from "node:path";
+import type { RestoredVideo } from "../../contract/channels/studio.ts";
+import { checkSetting, isSettingId, type ResolvedSettings } from "../../contract/settings/derive.ts";
+import { applyRenames } from "../../contract/settings/renames.ts";
+import { readJobIdByUid } from "../history/reads/job-by-uid.ts";
+import { readVideoSettings } from "../media/video-record.ts";
+import type { StudioCore } from "./studio-core.ts";
+import type { StudioModels } from "./studio.ts";
+
+/** Throws video.foreign for a file that Rushes did not make, file.unreadable where there is none. */
+export async function restoreVideo(core: StudioCore, models: StudioModels, path: string): Promise<RestoredVideo> {
+  const { record } = await readVideoSettings(path);
+  const settings: Record<string, unknown> = {};
+  const notes: string[] = [];
+  for (const [id, value] of Object.entries(applyRenames(record.settings, record.rushes))) {
+    if (!isSettingId(id)) notes.push(`This version has no setting "${id.slice(0, 60)}".`);
+    else {
+      const problem = checkSetting(id, value);
+      if (problem) notes.push(problem.sentence);
+      else settings[id] = value;
+    }
+  }
+  const missing = models.missing(record.model);
+  if (missing !== null) {
+    delete settings["model"];
+    notes.push(`It was made with ${record.model.slice(0, 100)}. ${missing}`);
+  }
+  return {
+    fileName: basename(path),
+    settings: settings as Partial<ResolvedSettings>,
+    jobId: readJobIdByUid(core.database, record.job),
+    notes: notes.slice(0, 20),
+  };
+}
