@@ -81,6 +81,8 @@ export interface JobProgress {
   overall: number;
   /** Seconds left, counted from the start of execution; null while nothing is known. */
   etaSeconds: number | null;
+  /** Share of the whole that each stage of this run is planned to take, together 1; a stage that does not run is absent. */
+  shares?: Readonly<Partial<Record<JobStage, number>>>;
 }
 
 /** What quantization did to the transformer: bytes16 is what its layers would take in 16 bits. */

@@ -5,7 +5,9 @@ import App from "./App.svelte";
 import { connection } from "./state/connection.svelte.ts";
 import { form } from "./state/form.svelte.ts";
 import { jobs } from "./state/jobs.svelte.ts";
+import { liveJob } from "./state/live-job.svelte.ts";
 import { machine } from "./state/machine.svelte.ts";
+import { models } from "./state/models.svelte.ts";
 import { preferences } from "./state/preferences.svelte.ts";
 import { route } from "./state/route.svelte.ts";
 import { session } from "./state/session.svelte.ts";
@@ -17,6 +19,8 @@ route.start();
 mount(App, { target: document.getElementById("rushes")! });
 
 jobs.start();
+liveJob.start();
+models.start();
 machine.start();
 form.start();
 connection.start();

@@ -4,7 +4,7 @@ import { basename, extname, join } from "node:path";
 import { stat } from "node:fs/promises";
 import { exportFormats, type ExportFormat } from "../../contract/channels/exports.ts";
 import { RushesError } from "../../contract/errors.ts";
-import { openFile } from "../media/media-input.ts";
+import { openFile } from "../media/byte-reader.ts";
 import { readClip, type SourceClip } from "../media/read-clip.ts";
 import type { VideoRecord } from "../media/video-record.ts";
 import { addFile, addFolder, addStreamedFile, type Append } from "../media/whole-file.ts";

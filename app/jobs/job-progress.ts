@@ -9,6 +9,7 @@ const unplannedSeconds = 0.05;
 export class ProgressMeter {
   readonly #weights: Record<JobStage, number>;
   readonly #skipped: ReadonlySet<JobStage>;
+  readonly #shares: NonNullable<JobProgress["shares"]>;
   readonly #startedAt: number;
   #overall = 0;
 
@@ -19,6 +20,11 @@ export class ProgressMeter {
     const seconds = (stage: JobStage) => planned?.find((report) => report.stage === stage)?.seconds ?? 0;
     const weight = (stage: JobStage) => (this.#skipped.has(stage) ? 0 : Math.max(seconds(stage), unplannedSeconds));
     this.#weights = Object.fromEntries(order.map((stage) => [stage, weight(stage)])) as Record<JobStage, number>;
+    const total = order.reduce((sum, stage) => sum + this.#weights[stage], 0);
+    const share = (stage: JobStage) => Math.round((this.#weights[stage] / total) * 1e4) / 1e4;
+    this.#shares = Object.fromEntries(
+      order.filter((stage) => !this.#skipped.has(stage)).map((stage) => [stage, share(stage)]),
+    );
   }
 
   at(stage: JobStage, fraction: number, step: number, steps: number, now: number): JobProgress {
@@ -34,6 +40,6 @@ export class ProgressMeter {
     const planned = Math.max(0, total * (1 - overall));
     const trust = Math.min(1, overall / 0.2);
     const etaSeconds = overall >= 1 ? 0 : trust * measured + (1 - trust) * planned;
-    return { stage, fraction: share, step, steps, overall, etaSeconds };
+    return { stage, fraction: share, step, steps, overall, etaSeconds, shares: this.#shares };
   }
 }

@@ -1,9 +1,10 @@
 // The H.264 of a finished video, ready for the engine's decoder. Files may be damaged or foreign: every doubt is
 // file.unreadable.
+import type { EncodedPacket } from "mediabunny";
 import { RushesError } from "../../contract/errors.ts";
 import { annexB, readRecord } from "./h264.ts";
 import { withMediaInput } from "./media-input.ts";
-import { parseRecord, type VideoRecord } from "./video-record.ts";
+import { readVideoRecord, type VideoRecord } from "./video-record.ts";
 
 export interface SourceClip {
   width: number;
@@ -40,7 +41,9 @@ export async function readClip(path: string, signal?: AbortSignal): Promise<Sour
       const packets: SourcePacket[] = [];
       let total = 0;
       let [first, last, duration] = [0, 0, 0];
-      for await (const packet of new EncodedPacketSink(track).packets()) {
+      const sink = new EncodedPacketSink(track);
+      let previous: EncodedPacket | null = null;
+      for await (const packet of sink.packets()) {
         signal?.throwIfAborted();
         const keyFrame = packet.type === "key";
         const data = annexB(packet.data, lengthSize, keyFrame ? parameterSets : []);
@@ -51,14 +54,17 @@ export async function readClip(path: string, signal?: AbortSignal): Promise<Sour
         if (packets.length === 0) first = packet.timestamp;
         else if (packet.timestamp <= last) throw new Error(`Picture ${packets.length + 1} comes out of order.`);
         [last, duration] = [packet.timestamp, packet.duration];
+        previous = packet;
         packets.push({ data, keyFrame });
       }
+      // Reading stops where the bytes do; the table knows of more.
+      if (previous && (await sink.getNextPacket(previous, { metadataOnly: true })))
+        throw new Error("Its end is missing.");
       if (packets[0]?.keyFrame !== true) throw new Error("It does not begin with a whole picture.");
       const seconds = packets.length === 1 ? duration : (last - first) / (packets.length - 1);
       const frameRate = Math.round(1000 / seconds) / 1000;
       if (!(frameRate >= 1 && frameRate <= 60)) throw new Error(`It has ${frameRate} pictures a second.`);
-      const { comment } = await input.getMetadataTags();
-      return { width, height, frameRate, packets, record: comment === undefined ? null : parseRecord(comment) };
+      return { width, height, frameRate, packets, record: await readVideoRecord(path) };
     } catch (error) {
       if (signal?.aborted) throw error;
       throw new RushesError("file.unreadable", {

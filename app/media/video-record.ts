@@ -1,8 +1,10 @@
 // What Rushes writes into its files about how they were made, and reading it back from an MP4, a WebM or the first PNG of
 // an exported folder. Files may come from anywhere: nothing in them is believed.
 import { RushesError } from "../../contract/errors.ts";
-import { openFile, withMediaInput } from "./media-input.ts";
-import { readPngText } from "./png-text.ts";
+import { type ByteReader, withBytes } from "./byte-reader.ts";
+import { mp4Comment } from "./mp4-comment.ts";
+import { pngText } from "./png-text.ts";
+import { webmComment } from "./webm-comment.ts";
 
 /** How a video was made. */
 export interface VideoRecord {
@@ -29,10 +31,9 @@ export async function readSettings(path: string): Promise<VideoRecord | null> {
 
 /** The same for a file that may be in memory already. */
 export async function readVideoRecord(file: string | Uint8Array): Promise<VideoRecord | null> {
-  const { MP4, WEBM } = await import("mediabunny");
-  return withMediaInput(file, [MP4, WEBM], async (input) => {
-    const tags = await input.getMetadataTags().catch(() => null);
-    return tags?.comment === undefined ? null : parseRecord(tags.comment);
+  return withBytes(file, async (bytes) => {
+    const container = await containerOf(bytes);
+    return container === "png" ? null : recordIn(bytes, container);
   });
 }
 
@@ -43,10 +44,12 @@ export type RecordContainer = "mp4" | "webm" | "png";
 export async function readVideoSettings(
   file: string | Uint8Array,
 ): Promise<{ container: RecordContainer; record: VideoRecord }> {
-  const container = containerOf(await firstBytes(file));
-  const record = container === "png" ? await recordOfPng(file) : container ? await readVideoRecord(file) : null;
-  if (container && record) return { container, record };
-  throw new RushesError("video.foreign", typeof file === "string" ? `${file} was not made by Rushes.` : {});
+  return withBytes(file, async (bytes) => {
+    const container = await containerOf(bytes);
+    const record = await recordIn(bytes, container);
+    if (container && record) return { container, record };
+    throw new RushesError("video.foreign", typeof file === "string" ? `${file} was not made by Rushes.` : {});
+  });
 }
 
 /** The record's text for a PNG text chunk, which holds Latin-1 only: JSON with everything else escaped. */
@@ -57,14 +60,19 @@ export function asciiRecord(record: VideoRecord): string {
   );
 }
 
-async function recordOfPng(file: string | Uint8Array): Promise<VideoRecord | null> {
-  const text = await readPngText(file, pngKeyword, longestRecord);
+async function recordIn(bytes: ByteReader, container: RecordContainer | null): Promise<VideoRecord | null> {
+  const text =
+    container === "mp4"
+      ? await mp4Comment(bytes, longestRecord)
+      : container === "webm"
+        ? await webmComment(bytes, longestRecord)
+        : container === "png"
+          ? await pngText(bytes, pngKeyword, longestRecord)
+          : null;
   return text === null ? null : parseRecord(text);
 }
 
-/** The record in a comment; null for any other text. */
-export function parseRecord(text: string): VideoRecord | null {
-  if (text.length > longestRecord) return null;
+function parseRecord(text: string): VideoRecord | null {
   try {
     const value: unknown = JSON.parse(text);
     return isRecord(value) ? value : null;
@@ -80,19 +88,9 @@ function isRecord(value: unknown): value is VideoRecord {
   return rushes === 1 && named && typeof settings === "object" && settings !== null && !Array.isArray(settings);
 }
 
-async function firstBytes(file: string | Uint8Array): Promise<Uint8Array> {
-  if (typeof file !== "string") return file.subarray(0, 12);
-  const handle = await openFile(file);
-  try {
-    const { buffer, bytesRead } = await handle.read(new Uint8Array(12), 0, 12, 0);
-    return buffer.subarray(0, bytesRead);
-  } finally {
-    await handle.close();
-  }
-}
-
 /** By the first bytes: ISO/IEC 14496-12 4.3 (a file type box), EBML's identifier, PNG's signature. */
-function containerOf(first: Uint8Array): RecordContainer | null {
+async function containerOf(bytes: ByteReader): Promise<RecordContainer | null> {
+  const first = await bytes.read(0, 12);
   const begins = (bytes: readonly number[], at = 0) => bytes.every((byte, index) => first[at + index] === byte);
   if (begins([0x66, 0x74, 0x79, 0x70], 4)) return "mp4";
   if (begins([0x1a, 0x45, 0xdf, 0xa3])) return "webm";

@@ -118,6 +118,8 @@ function refusal(error: RushesError, context: Asked): Response {
   const status = statusOf(error);
   const headers = new Headers({ "cache-control": "no-store" });
   if (error instanceof TooManyAttempts) headers.set("retry-after", String(error.seconds));
+  // The rest of the body is not wanted: the next request needs another connection.
+  if (status === 413) headers.set("connection", "close");
   if (status === 401) headers.set("www-authenticate", 'Bearer realm="Rushes"');
   const wantsPage = context.req.method === "GET" && /\btext\/html\b/.test(context.req.header("accept") ?? "");
   if (!wantsPage || context.req.path.startsWith("/api/")) return Response.json({ error }, { status, headers });

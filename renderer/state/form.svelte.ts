@@ -1,13 +1,15 @@
 // The form: what the user set, what it comes to (asked of the studio after every change), undo, and the session that keeps
-// it between starts. Which fields are shown and how is the Generate view's.
+// it between starts. Which fields are shown and how is the Generate view's; values of a result become a form's in
+// use-settings.ts.
 import type { Draft, DraftCheck } from "../../contract/channels/generate.ts";
-import type { SettingId, Settings } from "../../contract/settings/derive.ts";
+import type { PresetEntry } from "../../contract/channels/presets.ts";
+import { differences, type SettingDifference, type SettingId, type Settings } from "../../contract/settings/derive.ts";
 import { request } from "../bridge.ts";
 import { connection } from "./connection.svelte.ts";
 import { session } from "./session.svelte.ts";
 
 type Values = Partial<Settings>;
-type Picture = NonNullable<Draft["image"]>;
+export type Picture = NonNullable<Draft["image"]>;
 
 interface Snapshot {
   readonly values: Values;
@@ -15,11 +17,30 @@ interface Snapshot {
   readonly picture: Picture | null;
 }
 
+/** Where many values came from at once. */
+export type ChangeOrigin =
+  | { readonly kind: "preset"; readonly name: string }
+  | { readonly kind: "noPreset" }
+  | { readonly kind: "result"; readonly jobId: number }
+  | { readonly kind: "video"; readonly fileName: string }
+  | { readonly kind: "fix" }
+  | { readonly kind: "reset" };
+
+/** What such a change did, for the note above the form. */
+export interface AppliedChange {
+  readonly origin: ChangeOrigin;
+  /** What runs now instead of what would have run before. */
+  readonly changes: readonly SettingDifference[];
+  /** What could not be taken over, one sentence each. */
+  readonly notes: readonly string[];
+}
+
 /** Wait after a keystroke before the studio is asked, in milliseconds. */
 const checkDelay = 120;
 const undoDepth = 100;
 /** Changes of one field within this time are one step of undo (typing, dragging). Milliseconds. */
 const sameChange = 1500;
+const pictureKey = "generate.picture";
 
 class Form {
   #values = $state.raw<Values>({});
@@ -27,7 +48,12 @@ class Form {
   #picture = $state.raw<Picture | null>(null);
   #check = $state.raw<DraftCheck | null>(null);
   #checkFailed = $state(false);
+  #checking = $state(false);
+  #applied = $state.raw<AppliedChange | null>(null);
   #undo = $state.raw<readonly Snapshot[]>([]);
+  /** The user's own draft while another job's is in the form. */
+  #aside = $state.raw<Snapshot | null>(null);
+  #keptPicture: Picture | null = null;
   #lastChange: { id: SettingId; at: number } | null = null;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #asked = 0;
@@ -37,7 +63,7 @@ class Form {
     return this.#values;
   }
 
-  /** The preset applied last, also after values were changed since. */
+  /** The preset whose values lie beneath the user's. */
   get presetId(): string | null {
     return this.#presetId;
   }
@@ -57,13 +83,27 @@ class Form {
     return this.#checkFailed;
   }
 
+  /** True while `check` belongs to values before the present ones. */
+  get checking(): boolean {
+    return this.#checking;
+  }
+
+  /** The latest change of many values at once, until it is dismissed, undone or followed by another. */
+  get applied(): AppliedChange | null {
+    return this.#applied;
+  }
+
   get canUndo(): boolean {
     return this.#undo.length > 0;
   }
 
   /** What is sent: only what the user set. */
   get draft(): Draft {
-    return { values: this.#values, ...(this.#picture === null ? {} : { image: this.#picture }) };
+    return {
+      values: this.#values,
+      ...(this.#presetId === null ? {} : { presetId: this.#presetId }),
+      ...(this.#picture === null || this.value("mode") !== "i2v" ? {} : { image: this.#picture }),
+    };
   }
 
   /** The value in force: the user's own, else the inherited one. Undefined until the studio has answered. */
@@ -77,13 +117,20 @@ class Form {
     return id in this.#values;
   }
 
+  /** True where the user set it to something else than what is inherited. */
+  isChanged(id: SettingId): boolean {
+    const inherited = this.#check?.inherited[id];
+    return id in this.#values && JSON.stringify(this.#values[id]) !== JSON.stringify(inherited);
+  }
+
   /** Takes up the last session and follows the studio; called once. Returns the way to stop. */
   start(): () => void {
     const stops = [
       connection.onRefresh(() => void this.#restore()),
       // What is inherited and what fits may be different now.
-      connection.on("models:changed", () => this.#ask()),
-      connection.on("presets:changed", () => this.#ask()),
+      connection.on("models:changed", () => void this.#ask()),
+      connection.on("presets:changed", () => void this.#ask()),
+      connection.on("queue:changed", () => this.#askSoon()),
     ];
     return () => {
       for (const stop of stops) stop();
@@ -108,7 +155,7 @@ class Form {
     this.#changed();
   }
 
-  /** Everything at once: a preset, the settings of a result, a new form. One step of undo. */
+  /** Everything at once: a new form. One step of undo. */
   replace(values: Values, presetId: string | null = null, picture: Picture | null = this.#picture): void {
     this.#remember();
     this.#values = { ...values };
@@ -117,14 +164,45 @@ class Form {
     this.#changed();
   }
 
-  /** Values on top of what is set: a fix of the plan, a preset with some settings. One step of undo. */
+  /** Values on top of what is set. One step of undo. */
   merge(values: Values, presetId: string | null = this.#presetId): void {
     this.replace({ ...this.#values, ...values }, presetId);
+  }
+
+  /** As `replace`, and says what became different (`applied`). Resolves once the studio has answered. */
+  async apply(
+    origin: ChangeOrigin,
+    next: { values: Values; presetId?: string | null; picture?: Picture | null; notes?: readonly string[] },
+  ): Promise<AppliedChange> {
+    const before = this.#check?.settings ?? this.#values;
+    this.replace(next.values, next.presetId ?? null, next.picture === undefined ? this.#picture : next.picture);
+    await this.#ask();
+    const after = this.#check?.settings ?? this.#values;
+    this.#applied = { origin, changes: differences(before, after), notes: next.notes ?? [] };
+    return this.#applied;
+  }
+
+  /** Puts a preset beneath the form: what it holds wins over what the user had set of the same, the rest stays. null takes
+   * the present one away. */
+  applyPreset(preset: Pick<PresetEntry, "id" | "name" | "settings"> | null): Promise<AppliedChange> {
+    if (preset === null) return this.apply({ kind: "noPreset" }, { values: this.#values });
+    const values = without(this.#values, Object.keys(preset.settings) as SettingId[]);
+    return this.apply({ kind: "preset", name: preset.name }, { values, presetId: preset.id });
+  }
+
+  /** A saved preset now holds these values: they are no longer the form's own. */
+  adoptPreset(preset: Pick<PresetEntry, "id" | "settings">): void {
+    this.replace(without(this.#values, Object.keys(preset.settings) as SettingId[]), preset.id);
+  }
+
+  dismissApplied(): void {
+    this.#applied = null;
   }
 
   setPicture(picture: Picture | null): void {
     this.#remember();
     this.#picture = picture;
+    this.#values = { ...this.#values, ...(picture === null ? {} : { mode: "i2v" as const }) };
     this.#changed();
   }
 
@@ -132,11 +210,37 @@ class Form {
     const last = this.#undo.at(-1);
     if (!last) return;
     this.#undo = this.#undo.slice(0, -1);
-    this.#lastChange = null;
-    this.#values = last.values;
-    this.#presetId = last.presetId;
-    this.#picture = last.picture;
+    this.#take(last);
     this.#changed();
+  }
+
+  /** Puts another job's values into the form; the user's own come back with `putBack`, also after the page was lost. */
+  borrow(values: Values, picture: Picture | null): void {
+    this.#aside ??= this.#snapshot();
+    this.#undo = [];
+    this.#take({ values, presetId: null, picture });
+    this.#changed();
+  }
+
+  /** Ends what `borrow` began. */
+  putBack(): void {
+    if (this.#aside === null) return;
+    const own = this.#aside;
+    this.#aside = null;
+    this.#undo = [];
+    this.#take(own);
+    this.#changed();
+  }
+
+  #snapshot(): Snapshot {
+    return { values: this.#values, presetId: this.#presetId, picture: this.#picture };
+  }
+
+  #take({ values, presetId, picture }: Snapshot): void {
+    this.#lastChange = null;
+    this.#values = values;
+    this.#presetId = presetId;
+    this.#picture = picture;
   }
 
   #write(id: SettingId, values: Values): void {
@@ -150,40 +254,56 @@ class Form {
 
   #remember(): void {
     this.#lastChange = null;
-    const snapshot = { values: this.#values, presetId: this.#presetId, picture: this.#picture };
-    this.#undo = [...this.#undo, snapshot].slice(-undoDepth);
+    this.#undo = [...this.#undo, this.#snapshot()].slice(-undoDepth);
   }
 
   #changed(): void {
-    session.keep({ values: this.#values, presetId: this.#presetId });
+    this.#applied = null;
+    this.#checking = true;
+    if (this.#aside === null) {
+      session.keep({ values: this.#values, presetId: this.#presetId });
+      if (this.#picture !== this.#keptPicture) session.keepView(pictureKey, this.#picture);
+      this.#keptPicture = this.#picture;
+    }
+    this.#askSoon();
+  }
+
+  #askSoon(): void {
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => this.#ask(), checkDelay);
+    this.#timer = setTimeout(() => void this.#ask(), checkDelay);
   }
 
   /** Later answers win; an answer to older values is dropped. */
-  #ask(): void {
+  async #ask(): Promise<void> {
     clearTimeout(this.#timer);
     const asked = ++this.#asked;
-    void request("generate:check", { draft: this.draft }).then(
-      (check) => {
-        if (asked !== this.#asked) return;
-        this.#check = check;
-        this.#checkFailed = false;
-      },
-      () => {
-        if (asked === this.#asked) this.#checkFailed = true;
-      },
-    );
+    try {
+      const check = await request("generate:check", { draft: this.draft });
+      if (asked !== this.#asked) return;
+      this.#check = check;
+      this.#checkFailed = false;
+    } catch {
+      if (asked === this.#asked) this.#checkFailed = true;
+    }
+    if (asked === this.#asked) this.#checking = false;
   }
 
   /** What was typed here outlives a reconnection; only the first answer fills the form. */
   async #restore(): Promise<void> {
     if (await session.load()) {
-      this.#values = { ...session.values };
-      this.#presetId = session.presetId;
+      const own = { values: { ...session.values }, presetId: session.presetId, picture: storedPicture() };
+      this.#keptPicture = own.picture;
+      if (this.#aside === null) this.#take(own);
+      else this.#aside = own;
     }
-    this.#ask();
+    await this.#ask();
   }
+}
+
+function storedPicture(): Picture | null {
+  const kept = session.view<Record<string, unknown>>(pictureKey, {});
+  if (typeof kept["path"] === "string") return { path: kept["path"] };
+  return typeof kept["uploadId"] === "string" ? { uploadId: kept["uploadId"] } : null;
 }
 
 function without(values: Values, ids: readonly SettingId[]): Values {

@@ -72,16 +72,17 @@ export const serve: Command = async ({ output, signal, library }, _words, option
 };
 
 function announce(output: Output, { link, address, port }: RunningServer, host: string, tokenFile: string): void {
-  if (!isLoopback(host)) {
-    output.warn(`Everybody who can reach ${host} may try to connect, and the traffic is not encrypted.`);
-    if (host === "0.0.0.0" || host === "::")
-      for (const own of ownAddresses())
-        if (!isLoopback(own) && !own.startsWith("["))
-          output.note(`From elsewhere: ${link.replace(/\/\/[^/]*/, `//${own}:${port}`)}`);
-  }
+  const warnings = isLoopback(host)
+    ? []
+    : [`Other machines can reach the server on ${host}, and the traffic is not encrypted.`];
+  for (const warning of warnings) output.warn(warning);
   output.print(link);
+  if (host === "0.0.0.0" || host === "::")
+    for (const own of ownAddresses())
+      if (!isLoopback(own) && !own.startsWith("["))
+        output.note(`From elsewhere: ${link.replace(new URL(address).host, `${own}:${port}`)}`);
   output.note("Open this link in a browser. Ctrl+C ends the server.");
-  output.printJson({ link, address, port, tokenFile, processId: process.pid });
+  output.printJson({ link, address, port, tokenFile, processId: process.pid, warnings });
 }
 
 function portOf(options: OptionValues): number {

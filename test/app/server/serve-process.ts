@@ -7,7 +7,8 @@ import { join } from "node:path";
 import type { Readable } from "node:stream";
 import type { ChannelName, ReplyOf, RequestOf } from "../../../contract/channels.ts";
 import { asRushesError } from "../../../contract/errors.ts";
-import { isFinal, type JobDetail } from "../../../contract/job.ts";
+import type { HistoryDetail } from "../../../contract/channels/history.ts";
+import { isFinal } from "../../../contract/job.ts";
 
 export const projectRoot = join(import.meta.dirname, "../../..");
 /** A loaded machine takes its time to start a program. */
@@ -120,7 +121,7 @@ export class ServeProcess {
   }
 
   /** Resolves with the job once it is done, failed or cancelled. */
-  async finished(jobId: number, milliseconds = 120_000): Promise<JobDetail> {
+  async finished(jobId: number, milliseconds = 120_000): Promise<HistoryDetail> {
     for (const end = Date.now() + milliseconds; Date.now() < end;) {
       const { detail } = await this.request("history:detail", { jobId });
       if (isFinal(detail.state)) return detail;

@@ -1,0 +1,97 @@
+// What happens to a file given to the window, dropped or opened with the program: by what it is.
+import type { RestoredVideo } from "../../contract/channels/studio.ts";
+import { request, restoreVideo, usePicture } from "../bridge.ts";
+import { text } from "../text/text.svelte.ts";
+import { form } from "./form.svelte.ts";
+import { promptFile } from "./prompt-file.svelte.ts";
+import { route } from "./route.svelte.ts";
+import { toasts } from "./toasts.svelte.ts";
+import { ownValuesOf } from "./use-settings.ts";
+
+export type DropKind = "video" | "picture" | "preset" | "prompts" | "unknown";
+
+const endings: readonly (readonly [RegExp, DropKind])[] = [
+  [/\.(mp4|m4v|webm|mov)$/i, "video"],
+  [/\.(png|jpe?g|webp|gif|bmp|avif)$/i, "picture"],
+  [/\.(json|ya?ml)$/i, "preset"],
+  [/\.(txt|csv|jsonl)$/i, "prompts"],
+];
+
+/** Longer files are no presets and no lists anybody wrote, in bytes. */
+const longestText = 8 * 1024 * 1024;
+
+/** What a file is by its name, or where that says nothing by its type. null: nothing is known of it. */
+export function dropKindOf(type: string, name: string): DropKind | null {
+  const byName = endings.find(([ending]) => ending.test(name))?.[1];
+  if (byName) return byName;
+  if (type.startsWith("video/")) return "video";
+  if (type.startsWith("image/")) return "picture";
+  if (type === "application/json" || /yaml/.test(type)) return "preset";
+  if (type === "text/plain" || type === "text/csv") return "prompts";
+  return name === "" && type === "" ? null : "unknown";
+}
+
+/** The type of the first file held over the window, or "" where the browser does not tell. */
+export function typeOfHeld({ items }: DataTransfer): string {
+  return [...items].find(({ kind }) => kind === "file")?.type ?? "";
+}
+
+/** Does with a dropped file what its kind asks for; what goes wrong is said. */
+export async function takeDroppedFile(file: File): Promise<void> {
+  const words = text.words.generate.drop;
+  try {
+    switch (dropKindOf(file.type, file.name)) {
+      case "video":
+        return await useRestored(await restoreVideo(file));
+      case "picture":
+        form.setPicture(await usePicture(file));
+        return route.go("generate");
+      case "preset":
+        return await importPreset(file.name, await file.slice(0, longestText).text());
+      case "prompts":
+        promptFile.offer(file.name, await file.slice(0, longestText).text());
+        return route.go("queue", "", { many: "1" });
+      default:
+        toasts.show(words.unknown, { tone: "bad", advice: words.unknownAdvice });
+    }
+  } catch (error) {
+    toasts.error(error);
+  }
+}
+
+/** Does with a file of this machine what its kind asks for: it was opened with the program. */
+export async function usePath(path: string): Promise<void> {
+  const words = text.words.generate.drop;
+  try {
+    const kind = dropKindOf("", path);
+    if (kind === "video") await useRestored(await request("studio:restoreVideo", { path }));
+    else if (kind === "picture") {
+      form.setPicture({ path });
+      route.go("generate");
+    } else toasts.show(words.unknown, { tone: "bad", advice: words.unknownAdvice });
+  } catch (error) {
+    toasts.error(error);
+  }
+}
+
+async function useRestored({ fileName, settings, notes }: RestoredVideo): Promise<void> {
+  const values = await ownValuesOf(settings);
+  route.go("generate");
+  await form.apply({ kind: "video", fileName }, { values, notes });
+}
+
+async function importPreset(fileName: string, content: string): Promise<void> {
+  const words = text.words.generate.drop;
+  const { preset, notes } = await request("presets:import", { fileName, text: content });
+  toasts.show(words.presetAdded(preset.name), {
+    tone: "good",
+    advice: notes.join(" "),
+    action: {
+      label: words.apply,
+      run: () => {
+        route.go("generate");
+        void form.applyPreset(preset);
+      },
+    },
+  });
+}

@@ -1,0 +1,45 @@
+// From the settings of a result to a form: of everything a job recorded, only what would not hold anyway becomes the
+// form's, so that fields stay inherited where they may.
+import { request } from "../bridge.ts";
+import type { Job } from "../../contract/job.ts";
+import { differences, type ResolvedSettings, type SettingId, type Settings } from "../../contract/settings/derive.ts";
+import { formatSize, sizeOfResolution } from "../../contract/settings/resolution.ts";
+import { type AppliedChange, form, type Picture } from "./form.svelte.ts";
+
+type Values = Partial<Settings>;
+
+/** Values a form needs so that the same would run: all that differ from what mode and model bring themselves. */
+export async function ownValuesOf(settings: Partial<ResolvedSettings>): Promise<Values> {
+  const { width, height, image: _image, ...others } = settings;
+  const values: Values = others;
+  const { mode = "t2v", model } = values;
+  const brings: Values = model === undefined ? { mode } : { mode, model };
+  const { inherited } = await request("generate:check", { draft: { values: brings } });
+  if (width !== undefined && height !== undefined) values.resolution = resolutionOf(values, width, height);
+  const kept = differences(inherited, { ...inherited, ...values }).map(({ id }) => id);
+  const wanted = new Set<SettingId>([...kept, "prompt", "mode"]);
+  if (model !== undefined) wanted.add("model");
+  return Object.fromEntries(Object.entries(values).filter(([id]) => wanted.has(id as SettingId)));
+}
+
+/** Takes a result's settings over into the form: with its seed ("Use all") or a new one ("Use settings"). */
+export async function useJobSettings(job: Job, keepSeed: boolean): Promise<AppliedChange> {
+  const values = await ownValuesOf(jobSettings(job));
+  if (!keepSeed) delete values.seed;
+  return form.apply({ kind: "result", jobId: job.id }, { values, picture: pictureOf(job) });
+}
+
+/** What a job runs with, its prompt and model among them. */
+export function jobSettings(job: Job): ResolvedSettings {
+  return { ...job.settings, prompt: job.prompt, mode: job.mode, model: job.model, seed: job.seed };
+}
+
+export function pictureOf(job: Job): Picture | null {
+  return job.inputImage === null ? null : { path: job.inputImage };
+}
+
+/** "480p" where that is the size, so that the form shows it by its name. */
+function resolutionOf({ resolution = "480p", aspectRatio = "16:9" }: Values, width: number, height: number): string {
+  const named = sizeOfResolution(resolution, aspectRatio);
+  return named?.width === width && named.height === height ? resolution : formatSize({ width, height });
+}

@@ -1,0 +1,111 @@
+// Which video the viewer shows: the running job, one the user picked in the strip, or the latest that ended.
+import type { HistoryDetail } from "../../../contract/channels/history.ts";
+import { isFinal } from "../../../contract/job.ts";
+import { request } from "../../bridge.ts";
+import { connection } from "../../state/connection.svelte.ts";
+import { jobs } from "../../state/jobs.svelte.ts";
+
+class ShownResult {
+  /** What the user picked, or what ended last; null: nothing yet. */
+  #jobId = $state<number | null>(null);
+  #detail = $state.raw<HistoryDetail | null>(null);
+  /** True where the user looks at a result although a job runs. */
+  #picked = $state(false);
+  #looked = $state(false);
+  #awaited = $state<number | null>(null);
+  #asked = 0;
+
+  /** The result to show; null while none is there. */
+  get detail(): HistoryDetail | null {
+    return this.#detail;
+  }
+
+  get jobId(): number | null {
+    return this.#jobId;
+  }
+
+  /** False until it is known whether there is any result. */
+  get looked(): boolean {
+    return this.#looked;
+  }
+
+  /** True where the running job is what to show. */
+  get live(): boolean {
+    return (jobs.running !== null || this.#awaited !== null) && !this.#picked;
+  }
+
+  /** Accepted and about to run: shown as starting. */
+  get awaited(): number | null {
+    return this.#awaited;
+  }
+
+  /** Follows the studio; called by the viewer. Returns the way to stop. */
+  start(): () => void {
+    const stops = [
+      connection.onRefresh(() => void this.#refresh()),
+      connection.on("job:changed", ({ jobId, state }) => {
+        if (jobId === this.#awaited && state !== "queued") this.#awaited = null;
+        if (!isFinal(state)) return;
+        // What was waiting and is taken out is no result; a picked one stays.
+        const ran = jobs.running?.id === jobId || jobs.live(jobId)?.preview || state === "done" || state === "failed";
+        if (ran && (!this.#picked || jobId === this.#jobId)) void this.#show(jobId);
+      }),
+      connection.on("history:changed", ({ jobIds }) => {
+        if (this.#jobId !== null && (jobIds === null || jobIds.includes(this.#jobId))) void this.#show(this.#jobId);
+        else if (this.#jobId === null) void this.#refresh();
+      }),
+    ];
+    return () => {
+      for (const stop of stops) stop();
+      this.#picked = false;
+    };
+  }
+
+  /** The user picked one. */
+  pick(jobId: number): void {
+    this.#picked = jobs.running !== null;
+    void this.#show(jobId);
+  }
+
+  /** Back to the running job. */
+  backToLive(): void {
+    this.#picked = false;
+  }
+
+  /** A job was accepted and nothing else runs: shown from now on. */
+  await(jobId: number): void {
+    this.#awaited = jobId;
+    this.#picked = false;
+  }
+
+  async #refresh(): Promise<void> {
+    try {
+      if (this.#jobId !== null) await this.#show(this.#jobId);
+      else {
+        const { ids } = await request("history:find", { filter: { states: ["done"] } });
+        if (ids[0] !== undefined && this.#jobId === null) await this.#show(ids[0]);
+      }
+      this.#looked = true;
+    } catch {
+      // Shown as a lost connection; asked again when it is back.
+    }
+  }
+
+  async #show(jobId: number): Promise<void> {
+    const asked = ++this.#asked;
+    this.#jobId = jobId;
+    try {
+      const { detail } = await request("history:detail", { jobId });
+      if (asked !== this.#asked) return;
+      this.#detail = detail.deletedAt === null ? detail : null;
+      if (detail.deletedAt !== null) this.#jobId = null;
+      this.#looked = true;
+    } catch {
+      if (asked !== this.#asked) return;
+      this.#detail = null;
+      this.#jobId = null;
+    }
+  }
+}
+
+export const shownResult = new ShownResult();

@@ -1,0 +1,81 @@
+// From the form to the queue: whether the draft can run, why not, and sending it once.
+import type { Draft } from "../../../contract/channels/generate.ts";
+import type { Job } from "../../../contract/job.ts";
+import { request } from "../../bridge.ts";
+import { connection } from "../../state/connection.svelte.ts";
+import { form } from "../../state/form.svelte.ts";
+import { jobs } from "../../state/jobs.svelte.ts";
+import { route } from "../../state/route.svelte.ts";
+import { toasts } from "../../state/toasts.svelte.ts";
+import { text } from "../../text/text.svelte.ts";
+import { shownResult } from "./shown-result.svelte.ts";
+
+class Submission {
+  #sending = $state(false);
+
+  get sending(): boolean {
+    return this.#sending;
+  }
+
+  /** Why the draft cannot run, in one sentence with what to do; null where it can, as far as is known. */
+  get reason(): string | null {
+    const words = text.words.generate;
+    if (!connection.connected && connection.wasConnected) return text.words.app.connectionLost;
+    if ((form.value("prompt") ?? "").trim() === "") return words.noPrompt;
+    if (form.value("mode") === "i2v" && form.picture === null) return words.noPicture;
+    const { check } = form;
+    // The answer to what was typed just now is on its way: the studio itself has the last word.
+    if (check === null || form.checking) return null;
+    const problem = check.problems[0];
+    if (problem) return [problem.sentence, problem.advice].join(" ");
+    if (!check.refusal) return null;
+    const { sentence, advice } = text.error(check.refusal);
+    return [sentence, advice].filter((part) => part !== "").join(" ");
+  }
+
+  /** Videos that one press makes. */
+  get count(): number {
+    return form.value("numSamples") ?? 1;
+  }
+
+  /** True where a press adds behind others. */
+  get waits(): boolean {
+    return jobs.count > 0 || (jobs.queue?.paused ?? false);
+  }
+
+  /** Sends the form. Nothing happens while one is under way or the draft cannot run. */
+  async send(options: { next?: boolean } = {}): Promise<void> {
+    if (this.#sending || this.reason !== null) return;
+    await this.sendDraft(form.draft, options);
+  }
+
+  /** Sends any draft; what is refused is said. */
+  async sendDraft(draft: Draft, { next = false } = {}): Promise<Job[]> {
+    this.#sending = true;
+    const waited = this.waits;
+    try {
+      const { jobs: added } = await request("queue:add", { drafts: [draft], ...(next ? { next } : {}) });
+      jobs.refresh();
+      const first = added[0];
+      if (!waited && first) shownResult.await(first.id);
+      else if (waited) this.#tell(added.length, next);
+      return added;
+    } catch (error) {
+      toasts.error(error);
+      return [];
+    } finally {
+      this.#sending = false;
+    }
+  }
+
+  #tell(count: number, next: boolean): void {
+    const words = text.words.generate;
+    const place = next ? 1 : jobs.waiting.length + 1;
+    toasts.show(count > 1 ? words.queuedMany(count) : words.queuedAt(place), {
+      tone: "good",
+      action: { label: words.showQueue, run: () => route.go("queue") },
+    });
+  }
+}
+
+export const submission = new Submission();
