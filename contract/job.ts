@@ -121,6 +121,8 @@ export interface Job {
   int8: Int8Summary | null;
   plannedSeconds: number | null;
   plannedPeakBytes: number | null;
+  /** What this machine was expected to take for it when it was accepted, learnt from its former jobs. */
+  expectedSeconds: number | null;
   /** The last step that was computed when sampling was stopped and kept; null for a job that ran all its steps. */
   keptStep: number | null;
   latentsPath: string | null;

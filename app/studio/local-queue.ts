@@ -31,13 +31,13 @@ export class LocalQueue implements StudioQueue {
   }
 
   state(): QueueState {
-    const { running, waiting, paused, expectedSeconds } = readQueue(this.#core.database);
+    const { running, waiting, paused } = readQueue(this.#core.database);
     return {
       running,
       waiting,
       paused,
       elsewhere: this.#core.runner.heldElsewhere(),
-      etaSeconds: secondsLeft(running, expectedSeconds),
+      etaSeconds: secondsLeft(running, waiting),
     };
   }
 
@@ -113,9 +113,9 @@ export class LocalQueue implements StudioQueue {
 }
 
 /** What is left of the running job and what the waiting ones were expected to take; null while nothing is known. */
-function secondsLeft(running: Job | null, expected: readonly (number | null)[]): number | null {
-  const known = expected.filter((seconds) => seconds !== null);
-  const rest = running?.progress?.etaSeconds ?? null;
+function secondsLeft(running: Job | null, waiting: readonly Job[]): number | null {
+  const known = waiting.map(({ expectedSeconds }) => expectedSeconds).filter((seconds) => seconds !== null);
+  const rest = running && (running.progress?.etaSeconds ?? running.expectedSeconds);
   if (known.length === 0 && rest === null) return null;
   return known.reduce((sum, seconds) => sum + seconds, rest ?? 0);
 }

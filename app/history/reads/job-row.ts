@@ -27,6 +27,7 @@ export interface JobRow {
   int8: string | null;
   planned_seconds: number | null;
   planned_peak_bytes: number | null;
+  expected_seconds: number | null;
   kept_step: number | null;
   latents_path: string | null;
   save_path: string | null;
@@ -68,6 +69,7 @@ export function jobFromRow(row: JobRow): Job {
     int8: row.int8 === null ? null : (JSON.parse(row.int8) as Int8Summary),
     plannedSeconds: row.planned_seconds,
     plannedPeakBytes: row.planned_peak_bytes,
+    expectedSeconds: row.expected_seconds,
     keptStep: row.kept_step,
     latentsPath: row.latents_path,
     savePath: row.save_path,

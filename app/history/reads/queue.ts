@@ -10,19 +10,16 @@ export interface QueueRows {
   running: Job | null;
   waiting: Job[];
   paused: boolean;
-  /** What the waiting jobs were expected to take when they were accepted, in their order; null where unknown. */
-  expectedSeconds: (number | null)[];
 }
 
 export function readQueue(database: HistoryDatabase): QueueRows {
   return database.transaction((): QueueRows => {
     const running = database.prepare(runningStatement).get() as JobRow | undefined;
-    const waiting = database.prepare(waitingStatement).all() as (JobRow & { expected_seconds: number | null })[];
+    const waiting = database.prepare(waitingStatement).all() as JobRow[];
     return {
       running: running ? jobFromRow(running) : null,
       waiting: waiting.map(jobFromRow),
       paused: isPaused(database),
-      expectedSeconds: waiting.map((row) => row.expected_seconds),
     };
   })();
 }
