@@ -21,12 +21,20 @@ export default defineConfig({
       {
         extends: true,
         plugins: [svelte({ configFile: join(import.meta.dirname, "svelte.config.js") })],
-        // Found while a test already runs, a dependency would reload the page under it.
-        optimizeDeps: { include: ["svelte-dnd-action", "axe-core"] },
+        // A dependency found while a test already runs would reload the page under it: large ones are named, the icons are
+        // served one by one.
+        optimizeDeps: {
+          include: ["bits-ui", "virtua/svelte", "svelte-dnd-action", "axe-core", "svelte/reactivity"],
+          exclude: ["@lucide/svelte"],
+        },
         test: {
           name: "renderer",
           include: ["test/renderer/**/*.test.ts"],
           setupFiles: ["test/renderer/setup.ts"],
+          testTimeout: 40_000,
+          expect: { poll: { timeout: 15_000 } },
+          // Without it, a failure prints the whole page.
+          env: { DEBUG_PRINT_LIMIT: "0" },
           browser: {
             enabled: true,
             headless: true,
