@@ -16,7 +16,7 @@ import { text } from "./text/text.svelte.ts";
 preferences.apply();
 await text.load();
 route.start();
-mount(App, { target: document.getElementById("rushes")! });
+mount(App, { target: document.getElementById("studio")! });
 
 jobs.start();
 liveJob.start();
