@@ -29,6 +29,7 @@ interface Started {
   readonly port: number;
   readonly tokenFile: string;
   readonly processId: number;
+  readonly warnings: readonly string[];
 }
 
 export class ServeProcess {

@@ -1,0 +1,180 @@
+// The command itself: starting, ending, starting again; two on one library; what goes wrong at the start.
+import { once } from "node:events";
+import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
+import type { AddressInfo } from "node:net";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { runRushes } from "../cli/run-rushes.ts";
+import { isAlive, Plumbing, until } from "../engine/plumbing.ts";
+import { ServeProcess, type ServeOptions } from "./serve-process.ts";
+
+let plumbing: Plumbing;
+const running: ServeProcess[] = [];
+beforeEach(() => void (plumbing = new Plumbing()));
+afterEach(async () => {
+  await Promise.all(running.splice(0).map((server) => server.stop("SIGKILL")));
+  plumbing.remove();
+});
+
+async function start(options: ServeOptions = {}): Promise<ServeProcess> {
+  const environment = { ...plumbing.environment, ...options.environment };
+  const server = await ServeProcess.start({ library: plumbing.library, ...options, environment });
+  running.push(server);
+  return server;
+}
+
+const stateOf = async (server: ServeProcess, jobId: number) =>
+  (await server.request("history:detail", { jobId })).detail;
+async function untilState(server: ServeProcess, jobId: number, state: string): Promise<void> {
+  while ((await stateOf(server, jobId)).state !== state) await new Promise((resolve) => setTimeout(resolve, 50));
+}
+
+describe("ending", () => {
+  test.each(["SIGINT", "SIGTERM"] as const)(
+    "by %s takes seconds, keeps the running job, and it continues at the next start",
+    async (signal) => {
+      plumbing.script({ stepMs: 700 });
+      const first = await start();
+      const jobId = await first.add({ numSteps: 4 });
+      await until(() => existsSync(join(plumbing.library, "latents")), "the library");
+      while ((await stateOf(first, jobId)).steps.length < 1) await new Promise((resolve) => setTimeout(resolve, 50));
+      const events = await first.fetch("/api/events");
+      const began = Date.now();
+      expect(await first.stop(signal)).toBe(0);
+      expect(Date.now() - began).toBeLessThan(5000);
+      await events.body!.cancel().catch(() => {});
+      expect(readdirSync(plumbing.library).filter((name) => name.endsWith(".token"))).toEqual([]);
+
+      plumbing.script({ stepMs: 20 });
+      const second = await start();
+      const job = await second.finished(jobId);
+      expect(job).toMatchObject({ state: "done", error: null });
+      expect(job.resumedFromStep).toBeGreaterThan(0);
+    },
+  );
+
+  test("by kill -9 loses no job; a client comes back by itself", async () => {
+    plumbing.script({ stepMs: 300 });
+    const token = "a-token-that-was-chosen-by-a-script-1234";
+    const first = await start({ environment: { RUSHES_TOKEN: token } });
+    expect(first.token).toBe(token);
+    const ids = [await first.add({ seed: 1, numSteps: 4 }), await first.add({ seed: 2 }), await first.add({ seed: 3 })];
+    const events = await first.fetch("/api/events");
+    const reader = events.body!.getReader();
+    const { value } = await reader.read();
+    const lastId = /id: (\S+)/.exec(new TextDecoder().decode(value))![1]!;
+    await untilState(first, ids[0]!, "running");
+    await first.stop("SIGKILL");
+    await reader.cancel().catch(() => {});
+
+    plumbing.script({ stepMs: 10 });
+    const second = await start({ words: ["--port", String(first.started.port)], environment: { RUSHES_TOKEN: token } });
+    // The old address, token and place in the stream still serve.
+    const again = await fetch(`${first.address}/api/events`, {
+      headers: { authorization: `Bearer ${token}`, "last-event-id": lastId },
+    });
+    const next = again.body!.getReader();
+    let text = "";
+    while (!text.includes("event: resync")) text += new TextDecoder().decode((await next.read()).value);
+    await next.cancel();
+    for (const id of ids) expect(await second.finished(id)).toMatchObject({ state: "done", error: null });
+  });
+});
+
+describe("the page going away", () => {
+  test("stops nothing", async () => {
+    plumbing.script({ stepMs: 100 });
+    const server = await start();
+    const events = await server.fetch("/api/events");
+    const jobId = await server.add({ numSteps: 4 });
+    await untilState(server, jobId, "running");
+    await events.body!.cancel();
+    expect(await server.finished(jobId)).toMatchObject({ state: "done", attempts: 1 });
+  });
+});
+
+describe("two servers on one library", () => {
+  test("show the same; one runs the queue, and the other takes over when it is gone", async () => {
+    plumbing.script({ stepMs: 200 });
+    const [first, second] = [await start(), await start()];
+    expect(second.started.port).not.toBe(first.started.port);
+    expect(second.token).not.toBe(first.token);
+    const jobId = await second.add({ numSteps: 4 });
+    await untilState(second, jobId, "running");
+    const elsewhere = await Promise.all(
+      [first, second].map(async (server) => (await server.request("queue:state", {})).elsewhere),
+    );
+    expect(elsewhere.sort()).toEqual([false, true]);
+    await first.stop("SIGKILL");
+    expect(await second.finished(jobId)).toMatchObject({ state: "done" });
+    const third = await second.add({ seed: 9 });
+    expect(await second.finished(third)).toMatchObject({ state: "done" });
+  });
+});
+
+describe("the token", () => {
+  test("can be given as a file", async () => {
+    const file = plumbing.file("token.txt");
+    writeFileSync(file, "0123456789abcdef0123456789abcdef\n");
+    const server = await start({ words: ["--token", file] });
+    expect(server.token).toBe("0123456789abcdef0123456789abcdef");
+    expect((await server.post("/api/queue/state", "{}")).status).toBe(200);
+  });
+
+  test("is new at each start otherwise, and the engine's process does not know it", async () => {
+    const first = await start({ environment: { RUSHES_TOKEN: "0123456789abcdef0123456789abcdef" } });
+    await first.finished(await first.add());
+    const children = readFileSync(`/proc/${first.started.processId}/task/${first.started.processId}/children`, "utf8");
+    for (const child of children.split(" ").filter(Boolean))
+      if (isAlive(Number(child))) expect(readFileSync(`/proc/${child}/environ`, "utf8")).not.toContain("RUSHES_TOKEN");
+    await first.stop();
+    const second = await start();
+    const third = await start();
+    expect(new Set([first.token, second.token, third.token]).size).toBe(3);
+  });
+});
+
+describe("what goes wrong at the start is told in one sentence", () => {
+  const serve = (...words: string[]) => runRushes(["serve", ...words], { library: plumbing.library });
+
+  test("a port that is taken", async () => {
+    const other = createServer();
+    await new Promise<void>((resolve) => other.listen(0, "127.0.0.1", resolve));
+    const { port } = other.address() as AddressInfo;
+    const { code, stderr } = await serve("--port", String(port));
+    expect(code).toBe(2);
+    expect(stderr).toContain(`Port ${port} is already in use`);
+    expect(stderr).toContain("--port");
+    other.close();
+    await once(other, "close");
+  });
+
+  test.each([
+    ["a port that is none", ["--port", "x"], "is no port"],
+    ["a port that is too large", ["--port", "70000"], "is no port"],
+    ["an address of another machine", ["--host", "203.0.113.7", "--port", "0"], "cannot listen on 203.0.113.7"],
+    ["a root that is not there", ["--root", "/does/not/exist", "--port", "0"], "does not exist"],
+    ["a token file that is not there", ["--token", "/does/not/exist"], "cannot be read"],
+  ])("%s", async (_what, words, sentence) => {
+    const { code, stderr } = await serve(...words);
+    expect(code).toBe(2);
+    expect(stderr).toContain(sentence);
+  });
+
+  test("a token that can be guessed", async () => {
+    const { code, stderr } = await runRushes(["serve", "--port", "0"], {
+      library: plumbing.library,
+      environment: { RUSHES_TOKEN: "secret" },
+    });
+    expect(code).toBe(2);
+    expect(stderr).toContain("at least 32");
+    expect(stderr).not.toContain("secret\n");
+  });
+});
+
+test("a warning stands beside a link that others can reach", async () => {
+  const server = await start({ words: ["--host", "0.0.0.0"] });
+  expect(server.started.warnings).toEqual([expect.stringContaining("not encrypted")]);
+  expect((await start()).started.warnings).toEqual([]);
+});
