@@ -24,7 +24,7 @@ export interface DoorParts {
 }
 
 /** The handlers of a studio. */
-export function handlersOf(studio: Studio, { version, uploadPath }: DoorParts): Partial<Handlers> {
+export function handlersOf(studio: Studio, { version, uploadPath }: DoorParts): Handlers {
   return {
     ...studioChannels(studio, version),
     ...generateChannels(studio, uploadPath),

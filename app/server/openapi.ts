@@ -96,6 +96,18 @@ function otherPaths(): Record<string, unknown> {
         },
       },
     },
+    "/api/studio/restore": {
+      post: {
+        operationId: "studio_restore",
+        tags: ["studio"],
+        summary: "Sends a video or picture made by Rushes to read its settings; it is not kept.",
+        requestBody: { required: true, content: { "application/octet-stream": {} } },
+        responses: {
+          "200": { description: "Done.", content: jsonOf({ $ref: "#/components/schemas/RestoredVideo" }) },
+          ...refusals(),
+        },
+      },
+    },
     "/api/events": {
       get: {
         operationId: "events",

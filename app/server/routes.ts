@@ -72,9 +72,9 @@ export function routes(parts: RouteParts): Hono<Environment> {
       "cache-control": "no-cache",
     }),
   );
-  app.post("/api/studio/upload", async (context) => json(await receive(context)));
-  // The same under the name of what a window wants from it.
-  app.post("/api/studio/restore", async (context) => json(await receive(context)));
+  app.post("/api/studio/upload", async (context) => json(await receive(context, false)));
+  // For what is to be read and not kept, pictures that were exported included.
+  app.post("/api/studio/restore", async (context) => json(await receive(context, true)));
   app.post("/api/:subject/:verb", async (context) => {
     if (!/^application\/json\b/i.test(context.req.header("content-type") ?? ""))
       throw new RushesError("request.invalid", {
@@ -95,9 +95,9 @@ export function routes(parts: RouteParts): Hono<Environment> {
   app.onError((thrown, context) => refusal(asRushesError(thrown), context));
   return app;
 
-  async function receive(context: Asked): Promise<UploadReply> {
+  async function receive(context: Asked, restoring: boolean): Promise<UploadReply> {
     const file = await parts.uploads.receive(context.req.raw);
-    if (!file.isVideo) return { uploadId: file.id };
+    if (!file.isVideo && !restoring) return { uploadId: file.id };
     try {
       const restore = handlers["studio:restoreVideo"];
       if (!restore) throw new RushesError("capability.missing");

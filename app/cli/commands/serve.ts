@@ -37,6 +37,8 @@ export const serve: Command = async ({ output, signal, library }, _words, option
   try {
     makeFolder(studio.libraryFolder);
     const project = projectFolder();
+    // Folders of models that were added by another door.
+    const added = studio.installedModels.folders();
     const uploads = new Uploads(join(studio.libraryFolder, "cache", "uploads"));
     const server = await startServer({
       handlers: handlersOf(studio, { version: version(), uploadPath: (id) => uploads.picturePath(id) }),
@@ -47,7 +49,7 @@ export const serve: Command = async ({ output, signal, library }, _words, option
       host,
       port,
       allowHosts: listOption(options, "allowHost"),
-      roots: [await realpath(studio.libraryFolder), join(project, "models"), ...roots],
+      roots: [...new Set([await realpath(studio.libraryFolder), join(project, "models"), ...added, ...roots])],
       pagesFolder: join(project, "out", "renderer"),
       uploads,
     });

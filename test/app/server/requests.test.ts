@@ -5,6 +5,7 @@ import { connect } from "node:net";
 import { join } from "node:path";
 import { encode } from "fast-png";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { UploadReply } from "../../../contract/channels.ts";
 import { replyProblem, shapeProblem } from "../../../app/channels/schemas.ts";
 import { Plumbing, until } from "../engine/plumbing.ts";
 import { ServeProcess } from "./serve-process.ts";
@@ -19,6 +20,17 @@ afterAll(async () => {
   await server?.remove();
   plumbing?.remove();
 });
+
+/** Channels that take nothing and change nothing. */
+const emptyRequests = [
+  "studio:hello",
+  "studio:session",
+  "presets:list",
+  "models:list",
+  "machine:state",
+  "machine:diagnostics",
+  "exports:list",
+] as const;
 
 const refusalOf = async (answer: Response) => {
   const { error } = (await answer.json()) as { error: Record<string, string> };
@@ -123,6 +135,16 @@ describe("replies", () => {
     expect(replyProblem("history:detail", { detail })).toBeNull();
     expect(replyProblem("queue:state", await server.request("queue:state", {}))).toBeNull();
     expect(replyProblem("history:cards", await server.request("history:cards", { ids: [id] }))).toBeNull();
+    for (const name of emptyRequests) expect(replyProblem(name, await server.request(name, {})), name).toBeNull();
+    const draft = { values: { prompt: "A red ball", numSteps: 99 } };
+    const check = await server.request("generate:check", { draft });
+    expect(replyProblem("generate:check", check)).toBeNull();
+    expect(check.problems).toMatchObject([{ id: "numSteps" }]);
+    const odd = await server.request("generate:check", { draft: { values: { nonsense: 1, sigmaMax: "x" } as object } });
+    expect(replyProblem("generate:check", odd)).toBeNull();
+    const expanded = await server.request("generate:expand", { text: "{red|blue} ball", form: "lines" });
+    expect(replyProblem("generate:expand", expanded)).toBeNull();
+    expect(expanded.total).toBe(2);
     expect(replyProblem("history:facets", await server.request("history:facets", {}))).toBeNull();
   });
 });
@@ -209,6 +231,23 @@ describe("an upload", () => {
       await own.remove();
       disk.unmount();
     }
+  });
+
+  test("of a video tells its settings and is not kept", async () => {
+    const before = readdirSync(uploads()).length;
+    const jobId = await server.add({ seed: 77 });
+    const { video } = await server.finished(jobId);
+    const body = readFileSync(video!.path);
+    for (const route of ["upload", "restore"]) {
+      const answer = await server.post(`/api/studio/${route}`, body, { "x-file-name": encodeURIComponent("名 1.mp4") });
+      const reply = (await answer.json()) as UploadReply;
+      expect(shapeProblem("UploadReply", reply)).toBeNull();
+      expect(reply).toMatchObject({ fileName: "名 1.mp4", jobId, settings: { seed: 77 } });
+    }
+    const foreign = Buffer.concat([Buffer.from("\0\0\0\x18ftypisom"), Buffer.alloc(100)]);
+    expect((await send(foreign)).status).toBeGreaterThanOrEqual(400);
+    expect((await server.post("/api/studio/restore", picture)).status).toBeGreaterThanOrEqual(400);
+    expect(readdirSync(uploads()).length).toBe(before);
   });
 
   test("by curl works as the documentation says", () => {
