@@ -3,6 +3,7 @@
 import type { EncodedPacket } from "mediabunny";
 import { RushesError } from "../../contract/errors.ts";
 import { annexB, readRecord } from "./h264.ts";
+import { checkSampleTables } from "./mp4-tables.ts";
 import { withMediaInput } from "./media-input.ts";
 import { readVideoRecord, type VideoRecord } from "./video-record.ts";
 
@@ -30,8 +31,9 @@ const mostFrames = 100_000;
  * of the form Rushes writes; the signal's reason when aborted. */
 export async function readClip(path: string, signal?: AbortSignal): Promise<SourceClip> {
   const { EncodedPacketSink, MP4 } = await import("mediabunny");
-  return withMediaInput(path, [MP4], async (input) => {
+  return withMediaInput(path, [MP4], async (input, bytes) => {
     try {
+      await checkSampleTables(bytes, mostFrames);
       const track = await input.getPrimaryVideoTrack();
       if (!track || (await track.getCodec()) !== "avc") throw new Error("It has no H.264 track.");
       const { description, codedWidth: width = 0, codedHeight: height = 0 } = (await track.getDecoderConfig()) ?? {};
