@@ -6,12 +6,12 @@
 
 namespace rushes {
 
-ModelFiles ModelFiles::open(const ModelPaths& paths) {
+ModelFiles ModelFiles::open(const ModelPaths& paths, FileUse use) {
   ModelFiles files;
   files.text_len = paths.text_len;
-  files.dit = Checkpoint::open(paths.dit);
-  files.vae = Checkpoint::open(paths.vae);
-  files.text_encoder = Checkpoint::open(paths.text_encoder);
+  files.dit = Checkpoint::open(paths.dit, use);
+  files.vae = Checkpoint::open(paths.vae, use);
+  files.text_encoder = Checkpoint::open(paths.text_encoder, use);
   const OpenedWeights dit = open_weights(files.dit, "wan-dit");
   const OpenedWeights vae = open_weights(files.vae, "wan-vae");
   const OpenedWeights text = open_weights(files.text_encoder, "umt5");

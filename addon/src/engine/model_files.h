@@ -24,7 +24,7 @@ struct ModelFiles {
 
   /// Throws checkpoint.* when a file cannot be read, is of another kind, is not complete, is refused by this version,
   /// or does not fit the others (text width, latent channels): one sentence, file named.
-  static ModelFiles open(const ModelPaths& paths);
+  static ModelFiles open(const ModelPaths& paths, FileUse use = FileUse::weights);
 };
 
 }  // namespace rushes

@@ -104,8 +104,14 @@ class FixSearch {
   }
 
  private:
-  uint64_t peak(const rushes_settings& settings) const {
-    return best_plan(files_, settings, id_count_, budget_, {}).peak_bytes;
+  // One part at a time needs the least; tiles only where they are needed and left open.
+  uint64_t peak(rushes_settings settings) const {
+    const bool open_tiling = settings.vae_tiling == RUSHES_VAE_TILING_AUTO;
+    if (open_tiling) settings.vae_tiling = RUSHES_VAE_TILING_OFF;
+    const uint64_t needed = walk(files_, settings, id_count_, false, {}).peak_bytes;
+    if (needed <= budget_ || !open_tiling) return needed;
+    settings.vae_tiling = RUSHES_VAE_TILING_ON;
+    return walk(files_, settings, id_count_, false, {}).peak_bytes;
   }
 
   bool add(const char* id, const rushes_settings& settings, const std::string& advice) {
@@ -118,15 +124,18 @@ class FixSearch {
 
   // The most frames that fit, by halving the range: memory grows with the frames.
   bool add_frames(rushes_settings settings, const std::string& with) {
-    int64_t fitting = 0, too_many = (settings.num_frames - 1) / 4;
+    const auto fits = [&](int64_t latent_frames) {
+      settings.num_frames = latent_frames * 4 + 1;
+      return peak(settings) <= budget_;
+    };
+    int64_t fitting = 1, too_many = (settings.num_frames - 1) / 4;
+    if (too_many <= fitting || !fits(fitting)) return false;
     while (too_many - fitting > 1) {
       const int64_t middle = (fitting + too_many) / 2;
-      settings.num_frames = middle * 4 + 1;
-      (peak(settings) <= budget_ ? fitting : too_many) = middle;
+      (fits(middle) ? fitting : too_many) = middle;
     }
     settings.num_frames = fitting * 4 + 1;
-    return fitting > 0 &&
-           add("fewerFrames", settings, "Choose " + std::to_string(settings.num_frames) + " frames or fewer" + with);
+    return add("fewerFrames", settings, "Choose " + std::to_string(settings.num_frames) + " frames or fewer" + with);
   }
 
   const ModelFiles& files_;

@@ -30,7 +30,7 @@ std::shared_ptr<const ModelFiles> PlannedFiles::open(const ModelPaths& paths) {
     entries_.splice(entries_.begin(), entries_, entry);
     return entry->files;
   }
-  auto files = std::make_shared<const ModelFiles>(ModelFiles::open(paths));
+  auto files = std::make_shared<const ModelFiles>(ModelFiles::open(paths, FileUse::headers));
   entries_.push_front({paths, stamp, files});
   if (entries_.size() > kKept) entries_.pop_back();
   return files;

@@ -20,7 +20,7 @@ class Session::Run {
  public:
   Run(Session& session, const rushes_settings& settings, size_t id_count, bool embedding_kept, const Observer& observer)
       : session_(session), observer_(observer) {
-    report_.plan = make_plan(session.files_, settings, id_count, session.warm_start(embedding_kept));
+    report_.plan = make_plan(session.headers_, settings, id_count, session.warm_start(embedding_kept));
     report_.plan.require_fit();
     report_.settings = report_.plan.settings;
     apply_settings(report_.settings, context_);
@@ -37,7 +37,8 @@ class Session::Run {
   }
 
   StepPreview preview() {
-    return StepPreview(context_, session_.files_, session_.parts_, report_.plan, session_.colours_, observer_);
+    return StepPreview(context_, session_.files_, session_.headers_, session_.parts_, report_.plan, session_.colours_,
+                       observer_);
   }
 
   template <class Work>
@@ -115,7 +116,8 @@ class Session::Run {
   GenerateReport report_;
 };
 
-Session::Session(const ModelPaths& paths) : paths_(paths), files_(ModelFiles::open(paths)) {}
+Session::Session(const ModelPaths& paths)
+    : paths_(paths), files_(ModelFiles::open(paths)), headers_(ModelFiles::open(paths, FileUse::headers)) {}
 
 void Session::publish() {
   const std::lock_guard lock(mutex_);

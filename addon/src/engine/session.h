@@ -47,6 +47,7 @@ class Session {
   void publish();
   ModelPaths paths_;
   ModelFiles files_;
+  ModelFiles headers_;  // the same, for plans
   MemoryCounter memory_;
   LoadedParts parts_;
   std::shared_ptr<const LatentColours> colours_;  // once previews needed them

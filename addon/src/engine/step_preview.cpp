@@ -8,8 +8,9 @@
 namespace rushes {
 namespace {
 
-// The part of a step that decoding one picture may take.
-constexpr double kCheapShare = 0.04;
+// Decoding a picture is cheap when it takes no more than this part of a step, or so short a time that nobody waits for
+// it: the steps of small clips are short, and their pictures too.
+constexpr double kCheapShare = 0.04, kCheapSeconds = 0.1;
 
 const StageCost& sampling(const Plan& plan) {
   return *std::find_if(plan.stages.begin(), plan.stages.end(),
@@ -20,14 +21,13 @@ const StageCost& sampling(const Plan& plan) {
 
 void StepPreview::prepare() {
   decoded_ = decoding_is_cheap();
-  if (!decoded_ && colours_) return;
-  std::shared_ptr<WanVae> vae = parts_.vae;
-  if (!vae) {
+  if (decoded_) {
+    if (!parts_.vae) parts_.vae = WanVae::load(context_, files_.vae);
+  } else if (!colours_) {
     if (!plan_.resident) parts_.text_encoder.reset(), parts_.dit.reset();
-    vae = WanVae::load(context_, files_.vae);
-    if (plan_.resident) parts_.vae = vae;
+    const std::shared_ptr<WanVae> passing = WanVae::load(context_, files_.vae);
+    colours_ = std::make_shared<const LatentColours>(LatentColours::fit(context_, *passing));
   }
-  if (!decoded_) colours_ = std::make_shared<const LatentColours>(LatentColours::fit(context_, *vae));
 }
 
 // Predicted like the plan itself, by a dry run of one picture.
@@ -41,14 +41,14 @@ bool StepPreview::decoding_is_cheap() const {
   dry.work = &work;
   dry.cancelled = nullptr;
   dry.debug = {};
-  const std::shared_ptr<WanVae> vae = parts_.vae ? parts_.vae : WanVae::load(dry, files_.vae);
+  const std::shared_ptr<WanVae> vae = parts_.vae ? parts_.vae : WanVae::load(dry, headers_.vae);
   work = {};
   const rushes_settings& settings = plan_.settings;
   vae->decode(dry, dry.allocate(DType::f32, {files_.latent_channels, 1, settings.height / 8, settings.width / 8}), {},
               {});
   const StageCost& sample = sampling(plan_);
   const double step_seconds = sample.seconds / static_cast<double>(settings.num_steps);
-  if (predicted_seconds(work, context_) > kCheapShare * step_seconds) return false;
+  if (predicted_seconds(work, context_) > std::max(kCheapShare * step_seconds, kCheapSeconds)) return false;
   return plan_.free_bytes == 0 || sample.peak_bytes + memory.peak() <= plan_.free_bytes;
 }
 

@@ -11,12 +11,18 @@ namespace rushes {
 class StepPreview {
  public:
   /// `colours` keeps the map of this VAE from job to job.
-  StepPreview(const Context& context, const ModelFiles& files, LoadedParts& parts, const Plan& plan,
-              std::shared_ptr<const LatentColours>& colours, const Observer& observer)
-      : context_(context), files_(files), parts_(parts), plan_(plan), colours_(colours), observer_(observer) {}
+  StepPreview(const Context& context, const ModelFiles& files, const ModelFiles& headers, LoadedParts& parts,
+              const Plan& plan, std::shared_ptr<const LatentColours>& colours, const Observer& observer)
+      : context_(context),
+        files_(files),
+        headers_(headers),
+        parts_(parts),
+        plan_(plan),
+        colours_(colours),
+        observer_(observer) {}
 
-  /// Decides how pictures are made and loads what that takes: the VAE, if the plan has it resident anyway. Belongs
-  /// before the transformer is loaded: where only one part fits, the VAE comes and goes here.
+  /// Decides how pictures are made and prepares it: loads the VAE, if the plan has it resident anyway, or fits the
+  /// colours of its latents. Belongs before the transformer is loaded: for the fit a VAE comes and goes here.
   void prepare();
   /// `estimate`: latents [channels, T, h, w] as they are estimated after `step`.
   void show(const std::vector<float>& estimate, const Shape& shape, int step);
@@ -27,6 +33,7 @@ class StepPreview {
 
   const Context& context_;
   const ModelFiles& files_;
+  const ModelFiles& headers_;
   LoadedParts& parts_;
   const Plan& plan_;
   std::shared_ptr<const LatentColours>& colours_;

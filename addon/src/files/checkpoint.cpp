@@ -66,9 +66,9 @@ std::string_view container_name(Container container) {
   return container == Container::safetensors ? "safetensors" : "PyTorch (zip)";
 }
 
-std::shared_ptr<const Checkpoint> Checkpoint::open(const std::filesystem::path& path) {
-  if (path.native().ends_with(".safetensors.index.json")) return open_sharded_safetensors(path);
-  return open_file(MappedFile::open(path));
+std::shared_ptr<const Checkpoint> Checkpoint::open(const std::filesystem::path& path, FileUse use) {
+  if (path.native().ends_with(".safetensors.index.json")) return open_sharded_safetensors(path, use);
+  return open_file(MappedFile::open(path, use));
 }
 
 std::shared_ptr<const Checkpoint> Checkpoint::open_bytes(std::span<const std::byte> bytes,

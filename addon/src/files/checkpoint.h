@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "files/mapped_file.h"
 #include "runtime/tensor_view.h"
 
 namespace rushes {
@@ -23,7 +24,7 @@ std::string_view container_name(Container container);
 class Checkpoint {
  public:
   /// `path` may also be a *.safetensors.index.json: its shards are one checkpoint then.
-  static std::shared_ptr<const Checkpoint> open(const std::filesystem::path& path);
+  static std::shared_ptr<const Checkpoint> open(const std::filesystem::path& path, FileUse use = FileUse::weights);
   /// The same from bytes that outlive the checkpoint; `path` only names it in errors.
   static std::shared_ptr<const Checkpoint> open_bytes(std::span<const std::byte> bytes,
                                                       const std::filesystem::path& path);

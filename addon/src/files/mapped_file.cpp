@@ -31,7 +31,7 @@ class Descriptor {
 
 }  // namespace
 
-std::shared_ptr<const MappedFile> MappedFile::open(const std::filesystem::path& path) {
+std::shared_ptr<const MappedFile> MappedFile::open(const std::filesystem::path& path, FileUse use) {
   // O_NONBLOCK: opening a named pipe must not wait for a writer.
   const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
   if (file.number() < 0) {
@@ -55,17 +55,17 @@ std::shared_ptr<const MappedFile> MappedFile::open(const std::filesystem::path& 
     throw Error("checkpoint.missing", display_name(path) + " is a device or pipe, not a weights file.", "",
                 display_path(path));
   const auto size = static_cast<size_t>(status.st_size);
-  if (size == 0) return std::shared_ptr<const MappedFile>(new MappedFile(path, nullptr, 0, false));
+  if (size == 0) return std::shared_ptr<const MappedFile>(new MappedFile(path, nullptr, 0, false, use));
   void* data = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE | MAP_NORESERVE, file.number(), 0);
   if (data == MAP_FAILED)
     throw Error("checkpoint.missing", display_name(path) + " cannot be mapped: " + std::strerror(errno) + ".",
                 "Copy the file to a local disk.", display_path(path));
-  return std::shared_ptr<const MappedFile>(new MappedFile(path, static_cast<const std::byte*>(data), size, true));
+  return std::shared_ptr<const MappedFile>(new MappedFile(path, static_cast<const std::byte*>(data), size, true, use));
 }
 
 std::shared_ptr<const MappedFile> MappedFile::borrow(std::span<const std::byte> bytes,
                                                      const std::filesystem::path& path) {
-  return std::shared_ptr<const MappedFile>(new MappedFile(path, bytes.data(), bytes.size(), false));
+  return std::shared_ptr<const MappedFile>(new MappedFile(path, bytes.data(), bytes.size(), false, FileUse::weights));
 }
 
 MappedFile::~MappedFile() {
@@ -73,7 +73,7 @@ MappedFile::~MappedFile() {
 }
 
 void MappedFile::will_need(const std::byte* begin, uint64_t count) const {
-  if (!mapped_ || count == 0) return;
+  if (!mapped_ || use_ == FileUse::headers || count == 0) return;
   const auto page = static_cast<uintptr_t>(::sysconf(_SC_PAGESIZE));
   const uintptr_t first = reinterpret_cast<uintptr_t>(begin) / page * page;
   const uintptr_t last = reinterpret_cast<uintptr_t>(begin) + count;
@@ -81,7 +81,7 @@ void MappedFile::will_need(const std::byte* begin, uint64_t count) const {
 }
 
 void MappedFile::release(const std::byte* begin, uint64_t count) const {
-  if (!mapped_) return;
+  if (!mapped_ || use_ == FileUse::headers) return;
   const auto page = static_cast<uintptr_t>(::sysconf(_SC_PAGESIZE));
   const uintptr_t first = (reinterpret_cast<uintptr_t>(begin) + page - 1) / page * page;
   const uintptr_t last = (reinterpret_cast<uintptr_t>(begin) + count) / page * page;

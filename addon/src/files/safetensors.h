@@ -30,6 +30,6 @@ SafetensorsHeader parse_safetensors_header(std::string_view json, const std::fil
 
 std::shared_ptr<const Checkpoint> open_safetensors(std::shared_ptr<const MappedFile> file);
 /// `path` is a *.safetensors.index.json; the shards lie beside it.
-std::shared_ptr<const Checkpoint> open_sharded_safetensors(const std::filesystem::path& path);
+std::shared_ptr<const Checkpoint> open_sharded_safetensors(const std::filesystem::path& path, FileUse use);
 
 }  // namespace rushes

@@ -46,7 +46,7 @@ std::map<std::string, std::string> read_weight_map(const MappedFile& file) {
 
 class ShardedSafetensors final : public Checkpoint {
  public:
-  explicit ShardedSafetensors(const std::filesystem::path& path) {
+  ShardedSafetensors(const std::filesystem::path& path, FileUse use) : use_(use) {
     path_ = path;
     container_ = Container::safetensors;
     const std::map<std::string, std::string> map = read_weight_map(*MappedFile::open(path));
@@ -68,7 +68,7 @@ class ShardedSafetensors final : public Checkpoint {
     if (!std::filesystem::exists(shard_path))
       throw Error("checkpoint.missing", "The part " + name + " of " + display_name(path_) + " is missing.",
                   "Download all parts into one folder.", display_path(shard_path));
-    auto shard = open_safetensors(MappedFile::open(shard_path));
+    auto shard = open_safetensors(MappedFile::open(shard_path, use_));
     for (const TensorView& tensor : shard->tensors()) {
       const auto mapped = map.find(tensor.name);
       if (mapped == map.end() || mapped->second != name)
@@ -87,12 +87,13 @@ class ShardedSafetensors final : public Checkpoint {
 
   std::vector<std::shared_ptr<const Checkpoint>> shards_;
   std::vector<size_t> owner_;
+  FileUse use_;
 };
 
 }  // namespace
 
-std::shared_ptr<const Checkpoint> open_sharded_safetensors(const std::filesystem::path& path) {
-  return std::make_shared<ShardedSafetensors>(path);
+std::shared_ptr<const Checkpoint> open_sharded_safetensors(const std::filesystem::path& path, FileUse use) {
+  return std::make_shared<ShardedSafetensors>(path, use);
 }
 
 }  // namespace rushes

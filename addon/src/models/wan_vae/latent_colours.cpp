@@ -8,9 +8,9 @@
 namespace rushes {
 namespace {
 
-constexpr int64_t kSide = 16, kPictures = 4, kPixels = 8;
-// Latents of pictures are smooth: patches of several cells, one value each, tell more than one value per cell.
-constexpr std::array<int64_t, kPictures> kPatches = {4, 4, 8, 2};
+constexpr int64_t kSide = 8, kPixels = 8, kFrames = 5;  // cells of a picture, pixels of a cell, frames of two latents
+// Sizes of the patches of each picture, in cells: large ones as in skies and walls, small ones as in the rest.
+constexpr std::array<int64_t, 6> kPatches = {8, 4, 4, 2, 2, 1};
 constexpr double kRidge = 1e-3;
 
 // Least squares of colours on latents, collected cell by cell.
@@ -48,7 +48,30 @@ class Fit {
   std::vector<double> squares_, products_;
 };
 
-// The mean of the pixels of one cell; frames f32 [1, H, W, 3].
+// A clip that stands still: square patches of one colour each, around a brightness and as colourful as chance has it.
+Tensor patchwork(const Context& context, std::mt19937_64& engine, int64_t patch) {
+  std::uniform_real_distribution<float> uniform(-1, 1);
+  constexpr int64_t kWidth = kSide * kPixels;
+  const Tensor clip = context.allocate(DType::f32, {kFrames, kWidth, kWidth, 3});
+  const float brightness = 0.8f * uniform(engine), spread = (1 + uniform(engine)) / 2;
+  float* pixels = clip.data<float>();
+  for (int64_t y = 0; y < kWidth; ++y)
+    for (int64_t x = 0; x < kWidth; ++x)
+      for (int64_t c = 0; c < 3; ++c) {
+        float* value = pixels + (y * kWidth + x) * 3 + c;
+        if (y % patch)
+          *value = *(value - kWidth * 3);
+        else if (x % patch)
+          *value = *(value - 3);
+        else
+          *value = std::clamp(brightness + spread * uniform(engine), -1.0f, 1.0f);
+      }
+  for (int64_t frame = 1; frame < kFrames; ++frame)
+    std::copy_n(pixels, kWidth * kWidth * 3, pixels + frame * kWidth * kWidth * 3);
+  return clip;
+}
+
+// The mean of the pixels of one cell; frames f32 [F, H, W, 3], of which the first counts.
 std::array<double, 3> mean_colour(const Tensor& frames, int64_t y, int64_t x) {
   std::array<double, 3> sum{};
   for (int64_t i = 0; i < kPixels; ++i)
@@ -64,30 +87,18 @@ std::array<double, 3> mean_colour(const Tensor& frames, int64_t y, int64_t x) {
 LatentColours LatentColours::fit(const Context& context, const WanVae& vae) {
   const int64_t channels = vae.config().latent_channels;
   std::mt19937_64 engine(1);
-  std::normal_distribution<float> normal;
   Fit fit(static_cast<size_t>(channels) + 1);
   std::vector<double> cell(static_cast<size_t>(channels) + 1, 1.0);
   for (const int64_t patch : kPatches) {
-    const Tensor latents = context.allocate(DType::f32, {channels, 1, kSide, kSide});
-    float* values = latents.data<float>();
-    for (int64_t c = 0; c < channels; ++c)
-      for (int64_t y = 0; y < kSide; ++y)
-        for (int64_t x = 0; x < kSide; ++x) {
-          float& value = values[(c * kSide + y) * kSide + x];
-          if (y % patch)
-            value = values[(c * kSide + y - 1) * kSide + x];
-          else if (x % patch)
-            value = *(&value - 1);
-          else
-            value = normal(engine);
-        }
-    vae.decode(context, latents, {}, [&](const Tensor& frames, int64_t) {
-      for (int64_t y = 0; y < kSide; ++y)
-        for (int64_t x = 0; x < kSide; ++x) {
-          for (int64_t c = 0; c < channels; ++c) cell[static_cast<size_t>(c)] = values[(c * kSide + y) * kSide + x];
-          fit.add(cell, mean_colour(frames, y, x));
-        }
-    });
+    const Tensor clip = patchwork(context, engine, patch * kPixels);
+    const Tensor latents = vae.encode(context, clip);
+    const float* values = latents.data<float>();
+    for (int64_t y = 0; y < kSide; ++y)
+      for (int64_t x = 0; x < kSide; ++x) {
+        for (int64_t c = 0; c < channels; ++c)
+          cell[static_cast<size_t>(c)] = values[((c * 2 + 1) * kSide + y) * kSide + x];
+        fit.add(cell, mean_colour(clip, y, x));
+      }
   }
   LatentColours colours;
   colours.weights_ = fit.solve();

@@ -1,0 +1,64 @@
+// Sampling that is ended early and kept: what it makes, and what it says about it.
+#include <doctest/doctest.h>
+
+#include <filesystem>
+
+#include "engine/demo_run.h"
+#include "fixtures/model_files.h"
+
+using namespace rushes::check;
+using Folder = rushes::fixtures::TemporaryFolder;
+
+TEST_CASE("what is kept after the first step is what one step makes") {
+  const Folder folder;
+  Demo demo;
+  rushes_settings settings = small_settings();
+  const Outcome kept = generate(demo, settings, {.latents = folder / "kept.safetensors", .keep_at_step = 2});
+  REQUIRE_MESSAGE(kept.status.code[0] == 0, kept.status.sentence);
+  CHECK(kept.report["keptStep"] == 1);
+  CHECK(kept.report["warnings"].size() >= 1);
+  CHECK(kept.latents_before_frames);
+  settings.num_steps = 1;
+  const Outcome single = generate(demo, settings);
+  CHECK(single.report["keptStep"].is_null());
+  CHECK(kept.frames == single.frames);
+}
+
+TEST_CASE("keeping before the first step is finished waits for it; while the last one runs it takes the one before") {
+  Demo demo;
+  const Outcome first = generate(demo, small_settings(), {.keep_at_step = 1});
+  REQUIRE_MESSAGE(first.status.code[0] == 0, first.status.sentence);
+  CHECK(first.report["keptStep"] == 1);
+  rushes_settings settings = small_settings();
+  settings.width = settings.height = 128;  // long enough a step to be abandoned
+  settings.num_frames = 33;
+  const Outcome last = generate(demo, settings, {.keep_at_step = 3});
+  REQUIRE_MESSAGE(last.status.code[0] == 0, last.status.sentence);
+  CHECK(last.report["keptStep"] == 2);
+  CHECK(last.seconds_to_obey < 1);
+  settings = small_settings();
+  settings.num_steps = 1;
+  CHECK(generate(demo, settings, {.keep_at_step = 1}).report["keptStep"].is_null());
+}
+
+TEST_CASE("kept latents know their step when they are decoded again") {
+  const Folder folder;
+  Demo demo;
+  const Outcome kept = generate(demo, small_settings(), {.latents = folder / "kept.safetensors", .keep_at_step = 1});
+  REQUIRE(kept.status.code[0] == 0);
+  const Outcome again = decode(demo, folder / "kept.safetensors", small_settings());
+  REQUIRE_MESSAGE(again.status.code[0] == 0, again.status.sentence);
+  CHECK(again.report["keptStep"] == 1);
+  CHECK(again.report["warnings"] == kept.report["warnings"]);
+  CHECK(again.frames == kept.frames);
+}
+
+TEST_CASE("a job that continues from a saved step finishes one of its own before it can be kept") {
+  const Folder folder;
+  Demo demo;
+  REQUIRE(generate(demo, small_settings(), {.prefix = folder / "job"}).status.code[0] == 0);
+  const Outcome kept = generate(demo, small_settings(),
+                                {.resume = folder / "job-step1.safetensors", .start_step = 1, .keep_at_step = 2});
+  REQUIRE_MESSAGE(kept.status.code[0] == 0, kept.status.sentence);
+  CHECK(kept.report["keptStep"] == 2);
+}
