@@ -56,7 +56,10 @@ export async function checkDraft(core: StudioCore, models: LocalModels, draft: L
   const planned = model && (await planOf(core, model, resolved, counted, refuse));
   return {
     settings: { ...resolved.settings, prompt: promptOf(draft, resolved) },
-    automatic: planned?.automatic ?? {},
+    automatic: {
+      ...(model && isAutomatic(resolved.settings.model) ? { model: model.id } : {}),
+      ...planned?.automatic,
+    },
     sources: Object.fromEntries(
       allSettings.map(({ id }) => [id, sourceName(resolved.origins[id].kind)]),
     ) as DraftCheck["sources"],

@@ -112,6 +112,12 @@ class Form {
     return this.#check?.inherited[id];
   }
 
+  /** The model it would run with: the chosen one, or what "auto" comes to. */
+  get model(): string {
+    const chosen = this.value("model") ?? "auto";
+    return chosen === "auto" ? (this.#check?.automatic.model ?? chosen) : chosen;
+  }
+
   /** True where the user set it. */
   isSet(id: SettingId): boolean {
     return id in this.#values;

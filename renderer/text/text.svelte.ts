@@ -25,6 +25,11 @@ interface Translation {
   readonly errors: Readonly<Partial<Record<ErrorRecord["code"], { readonly text: string; readonly advice: string }>>>;
 }
 
+const unitSigns = {
+  en: { second: "s", minute: "min", hour: "h" },
+  zh: { second: "秒", minute: "分", hour: "小时" },
+} as const;
+
 const storageKey = "rushes.language";
 
 class Text {
@@ -111,14 +116,10 @@ class Text {
 
   /** A length of time for reading at a glance: "0.4 s", "12 s", "3 min 20 s", "2 h 5 min". */
   seconds(seconds: number): string {
-    const unit = (value: number, name: "second" | "minute" | "hour", digits = 0) =>
-      this.number(value, {
-        style: "unit",
-        unit: name,
-        unitDisplay: this.language === "zh" ? "long" : "short",
-        minimumFractionDigits: digits,
-        maximumFractionDigits: digits,
-      });
+    // The signs of the units, not Intl's words: those differ between kinds of English ("secs").
+    const signs = this.language === "zh" ? unitSigns.zh : unitSigns.en;
+    const unit = (value: number, name: keyof typeof signs, digits = 0) =>
+      `${this.number(value, { minimumFractionDigits: digits, maximumFractionDigits: digits })} ${signs[name]}`;
     if (seconds < 9.95) return unit(Math.max(0, seconds), "second", 1);
     const whole = Math.round(seconds);
     if (whole < 60) return unit(whole, "second");

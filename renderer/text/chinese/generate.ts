@@ -46,6 +46,7 @@ export const generate: typeof english = {
 
   advanced: "高级设置",
   changed: (count) => `${count} 项已更改`,
+  nowValue: (value) => `当前为 ${value}`,
   resetAll: "重置",
   resetAllLabel: (count) => `重置 ${count} 项已更改的设置`,
   resetDone: "高级设置已恢复默认值",
