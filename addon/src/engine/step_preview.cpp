@@ -10,7 +10,7 @@ namespace {
 
 // Decoding a picture is cheap when it takes no more than this part of a step, or so short a time that nobody waits for
 // it: the steps of small clips are short, and their pictures too.
-constexpr double kCheapShare = 0.04, kCheapSeconds = 0.1;
+constexpr double kCheapShare = 0.05, kCheapSeconds = 0.1;
 
 const StageCost& sampling(const Plan& plan) {
   return *std::find_if(plan.stages.begin(), plan.stages.end(),
