@@ -32,6 +32,9 @@ const belief = 0.35;
 /** Milliseconds between two looks at the clock. */
 const tick = 100;
 
+/** What is shown of a job that is done until its video is. */
+const ended: JobProgress = { stage: "save", fraction: 1, step: 0, steps: 0, overall: 1, etaSeconds: 0 };
+
 class CurrentJob {
   /** The clock, as far as the seconds shown need it. */
   #now = $state(Date.now());
@@ -40,8 +43,13 @@ class CurrentJob {
   #asked = $state.raw<{ readonly jobId: number; readonly what: "cancel" | "keep" } | null>(null);
   #spoken = "";
 
-  #job = $derived<Job | null>(jobs.running);
-  #progress = $derived<JobProgress | null>(this.#job === null ? null : jobs.progressOf(this.#job));
+  /** The job that has just ended, shown until its result can be. */
+  #held = $state.raw<Job | null>(null);
+
+  #job = $derived<Job | null>(jobs.running ?? this.#held);
+  #progress = $derived<JobProgress | null>(
+    this.#job === null ? null : this.#job === this.#held ? ended : jobs.progressOf(this.#job),
+  );
 
   get job(): Job | null {
     return this.#job;
@@ -107,6 +115,11 @@ class CurrentJob {
       : expertOfStep(this.noise, job.settings.boundary);
   }
 
+  /** The result of the job that has just ended is there. */
+  release(): void {
+    this.#held = null;
+  }
+
   /** Follows the studio and the clock; called once. Returns the way to stop. */
   start(): () => void {
     const clock = setInterval(() => {
@@ -169,6 +182,8 @@ class CurrentJob {
 
   #end(jobId: number, state: string): void {
     if (this.#asked?.jobId === jobId && state !== "running") this.#asked = null;
+    if (state === "running") this.#held = null;
+    else if (state === "done" && jobs.running?.id === jobId) this.#held = jobs.running;
     const words = text.words.generate;
     if (state === "done") announcer.say(words.finishedSaid);
     else if (state === "failed") announcer.say(words.failedSaid);

@@ -74,7 +74,7 @@ export const generate = {
 
   advanced: "Advanced Settings",
   changed: (count: number) => `${count} changed`,
-  nowValue: (value: string) => `now ${value}`,
+  nowValue: (value: string) => `Now ${value}`,
   resetAll: "reset",
   resetAllLabel: (count: number) => `Reset ${count} changed settings`,
   resetDone: "The advanced settings are back at their defaults",

@@ -4,6 +4,7 @@ import { isFinal } from "../../../contract/job.ts";
 import { request } from "../../bridge.ts";
 import { connection } from "../../state/connection.svelte.ts";
 import { jobs } from "../../state/jobs.svelte.ts";
+import { liveJob } from "../../state/live-job.svelte.ts";
 
 class ShownResult {
   /** What the user picked, or what ended last; null: nothing yet. */
@@ -31,7 +32,7 @@ class ShownResult {
 
   /** True where the running job is what to show. */
   get live(): boolean {
-    return (jobs.running !== null || this.#awaited !== null) && !this.#picked;
+    return (liveJob.job !== null || this.#awaited !== null) && !this.#picked;
   }
 
   /** Accepted and about to run: shown as starting. */
@@ -74,11 +75,14 @@ class ShownResult {
 
   /** A job was accepted and nothing else runs: shown from now on. */
   await(jobId: number): void {
-    this.#awaited = jobId;
+    // It may have begun before the answer to its sending came.
+    const begun = jobs.live(jobId);
+    if (begun === undefined || begun.state === "queued") this.#awaited = jobId;
     this.#picked = false;
   }
 
   async #refresh(): Promise<void> {
+    this.#awaited = null;
     try {
       if (this.#jobId !== null) await this.#show(this.#jobId);
       else {
@@ -104,6 +108,8 @@ class ShownResult {
       if (asked !== this.#asked) return;
       this.#detail = null;
       this.#jobId = null;
+    } finally {
+      if (asked === this.#asked) liveJob.release();
     }
   }
 }

@@ -5,16 +5,26 @@ import { request } from "../../bridge.ts";
 import { connection } from "../../state/connection.svelte.ts";
 import { form } from "../../state/form.svelte.ts";
 import { jobs } from "../../state/jobs.svelte.ts";
-import { route } from "../../state/route.svelte.ts";
 import { toasts } from "../../state/toasts.svelte.ts";
 import { text } from "../../text/text.svelte.ts";
 import { shownResult } from "./shown-result.svelte.ts";
 
+/** Long enough to be read; beside the button, where nothing is covered by it. */
+const toldMilliseconds = 6000;
+
 class Submission {
   #sending = $state(false);
+  /** What the last press did, for a moment. */
+  #told = $state("");
+  #timer: ReturnType<typeof setTimeout> | undefined;
 
   get sending(): boolean {
     return this.#sending;
+  }
+
+  /** "Added: next in the queue", for a few seconds after it was. */
+  get told(): string {
+    return this.#told;
   }
 
   /** Why the draft cannot run, in one sentence with what to do; null where it can, as far as is known. */
@@ -22,8 +32,9 @@ class Submission {
     const words = text.words.generate;
     if (!connection.connected && connection.wasConnected) return text.words.app.connectionLost;
     if ((form.value("prompt") ?? "").trim() === "") return words.noPrompt;
-    if (form.value("mode") === "i2v" && form.picture === null) return words.noPicture;
     const { check } = form;
+    const picture = form.value("mode") === "i2v" && form.picture === null;
+    if (picture && (form.checking || !check?.refusal)) return words.noPicture;
     // The answer to what was typed just now is on its way: the studio itself has the last word.
     if (check === null || form.checking) return null;
     const problem = check.problems[0];
@@ -71,10 +82,9 @@ class Submission {
   #tell(count: number, next: boolean): void {
     const words = text.words.generate;
     const place = next ? 1 : jobs.waiting.length + 1;
-    toasts.show(count > 1 ? words.queuedMany(count) : words.queuedAt(place), {
-      tone: "good",
-      action: { label: words.showQueue, run: () => route.go("queue") },
-    });
+    this.#told = count > 1 ? words.queuedMany(count) : words.queuedAt(place);
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => (this.#told = ""), toldMilliseconds);
   }
 }
 
