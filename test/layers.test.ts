@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { fileProblems } from "./layers/file-rules.ts";
 import { nativeProblems } from "./layers/native-rules.ts";
+import { rendererProblems } from "./layers/renderer-rules.ts";
 import { readSources, type Source } from "./layers/source.ts";
 import { typescriptProblems } from "./layers/typescript-rules.ts";
 
@@ -12,7 +13,7 @@ const sources = readSources(root);
 
 describe("the project", () => {
   test("every room is read", () => {
-    for (const room of ["contract/", "app/", "addon/src/", "addon/include/", "test/", "tools/"])
+    for (const room of ["contract/", "app/", "renderer/", "addon/src/", "addon/include/", "test/", "tools/"])
       expect(
         sources.some(({ path }) => path.startsWith(room)),
         room,
@@ -20,6 +21,7 @@ describe("the project", () => {
   });
   test("TypeScript imports go one way", () => expect(typescriptProblems(sources)).toEqual([]));
   test("C++ includes go one way", () => expect(nativeProblems(sources)).toEqual([]));
+  test("the window's folders stand on each other one way", () => expect(rendererProblems(sources)).toEqual([]));
   test("files are named, opened and cut as they should be", () => expect(fileProblems(sources)).toEqual([]));
 });
 
@@ -59,6 +61,37 @@ describe("wrong TypeScript is refused", () => {
     ["app/jobs/queue.ts", "export default class Queue {}", "default export"],
     ["app/jobs/queue.ts", 'import { x } from "./running";', "without the file's own ending"],
   ])("%s: %s", (path, text, problem) => expect(found(typescriptProblems, path, text)).toContain(problem));
+});
+
+describe("a wrong window is refused", () => {
+  const script = (text: string) => `<script lang="ts">\n  ${text}\n</script>\n`;
+  test.each([
+    [
+      "renderer/parts/Slider.svelte",
+      script('import { form } from "../state/form.svelte.ts";'),
+      "renderer/parts may not",
+    ],
+    [
+      "renderer/parts/Slider.svelte",
+      script('import { request } from "../bridge.ts";'),
+      "may not import renderer/bridge",
+    ],
+    ["renderer/state/jobs.svelte.ts", 'import Meter from "../parts/Meter.svelte";', "renderer/state may not"],
+    ["renderer/text/english.ts", 'import { form } from "../state/form.svelte.ts";', "renderer/text may not"],
+    ["renderer/views/queue/QueueView.svelte", script('import A from "../generate/A.svelte";'), "one view may not"],
+    ["renderer/views/queue/QueueView.svelte", script('import A from "../../App.svelte";'), "the root's files"],
+    ["renderer/odds/Ends.svelte", script('import A from "../parts/A.svelte";'), "does not know"],
+    ["renderer/state/jobs.svelte.ts", "export const there = window.rushes;", "only renderer/bridge.ts"],
+    ["renderer/parts/Slider.svelte", '<div class="rail" style="width: 3px"></div>', "fixed style attribute"],
+  ])("%s: %s", (path, text, problem) => expect(found(rendererProblems, path, text)).toContain(problem));
+
+  test("a component's script is read as TypeScript is", () => {
+    const wrong = script('import { readFile } from "node:fs/promises";');
+    expect(found(typescriptProblems, "renderer/parts/Slider.svelte", wrong)).toContain("no Node in renderer");
+    const right = `${script('import X from "./X.svelte"; let { a } = $props();')}<p style:width="{a}%">import "node:fs"</p>`;
+    expect(found(typescriptProblems, "renderer/parts/Slider.svelte", right)).toBe("");
+    expect(found(rendererProblems, "renderer/parts/Slider.svelte", right)).toBe("");
+  });
 });
 
 test("right TypeScript is accepted", () => {

@@ -44,17 +44,23 @@ interface Import {
 }
 
 export function typescriptProblems(sources: readonly Source[]): Problem[] {
-  return sources.filter(({ path }) => /\.(ts|tsx|js|mjs|cjs)$/.test(path)).flatMap(problemsOf);
+  return sources.filter(({ path }) => /\.(ts|tsx|js|mjs|cjs|svelte)$/.test(path)).flatMap(problemsOf);
 }
 
 function problemsOf({ path, text }: Source): Problem[] {
-  const file = ts.createSourceFile(path, text, ts.ScriptTarget.Latest, true);
+  const script = path.endsWith(".svelte") ? scriptsOf(text) : text;
+  const file = ts.createSourceFile(path.replace(/\.svelte$/, ".svelte.ts"), script, ts.ScriptTarget.Latest, true);
   return [
     ...importsOf(file).flatMap((found) => importProblems(path, found)),
     ...nameProblems(path, file),
     ...addonProblems(path, file),
     ...defaultExportProblems(path, file),
   ].map((problem) => `${path} ${problem}`);
+}
+
+/** What a component's script elements hold. */
+function scriptsOf(component: string): string {
+  return [...component.matchAll(/<script\b[^>]*>([\s\S]*?)<\/script>/g)].map((found) => found[1]).join("\n");
 }
 
 function importsOf(file: ts.SourceFile): Import[] {
