@@ -5,6 +5,7 @@ import { svelte } from "@sveltejs/vite-plugin-svelte";
 import { playwright } from "@vitest/browser-playwright";
 import { defineConfig } from "vitest/config";
 import { chromiumLaunch } from "./test/chromium-launch.ts";
+import { clipServer } from "./test/renderer/clip-server.ts";
 
 const elsewhere = ["test/follow/**/*.test.ts", "test/e2e/**/*.test.ts", "test/renderer/**/*.test.ts"];
 
@@ -20,7 +21,7 @@ export default defineConfig({
       },
       {
         extends: true,
-        plugins: [svelte({ configFile: join(import.meta.dirname, "svelte.config.js") })],
+        plugins: [svelte({ configFile: join(import.meta.dirname, "svelte.config.js") }), clipServer()],
         // A dependency found while a test already runs would reload the page under it: large ones are named, the icons are
         // served one by one.
         optimizeDeps: {

@@ -1,4 +1,42 @@
 // English words of the compare view.
 export const compare = {
   title: "Compare",
+  empty: "Choose two results to compare",
+  emptySentence: "Select results in the history and press Compare, or add them here.",
+  openHistory: "Open the history",
+  add: "Add a result",
+  addHelp: "Results with a video, newest first",
+  alreadyIn: "already shown",
+  remove: (name: string) => `Remove ${name}`,
+  missing: (count: number) =>
+    count === 1 ? "One result is not there any more." : `${count} results are not there any more.`,
+
+  mode: "How to compare",
+  modes: { side: "Side by side", wipe: "Wipe", difference: "Difference" },
+  a: "A",
+  b: "B",
+  chooseA: "Picture A",
+  chooseB: "Picture B",
+  swap: "Swap A and B",
+  wipe: "Position of the wipe",
+  wipeAt: (left: string) => `${left} of A`,
+  gain: "Gain",
+  gainHelp: "How much the difference is amplified",
+  gainOf: (factor: string) => `${factor}×`,
+  differenceOf: (a: string, b: string) => `Difference of ${a} and ${b}`,
+  sameSize: "B is drawn in A's size.",
+  zoom: "Zoom",
+  zooms: { fit: "Fit", full: "100%", double: "200%", quadruple: "400%" },
+  stage: "Pictures",
+  stageHelp: "Arrow keys move the picture when it is larger than its place",
+  loading: "Loading the videos …",
+  failed: "This video cannot be played.",
+
+  settings: "Settings",
+  different: (count: number) =>
+    count === 0 ? "No setting differs" : count === 1 ? "1 setting differs" : `${count} settings differ`,
+  same: (count: number) => (count === 1 ? "1 setting is the same" : `${count} settings are the same`),
+  setting: "Setting",
+  results: "Results",
+  label: (letter: string, seed: string) => `${letter} · seed ${seed}`,
 };
