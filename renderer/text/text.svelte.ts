@@ -1,7 +1,8 @@
 // The language in use: its words, and numbers, sizes, times and dates in its form. The words themselves are in english/
 // and chinese/; labels and help of settings come from the catalogue, their Chinese from chinese/settings-catalogue.ts.
-import type { ErrorRecord } from "../../contract/errors.ts";
+import { type ErrorRecord, errorTexts } from "../../contract/errors.ts";
 import { type SettingId, settingOf } from "../../contract/settings/derive.ts";
+import { windowAdvice } from "./english/errors.ts";
 import { type Dictionary, english } from "./english.ts";
 
 export const languages = ["en", "zh"] as const;
@@ -86,7 +87,7 @@ class Text {
    * stands first and the exact one, where it says more, in `exact`. */
   error(error: Pick<ErrorRecord, "code" | "sentence" | "advice">): { sentence: string; advice: string; exact: string } {
     const translated = this.#translation?.errors[error.code];
-    if (!translated) return { sentence: error.sentence, advice: error.advice, exact: "" };
+    if (!translated) return { sentence: error.sentence, advice: adviceInWindow(error), exact: "" };
     const exact = [error.sentence, error.advice].filter((part) => part !== "").join(" ");
     return { sentence: translated.text, advice: translated.advice, exact };
   }
@@ -154,6 +155,11 @@ class Text {
   list(parts: readonly string[]): string {
     return new Intl.ListFormat(this.#locale, { type: "conjunction" }).format(parts);
   }
+}
+
+/** The code's own advice in words of the window; an advice for one case stands as it is. */
+function adviceInWindow({ code, advice }: Pick<ErrorRecord, "code" | "advice">): string {
+  return advice === errorTexts[code]?.advice ? (windowAdvice[code] ?? advice) : advice;
 }
 
 /** The system's own English where it is one, so that dates have the reader's order. */

@@ -1,0 +1,78 @@
+// Events reach who asked for their kind; gaps and reconnections ask for everything again.
+import { afterEach, expect, test, vi } from "vitest";
+import { connection } from "../../../renderer/state/connection.svelte.ts";
+import { jobs } from "../../../renderer/state/jobs.svelte.ts";
+import { ScriptedStudio } from "../scripted-studio.ts";
+
+let disconnect: (() => void) | undefined;
+afterEach(() => disconnect?.());
+
+test("hello comes first, then everything is asked for", async () => {
+  const refresh = vi.fn();
+  const stop = connection.onRefresh(refresh);
+  const studio = new ScriptedStudio();
+  disconnect = studio.connect(jobs);
+  await expect.poll(() => connection.connected).toBe(true);
+  expect(connection.hello?.libraryFolder).toBe("/videos/Rushes");
+  expect(refresh).toHaveBeenCalledOnce();
+  expect(studio.requests("queue:state")).toHaveLength(1);
+  stop();
+});
+
+test("only the kind that was asked for is heard, until it is not wanted any more", async () => {
+  const studio = new ScriptedStudio();
+  disconnect = studio.connect();
+  await expect.poll(() => connection.connected).toBe(true);
+  const heard = vi.fn();
+  const stop = connection.on("history:changed", heard);
+  studio.say({ kind: "queue:changed" });
+  studio.say({ kind: "history:changed", jobIds: [3] });
+  expect(heard).toHaveBeenCalledExactlyOnceWith(expect.objectContaining({ jobIds: [3] }));
+  stop();
+  studio.say({ kind: "history:changed", jobIds: [4] });
+  expect(heard).toHaveBeenCalledOnce();
+});
+
+test("a missing event asks for everything again", async () => {
+  let listener: ((event: never) => void) | undefined;
+  const studio = new ScriptedStudio();
+  const { listen } = window.rushes!;
+  vi.spyOn(window.rushes!, "listen").mockImplementation((onEvent) => {
+    listener = onEvent as (event: never) => void;
+    return listen(onEvent);
+  });
+  disconnect = studio.connect();
+  await expect.poll(() => connection.connected).toBe(true);
+  const refresh = vi.fn();
+  const stop = connection.onRefresh(refresh);
+  expect(refresh).toHaveBeenCalledTimes(1);
+  listener!({ kind: "queue:changed", number: 7 } as never);
+  listener!({ kind: "queue:changed", number: 8 } as never);
+  expect(refresh).toHaveBeenCalledTimes(1);
+  listener!({ kind: "queue:changed", number: 10 } as never);
+  expect(refresh).toHaveBeenCalledTimes(2);
+  stop();
+});
+
+test("many changes of the queue at once are asked for twice at most", async () => {
+  const studio = new ScriptedStudio();
+  disconnect = studio.connect(jobs);
+  await expect.poll(() => studio.requests("queue:state").length).toBe(1);
+  for (let index = 0; index < 20; index++) studio.say({ kind: "queue:changed" });
+  await expect.poll(() => studio.requests("queue:state").length).toBeGreaterThan(1);
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  expect(studio.requests("queue:state").length).toBeLessThanOrEqual(3);
+});
+
+test("progress and pictures of a running job are live, and end with it", async () => {
+  const studio = new ScriptedStudio();
+  disconnect = studio.connect(jobs);
+  await expect.poll(() => connection.connected).toBe(true);
+  const progress = { stage: "sample", fraction: 0.5, step: 2, steps: 4, overall: 0.4, etaSeconds: 5 } as const;
+  studio.say({ kind: "job:progressed", jobId: 9, progress });
+  studio.say({ kind: "job:previewed", jobId: 9, step: 2, width: 128, height: 128, approximate: true });
+  expect(jobs.live(9)).toMatchObject({ state: "running", progress, preview: { step: 2, approximate: true } });
+  expect(jobs.live(9)?.preview?.url).toContain("/media/preview/9");
+  studio.say({ kind: "job:changed", jobId: 9, state: "done", note: "" });
+  expect(jobs.live(9)).toMatchObject({ state: "done", progress: null });
+});
