@@ -1,6 +1,7 @@
 // The stage of the browser's end-to-end tests: a real server on a temporary library with the demo model, Chromium at its
 // printed link, and ways to reach what a person sees by role and name. One per test file.
-import { type Browser, type BrowserContext, type Locator, type Page } from "playwright-core";
+import { readFileSync } from "node:fs";
+import type { Browser, BrowserContext, Locator, Page } from "playwright-core";
 import type { ChannelName, ReplyOf, RequestOf } from "../../../contract/channels.ts";
 import { type ServeOptions, ServeProcess } from "../../app/server/serve-process.ts";
 import { startChromium } from "../chromium.ts";
@@ -8,6 +9,10 @@ import { buildWindow } from "./build-window.ts";
 
 /** What a slow machine under load may take until something is seen, milliseconds. */
 export const patience = 60_000;
+
+function videoSelector(jobId: number): string {
+  return `video[src$="/media/video/${jobId}"]`;
+}
 
 export class StudioWindow {
   readonly browser: Browser;
@@ -50,6 +55,18 @@ export class StudioWindow {
     await this.server.remove();
   }
 
+  /** The server's engine process, or null while there is none. */
+  get engineProcess(): number | null {
+    const { processId } = this.server.started;
+    try {
+      const children = readFileSync(`/proc/${processId}/task/${processId}/children`, "utf8").split(" ").filter(Boolean);
+      const engine = children.find((id) => readFileSync(`/proc/${id}/cmdline`, "utf8").includes("engine/worker"));
+      return engine === undefined ? null : Number(engine);
+    } catch {
+      return null;
+    }
+  }
+
   button(name: string | RegExp, within: Page | Locator = this.page): Locator {
     return within.getByRole("button", { name });
   }
@@ -61,6 +78,72 @@ export class StudioWindow {
       .first()
       .getByRole("link", { name: new RegExp(`^${view}`) })
       .click();
+  }
+
+  /** The prompt of the form. */
+  get prompt(): Locator {
+    return this.page.getByRole("textbox", { name: "Prompt", exact: true });
+  }
+
+  /** Chooses one of a setting's choices by their labels: choose("Quant Linear", "Int8"). */
+  async choose(setting: string, choice: string): Promise<void> {
+    const group = this.page.getByRole("radiogroup", { name: setting, exact: true });
+    await group.getByRole("radio", { name: choice, exact: true }).click();
+  }
+
+  /** Types a number setting's value by its label, as a person does: typed("SLA Top-K", 0.15). */
+  async type(setting: string, value: number): Promise<void> {
+    const name = new RegExp(`^${setting}(: exact value)?$`);
+    const field = this.page.getByRole("spinbutton", { name });
+    await field.fill(String(value));
+    await field.press("Tab");
+  }
+
+  /** Presses Generate once the form may, and gives the newest job's number. */
+  async generate(): Promise<number> {
+    const before = await this.#newest();
+    await this.button(/^Generate/)
+      .first()
+      .click();
+    let jobId = before;
+    await this.until(async () => (jobId = await this.#newest()) > before, "the job to be accepted");
+    return jobId;
+  }
+
+  async #newest(): Promise<number> {
+    return (await this.request("history:find", { filter: {} })).ids[0] ?? 0;
+  }
+
+  /** Waits until the page has loaded the finished video of a job. */
+  async shown(jobId: number): Promise<void> {
+    await this.page.locator(videoSelector(jobId)).first().waitFor();
+    const loaded = async () => ((await this.#withVideo(jobId, "(video) => video?.readyState ?? 0")) as number) >= 2;
+    await this.until(loaded, "the video to load");
+  }
+
+  /** The pixels of one frame of the video that is shown, red, green and blue in 0..255, row by row. */
+  async pixels(jobId: number, seconds: number): Promise<{ width: number; height: number; rgb: number[] }> {
+    return (await this.#withVideo(
+      jobId,
+      `async (video) => {
+        video.pause();
+        const sought = new Promise((resolve) => video.addEventListener("seeked", resolve, { once: true }));
+        video.currentTime = ${seconds};
+        await sought;
+        const canvas = document.createElement("canvas");
+        const { videoWidth: width, videoHeight: height } = video;
+        Object.assign(canvas, { width, height });
+        const context = canvas.getContext("2d");
+        context.drawImage(video, 0, 0);
+        const { data } = context.getImageData(0, 0, width, height);
+        return { width, height, rgb: Array.from(data).filter((_, index) => index % 4 !== 3) };
+      }`,
+    )) as { width: number; height: number; rgb: number[] };
+  }
+
+  /** Runs a function of the page, as text: the browser's names are not this program's. */
+  #withVideo(jobId: number, text: string): Promise<unknown> {
+    return this.page.evaluate(`(${text})(document.querySelector(${JSON.stringify(videoSelector(jobId))}))`);
   }
 
   /** Asks the studio itself, beside the window. */
