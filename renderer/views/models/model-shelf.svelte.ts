@@ -1,0 +1,77 @@
+// What the models view shows beyond the list every view has: folders, errors, adding and forgetting.
+import type { ModelEntry } from "../../../contract/channels/models.ts";
+import { asRushesError, type ErrorRecord } from "../../../contract/errors.ts";
+import { request } from "../../bridge.ts";
+import { connection } from "../../state/connection.svelte.ts";
+
+export interface FoundNote {
+  readonly path: string;
+  readonly note: string;
+}
+
+export class ModelShelf {
+  #models = $state.raw<readonly ModelEntry[] | null>(null);
+  #folders = $state.raw<readonly string[]>([]);
+  #error = $state.raw<ErrorRecord | null>(null);
+  #adding = $state(0);
+  #asked = 0;
+
+  /** null until the studio has answered. */
+  get all(): readonly ModelEntry[] | null {
+    return this.#models;
+  }
+
+  get folders(): readonly string[] {
+    return this.#folders;
+  }
+
+  get error(): ErrorRecord | null {
+    return this.#error;
+  }
+
+  /** Files are being looked at. */
+  get adding(): boolean {
+    return this.#adding > 0;
+  }
+
+  /** Follows the studio while a view shows models. Returns the way to stop. */
+  follow(): () => void {
+    const stops = [
+      connection.onRefresh(() => void this.load()),
+      connection.on("models:changed", () => void this.load()),
+    ];
+    return () => {
+      for (const stop of stops) stop();
+    };
+  }
+
+  async load(): Promise<void> {
+    const asked = ++this.#asked;
+    try {
+      const { models, folders } = await request("models:list", {});
+      if (asked !== this.#asked) return;
+      this.#models = models;
+      this.#folders = folders;
+      this.#error = null;
+    } catch (error) {
+      if (asked === this.#asked) this.#error = asRushesError(error).toJSON();
+    }
+  }
+
+  /** Rejects with a RushesError when nothing was recognised. */
+  async add(path: string): Promise<{ models: ModelEntry[]; notes: FoundNote[] }> {
+    this.#adding++;
+    try {
+      const added = await request("models:add", { path });
+      await this.load();
+      return added;
+    } finally {
+      this.#adding--;
+    }
+  }
+
+  async forget(what: { id: string } | { folder: string }): Promise<void> {
+    await request("models:forget", what);
+    await this.load();
+  }
+}
