@@ -1,6 +1,6 @@
 // The presets as the studio lists them; and saving what the form holds.
 import type { PresetEntry } from "../../contract/channels/presets.ts";
-import { differences, type SettingDifference, type SettingId, type Settings } from "../../contract/settings/derive.ts";
+import { differences, type SettingId, type Settings } from "../../contract/settings/derive.ts";
 import { request } from "../bridge.ts";
 import { connection } from "./connection.svelte.ts";
 import { form } from "./form.svelte.ts";

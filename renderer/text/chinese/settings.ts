@@ -36,6 +36,7 @@ export const settings: typeof english = {
   good: "正常",
   bad: "有问题",
   log: "日志",
+  logLines: "日志内容",
   logHelp: "工作室日志的最后几行。",
   emptyLog: "尚无内容。",
   refresh: "重新读取",

@@ -42,6 +42,7 @@ export const settings = {
   good: "fine",
   bad: "trouble",
   log: "Log",
+  logLines: "The lines of the log",
   logHelp: "The last lines of the studio's log.",
   emptyLog: "Nothing has been written yet.",
   refresh: "Read again",
