@@ -1,8 +1,9 @@
-// What the models view shows beyond the list every view has: folders, errors, adding and forgetting.
-import type { ModelEntry } from "../../../contract/channels/models.ts";
-import { asRushesError, type ErrorRecord } from "../../../contract/errors.ts";
-import { request } from "../../bridge.ts";
-import { connection } from "../../state/connection.svelte.ts";
+// Adding and forgetting models, and the folders they were found in: what the models and settings views need beyond the list
+// in models.svelte.ts.
+import type { ModelEntry } from "../../contract/channels/models.ts";
+import { asRushesError, type ErrorRecord } from "../../contract/errors.ts";
+import { request } from "../bridge.ts";
+import { connection } from "./connection.svelte.ts";
 
 export interface FoundNote {
   readonly path: string;
