@@ -83,8 +83,10 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     address,
     link: `${address}/open?token=${token}`,
     close: async () => {
+      // Nobody is let in first: clients whose stream ends come back at once.
+      const closed = close(server);
       events.close();
-      await close(server);
+      await closed;
     },
   };
 }

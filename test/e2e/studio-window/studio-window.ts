@@ -22,6 +22,7 @@ export class StudioWindow {
   server: ServeProcess;
   /** What the page's console said that it should not: errors and broken policies. */
   readonly complaints: string[] = [];
+  #restarting = false;
 
   private constructor(server: ServeProcess, browser: Browser, context: BrowserContext, page: Page) {
     this.server = server;
@@ -31,9 +32,10 @@ export class StudioWindow {
     page.on("pageerror", (error) => this.complaints.push(`error: ${error.message}`));
     page.on("console", (message) => {
       const text = message.text();
-      // A server that is ended on purpose leaves these behind.
+      // A server that is ended on purpose refuses what comes while it ends, and leaves these behind.
+      if (this.#restarting && /status of 503/.test(text)) return;
       if (/ERR_(CONNECTION|INCOMPLETE|EMPTY_RESPONSE)/.test(text)) return;
-      if (message.type() === "error") this.complaints.push(`console: ${text}`);
+      if (message.type() === "error") this.complaints.push(`console: ${text} ${message.location().url}`);
     });
   }
 
@@ -155,12 +157,14 @@ export class StudioWindow {
    * a service would be: the page connects again by itself. */
   async restart(signal: NodeJS.Signals = "SIGKILL"): Promise<void> {
     const { library, token, started } = this.server;
+    this.#restarting = true;
     await this.server.stop(signal);
     this.server = await ServeProcess.start({
       library,
       words: ["--port", String(started.port)],
       environment: { RUSHES_TOKEN: token },
     });
+    this.#restarting = false;
   }
 
   /** Waits until something is so; asks every 100 ms. */
