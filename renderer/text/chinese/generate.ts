@@ -143,12 +143,10 @@ export const generate: typeof english = {
   variation: "变体",
   variationHelp: "相同设置,不同种子",
   variationAdded: "已将变体加入队列",
-  export: "导出",
+  cannotPlay: "这里无法播放此视频。",
   resultFacts: (size, length, steps) => `${size} · ${length} · ${steps} 步`,
   madeIn: (time) => `用时 ${time}`,
   seed: (seed) => `种子 ${seed}`,
-  pausePoster: "播放",
-  resultGone: "此结果已不存在。",
 
   firstTitle: "制作您的第一个视频",
   firstSentence: "在左侧写一句话,或从下面的例子开始。",

@@ -21,15 +21,5 @@ export const parts: typeof english = {
   copyLabel: (label) => `复制${label}`,
   loading: "正在加载…",
   then: "然后",
-  video: {
-    controls: "播放",
-    play: "播放",
-    pause: "暂停",
-    previous: "后退一帧",
-    next: "前进一帧",
-    frame: "帧",
-    frameOf: (frame, frames) => `第 ${frame} 帧，共 ${frames} 帧`,
-    failed: "这里无法播放此视频。",
-  },
   stageState: { waiting: "未开始", running: "进行中", done: "已完成" },
 };

@@ -164,13 +164,11 @@ export const generate = {
   variation: "Variation",
   variationHelp: "The same settings with another seed",
   variationAdded: "A variation was added to the queue",
-  export: "Export",
+  cannotPlay: "This video cannot be played here.",
   resultFacts: (size: string, length: string, steps: number) =>
     `${size} · ${length} · ${steps} ${steps === 1 ? "step" : "steps"}`,
   madeIn: (time: string) => `made in ${time}`,
   seed: (seed: string) => `seed ${seed}`,
-  pausePoster: "Play",
-  resultGone: "This result is no longer there.",
 
   firstTitle: "Make your first video",
   firstSentence: "Write a sentence at the left, or begin with one of these.",

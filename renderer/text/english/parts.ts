@@ -19,15 +19,5 @@ export const parts = {
   copyLabel: (label: string) => `Copy ${label}`,
   loading: "Loading …",
   then: "then",
-  video: {
-    controls: "Playback",
-    play: "Play",
-    pause: "Pause",
-    previous: "One frame back",
-    next: "One frame forward",
-    frame: "Frame",
-    frameOf: (frame: number, frames: number) => `Frame ${frame} of ${frames}`,
-    failed: "This video cannot be played here.",
-  },
   stageState: { waiting: "to come", running: "running", done: "done" },
 };
