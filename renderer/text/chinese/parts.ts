@@ -19,7 +19,7 @@ export const parts: typeof english = {
   increase: (label) => `增大${label}`,
   exactValue: (label) => `${label}的精确值`,
   copyLabel: (label) => `复制${label}`,
+  stageState: { waiting: "未开始", running: "进行中", done: "已完成" },
   loading: "正在加载…",
   then: "然后",
-  stageState: { waiting: "未开始", running: "进行中", done: "已完成" },
 };

@@ -1,7 +1,6 @@
 // English words of the generate view.
 import type { PlanFix } from "../../../contract/channels/generate.ts";
 import type { JobStage } from "../../../contract/job.ts";
-import type { FrameSize } from "../../../contract/settings/resolution.ts";
 
 const past: Record<JobStage, string> = {
   text: "prompt encoded",
@@ -42,18 +41,15 @@ export const generate = {
   promptCut: (limit: string) => `The model reads ${limit} tokens; the end is not read.`,
   promptShort: "Very short. Say who or what, where, and how it moves.",
   promptChoices: "{a|b} makes one video for each choice.",
-  lookAtPrompts: "Look at the prompts",
 
   modes: { t2v: "Text to Video", i2v: "Image to Video" },
   mode: "Mode",
   imageWell: "First picture",
   imageInvite: "Drop or paste a picture, or choose one",
-  chooseImage: "Choose a picture",
   replaceImage: "Choose another",
   removeImage: "Remove the picture",
   imageNotShown: "The picture is kept, but cannot be shown here.",
   imageCrop: (shape: string) => `The video will be ${shape}`,
-  imageFailed: "This picture cannot be used.",
   noImageModel: "No installed model can start from a picture.",
   noImageModelAdvice:
     "It needs an Image to Video model such as TurboWan2.2-I2V-A14B. Add one under Models; the picture stays here.",
@@ -62,15 +58,11 @@ export const generate = {
   useModel: (model: string) => `Use ${model}`,
   openModels: "Open Models",
 
-  model: "Model",
   autoModel: "Automatic",
   autoModelNote: (model: string) => `now ${model}`,
   modelIncomplete: "files missing",
   modelNote: (quantization: string, bytes: string) => (quantization === "" ? bytes : `${quantization} · ${bytes}`),
   noQuantization: "16-bit",
-  modelTooLarge: "larger than this machine's memory",
-
-  size: "Size",
 
   advanced: "Advanced Settings",
   changed: (count: number) => `${count} changed`,
@@ -134,14 +126,11 @@ export const generate = {
   preview: "preview",
   roughPreview: "rough preview",
   past,
-  cached: "cached",
   ofAbout: (total: string) => `/ about ${total}`,
   starting: "Starting",
-  waitingFor: "Waiting for the jobs before it",
   cancel: "Cancel",
   cancelling: "Cancelling …",
   keep: "Stop and keep",
-  keepHelp: "Ends sampling and decodes the latest estimate",
   keeping: "Finishing early …",
   progressOf: "Progress of the running job",
   remaining: (eta: string) => `about ${eta} left`,
@@ -155,15 +144,11 @@ export const generate = {
   continueJob: "Continue",
   failedTitle: "This video could not be made",
   openResult: "Open",
-  openResultHelp: "All settings, times and the log",
   favourite: "Favourite",
-  notFavourite: "No longer a favourite",
   useSeed: "Use seed",
   seedUsed: (seed: string) => `Seed ${seed} is set`,
   useSettings: "Use settings",
   variation: "Variation",
-  variationHelp: "The same settings with another seed",
-  variationAdded: "A variation was added to the queue",
   cannotPlay: "This video cannot be played here.",
   resultFacts: (size: string, length: string, steps: number) =>
     `${size} · ${length} · ${steps} ${steps === 1 ? "step" : "steps"}`,
@@ -200,7 +185,6 @@ export const generate = {
   changeFrom: "from",
   changeTo: "to",
   undo: "Undo",
-  undone: "Undone",
 
   editing: (id: number) => `Editing job ${id}`,
   saveEdit: "Save",
@@ -219,6 +203,4 @@ export const generate = {
     presetAdded: (name: string) => `Preset “${name}” was added`,
     apply: "Apply",
   },
-
-  sizeOf: ({ width, height }: FrameSize) => `${width} × ${height}`,
 };

@@ -17,7 +17,7 @@ export const parts = {
   increase: (label: string) => `${label}: more`,
   exactValue: (label: string) => `${label}: exact value`,
   copyLabel: (label: string) => `Copy ${label}`,
+  stageState: { waiting: "to come", running: "running", done: "done" },
   loading: "Loading …",
   then: "then",
-  stageState: { waiting: "to come", running: "running", done: "done" },
 };
