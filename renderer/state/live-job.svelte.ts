@@ -78,7 +78,7 @@ class CurrentJob {
   get total(): number | null {
     const job = this.#job;
     if (job === null) return null;
-    const told = this.#total?.jobId === job.id ? this.#total.seconds : job.plannedSeconds;
+    const told = this.#total?.jobId === job.id ? this.#total.seconds : (job.expectedSeconds ?? job.plannedSeconds);
     return told === null ? null : Math.max(told, this.elapsed);
   }
 
@@ -163,7 +163,8 @@ class CurrentJob {
     if (job === null || job.id !== jobId) return;
     if (progress.etaSeconds !== null) {
       const seconds = this.elapsed + progress.etaSeconds;
-      const before = this.#total?.jobId === jobId ? this.#total.seconds : (job.plannedSeconds ?? seconds);
+      const before =
+        this.#total?.jobId === jobId ? this.#total.seconds : (job.expectedSeconds ?? job.plannedSeconds ?? seconds);
       this.#total = { jobId, seconds: before + belief * (seconds - before) };
     }
     this.#announce(jobId, progress);
