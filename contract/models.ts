@@ -65,6 +65,11 @@ export const knownModels: readonly KnownModel[] = [
     name: "Wan2.1-14B",
     files: turboDiffusionFiles,
   },
+  {
+    id: "wan2.2-a14b",
+    name: "Wan2.2-A14B",
+    files: turboDiffusionFiles,
+  },
 ];
 
 /** The known model of that name, whatever its case. */
