@@ -3,7 +3,7 @@ import type { queue as english } from "../english/queue.ts";
 
 export const queue: typeof english = {
   title: "队列",
-  waitingCount: (count) => `${count} 个任务等待中`,
+  waitingCount: (count) => (count === 0 ? "没有等待的任务" : `${count} 个任务等待中`),
   allDone: (time) => `大约 ${time}后全部完成`,
   pause: "暂停",
   resume: "继续",

@@ -1,7 +1,7 @@
 // English words of the queue view.
 export const queue = {
   title: "Queue",
-  waitingCount: (count: number) => (count === 1 ? "1 job waits" : `${count} jobs wait`),
+  waitingCount: (count: number) => (count === 0 ? "Nothing waits" : count === 1 ? "1 job waits" : `${count} jobs wait`),
   allDone: (time: string) => `all done in about ${time}`,
   pause: "Pause",
   resume: "Resume",
