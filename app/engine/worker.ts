@@ -1,6 +1,7 @@
 // The engine's process: owns the addon, keeps the last model warm, answers one heavy call of a model at a time and calls on
 // finished videos beside it, ends when its parent does. Started by client.ts only, with the addon's path as its last
 // argument.
+import { constants, setPriority } from "node:os";
 import { asRushesError, RushesError } from "../../contract/errors.ts";
 import type { Addon, AddonModel, ClipCall, ClipEvent, EngineEvent, ModelFiles } from "./addon.ts";
 import { loadAddon } from "./load.ts";
@@ -144,6 +145,13 @@ function sameFiles(one: ModelFiles, other: ModelFiles): boolean {
   return dit === other.dit && vae === other.vae && textEncoder === other.textEncoder && textLength === other.textLength;
 }
 
+// Before any thread is made, so that all have it: where the machine is busy the window and its answers come first, and
+// where it is not nothing is lost. A system that forbids it changes nothing.
+try {
+  setPriority(constants.priority.PRIORITY_BELOW_NORMAL);
+} catch {
+  // The window may be slower while a job runs.
+}
 const parent = parentChannel();
 const worker = new EngineWorker(process.argv.at(-1) ?? "");
 parent.onMessage((message) => void worker.handle(message));
