@@ -8,11 +8,8 @@ import { useJobSettings } from "../../state/use-settings.ts";
 import { text } from "../../text/text.svelte.ts";
 import { historyList } from "./history-list.svelte.ts";
 
-/** Most results that are compared at once: more would be too small to see anything. */
-export const mostCompared = 6;
-
 export function compareResults(ids: readonly number[]): void {
-  route.go("compare", "", { ids: ids.slice(0, mostCompared).join(",") });
+  route.go("compare", "", { ids: ids.join(",") });
 }
 
 /** Into the trash with Undo; nothing deleted stays selected. */

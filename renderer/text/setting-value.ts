@@ -1,6 +1,6 @@
 // A recorded setting's value in words.
-import { settingOf, type SettingId, type SettingValue } from "../../../contract/settings/derive.ts";
-import { text } from "../../text/text.svelte.ts";
+import { settingOf, type SettingId, type SettingValue } from "../../contract/settings/derive.ts";
+import { text } from "./text.svelte.ts";
 
 export function settingValue(id: SettingId, value: SettingValue | undefined): string {
   const setting = settingOf(id);
