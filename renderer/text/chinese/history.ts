@@ -136,6 +136,7 @@ export const history: typeof english = {
   attempts: "经过",
   attemptCount: (count) => `${count} 次尝试`,
   resumedFrom: (step) => `从第 ${step} 步继续`,
+  keptStep: (step) => `在第 ${step} 步后停止并保留`,
   notSet: "未设置",
 
   export: "导出",

@@ -154,6 +154,7 @@ export const history = {
   attempts: "What happened",
   attemptCount: (count: number) => (count === 1 ? "1 attempt" : `${count} attempts`),
   resumedFrom: (step: number) => `continued from step ${step}`,
+  keptStep: (step: number) => `stopped after step ${step} and kept`,
   notSet: "not set",
 
   export: "Export",
