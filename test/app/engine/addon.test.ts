@@ -36,9 +36,14 @@ test("answers status and plans while a generation runs, and gives the memory bac
   const before = await engine.call("status", []);
   expect(before).toMatchObject({ warm: null, busy: false });
   expect(before.memory.totalBytes).toBeGreaterThan(before.memory.freeBytes);
-  const running = engine.call("generate", [files, request({ numFrames: 81 })]);
   let ended = false;
+  let begin = (): void => undefined;
+  const begun = new Promise<void>((resolve) => (begin = resolve));
+  const running = engine.call("generate", [files, request({ numFrames: 81 })], {
+    onEvent: (event) => event.kind === "progress" && event.stage === "sample" && begin(),
+  });
   void running.finally(() => (ended = true));
+  await Promise.race([begun, running]);
   const status = await engine.call("status", []);
   const other = await engine.call("plan", [{ ...files, dit: join(demo, "demo-t2v.pth") }, {}, 9]);
   expect(ended).toBe(false);
