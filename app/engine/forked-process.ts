@@ -1,8 +1,8 @@
 // The engine's process as Node forks it: the way of the command line, the server and the tests.
 import { fork, type ChildProcess } from "node:child_process";
-import { fileURLToPath } from "node:url";
 import type { EngineProcess } from "./engine-process.ts";
 import type { FromEngine, ToEngine } from "./messages.ts";
+import { engineEnvironment, workerPath } from "./worker-start.ts";
 
 export function forkEngine(addonPath: string): EngineProcess {
   return new ForkedProcess(addonPath);
@@ -17,8 +17,7 @@ class ForkedProcess implements EngineProcess {
       serialization: "advanced",
       stdio: ["ignore", "pipe", "pipe", "ipc"],
       execArgv: [],
-      // A team that sleeps when idle: spinning threads starve the rest of a busy machine (docs/SPEED.md).
-      env: { OMP_WAIT_POLICY: "passive", ...process.env, NODE_OPTIONS: "" },
+      env: engineEnvironment(),
     });
   }
 
@@ -65,9 +64,4 @@ function holdHandle(handle: unknown, held: boolean): void {
   const counted = handle as { ref?: () => void; unref?: () => void } | null;
   if (held) counted?.ref?.();
   else counted?.unref?.();
-}
-
-/** worker.ts from the sources, worker.js from what was built of them. */
-function workerPath(): string {
-  return fileURLToPath(new URL(import.meta.url.endsWith(".ts") ? "./worker.ts" : "./worker.js", import.meta.url));
 }

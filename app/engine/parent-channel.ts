@@ -18,7 +18,8 @@ interface ParentPort {
 }
 
 export function parentChannel(): ParentChannel {
-  const { parentPort } = process as { parentPort?: ParentPort | null };
+  // Electron's own types know a part of the port only.
+  const { parentPort } = process as unknown as { parentPort?: ParentPort | null };
   return parentPort ? portChannel(parentPort) : forkChannel();
 }
 

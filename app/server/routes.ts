@@ -1,19 +1,19 @@
 // The addresses of the server and in which order a request is looked at: host, token, origin, then what it asks for.
 import type { HttpBindings } from "@hono/node-server";
 import { type Context, Hono } from "hono";
-import type { UploadReply } from "../../contract/channels.ts";
 import { asRushesError, RushesError } from "../../contract/errors.ts";
 import type { Door } from "../channels/door.ts";
 import type { Handlers } from "../channels/handlers.ts";
 import { mediaResponse, type MediaSource } from "../channels/media-response.ts";
 import { escaped, type Pages, plainPage, securityHeaders } from "../channels/page-response.ts";
 import { answer, UnknownAddress } from "../channels/registry.ts";
+import { answerUpload } from "../channels/upload-answer.ts";
 import { type Access, TooManyAttempts } from "./access.ts";
 import type { EventStream } from "./event-stream.ts";
 import { statusOf } from "./http-status.ts";
 import type { Origins } from "./origin.ts";
-import { jsonBody } from "./request-body.ts";
-import type { Uploads } from "./uploads.ts";
+import { jsonBody } from "../channels/request-body.ts";
+import type { Uploads } from "../channels/uploads.ts";
 
 /** Bytes of a JSON request: long lists of prompts fit. */
 const mostJsonBytes = 16_000_000;
@@ -72,9 +72,9 @@ export function routes(parts: RouteParts): Hono<Environment> {
       "cache-control": "no-cache",
     }),
   );
-  app.post("/api/studio/upload", async (context) => json(await receive(context, false)));
+  app.post("/api/studio/upload", async (context) => json(await answerUpload(context.req.raw, false, parts)));
   // For what is to be read and not kept, pictures that were exported included.
-  app.post("/api/studio/restore", async (context) => json(await receive(context, true)));
+  app.post("/api/studio/restore", async (context) => json(await answerUpload(context.req.raw, true, parts)));
   app.post("/api/:subject/:verb", async (context) => {
     if (!/^application\/json\b/i.test(context.req.header("content-type") ?? ""))
       throw new RushesError("request.invalid", {
@@ -94,19 +94,6 @@ export function routes(parts: RouteParts): Hono<Environment> {
 
   app.onError((thrown, context) => refusal(asRushesError(thrown), context));
   return app;
-
-  async function receive(context: Asked, restoring: boolean): Promise<UploadReply> {
-    const file = await parts.uploads.receive(context.req.raw);
-    if (!file.isVideo && !restoring) return { uploadId: file.id };
-    try {
-      const restore = handlers["studio:restoreVideo"];
-      if (!restore) throw new RushesError("capability.missing");
-      const restored = await restore({ path: file.path }, { ...door, allowedPath: (path) => Promise.resolve(path) });
-      return { ...restored, fileName: fileNameOf(context) ?? restored.fileName };
-    } finally {
-      await parts.uploads.forget(file);
-    }
-  }
 }
 
 function json(reply: unknown): Response {
@@ -143,13 +130,4 @@ function isPage({ req }: Asked): boolean {
 
 function addressOf({ env }: Asked): string {
   return env.incoming.socket.remoteAddress ?? "";
-}
-
-/** The name a sender gives its file, for showing only. */
-function fileNameOf({ req }: Asked): string | null {
-  try {
-    return decodeURIComponent(req.header("x-file-name") ?? "").slice(0, 255) || null;
-  } catch {
-    return null;
-  }
 }

@@ -12,7 +12,7 @@ import { type EventSource, EventStream } from "./event-stream.ts";
 import { openapi } from "./openapi.ts";
 import { bracketed, Origins } from "./origin.ts";
 import { routes } from "./routes.ts";
-import type { Uploads } from "./uploads.ts";
+import type { Uploads } from "../channels/uploads.ts";
 
 export interface ServerOptions {
   readonly handlers: Partial<Handlers>;

@@ -30,7 +30,7 @@ export const serve: Command = async ({ output, signal, library }, _words, option
       import("../../channels/registry.ts"),
       import("../../channels/history-channels.ts"),
       import("../../channels/studio-media.ts"),
-      import("../../server/uploads.ts"),
+      import("../../channels/uploads.ts"),
     ]);
   const studio = await openStudio(library === undefined ? {} : { libraryFolder: library });
   const stops: (() => void)[] = [];

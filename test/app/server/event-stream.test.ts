@@ -7,7 +7,7 @@ import type { Announcement, StudioEvent } from "../../../contract/channels.ts";
 import { drawToken } from "../../../app/server/access.ts";
 import { EventStream } from "../../../app/server/event-stream.ts";
 import { type RunningServer, startServer } from "../../../app/server/server.ts";
-import { Uploads } from "../../../app/server/uploads.ts";
+import { Uploads } from "../../../app/channels/uploads.ts";
 import { StudioEvents } from "../../../app/studio/studio-events.ts";
 import { until } from "../engine/plumbing.ts";
 

@@ -1,0 +1,194 @@
+// The desktop program once Electron is ready: one studio, one window, and the threads between them and the system.
+import { join } from "node:path";
+import { app, BrowserWindow, dialog, Menu, powerMonitor, protocol, session, shell, type WebContents } from "electron";
+import { keepTrash } from "../channels/history-channels.ts";
+import { Pages } from "../channels/page-response.ts";
+import { handlersOf } from "../channels/registry.ts";
+import { studioMedia } from "../channels/studio-media.ts";
+import { Uploads } from "../channels/uploads.ts";
+import { installedAddonPath } from "../engine/worker-start.ts";
+import { serveIpc } from "../ipc/serve-ipc.ts";
+import { WindowListeners } from "../ipc/window-listeners.ts";
+import { openStudio } from "../studio/open-studio.ts";
+import type { Studio } from "../studio/studio.ts";
+import { appOrigin } from "./app-address.ts";
+import { serveAppScheme } from "./app-protocol.ts";
+import { guardContents, guardSession } from "./guard-session.ts";
+import { JobSignals } from "./job-signals.ts";
+import { Leaving } from "./leaving.ts";
+import { bringForward, createMainWindow } from "./main-window.ts";
+import { menuTemplate, type Place } from "./menu.ts";
+import { type NativeWords, nativeWords } from "./native-words.ts";
+import type { OpenedFiles } from "./opened-files.ts";
+import { forkUtilityEngine } from "./utility-engine-process.ts";
+import { windowDoor } from "./window-door.ts";
+
+export class Desktop {
+  readonly #studio: Studio;
+  readonly #opened: OpenedFiles;
+  readonly #words: NativeWords;
+  readonly #listeners: WindowListeners<WebContents>;
+  readonly #signals: JobSignals;
+  readonly #leaving: Leaving;
+  readonly #stops: (() => void)[] = [];
+  #window: BrowserWindow | null = null;
+
+  /** Opens the studio and the window. Throws a RushesError when the library cannot be used. */
+  static async open(opened: OpenedFiles): Promise<Desktop> {
+    const studio = await openStudio({
+      spawnEngine: forkUtilityEngine,
+      ...(app.isPackaged ? { addonPath: installedAddonPath(process.resourcesPath) } : {}),
+    });
+    try {
+      return new Desktop(studio, opened);
+    } catch (error) {
+      await studio.close();
+      throw error;
+    }
+  }
+
+  private constructor(studio: Studio, opened: OpenedFiles) {
+    const languages = app.getPreferredSystemLanguages();
+    this.#studio = studio;
+    this.#opened = opened;
+    this.#words = nativeWords(languages);
+    this.#listeners = new WindowListeners(studio);
+    this.#signals = new JobSignals(studio, {
+      words: this.#words,
+      window: () => this.#window,
+      showResult: (jobId) => this.#show(`#/history/${jobId}`),
+    });
+    this.#leaving = this.#watchLeaving();
+    this.#serve(languages[0] ?? null);
+    this.#setMenu();
+    this.#createWindow();
+    studio.run();
+  }
+
+  bringForward(): void {
+    if (this.#leaving.allowed) return;
+    if (this.#window) bringForward(this.#window);
+    else this.#createWindow();
+  }
+
+  /** The transports, and what guards them. */
+  #serve(language: string | null): void {
+    const studio = this.#studio;
+    const door = windowDoor({ words: this.#words, language, window: () => this.#window });
+    const uploads = new Uploads(join(studio.libraryFolder, "cache", "uploads"));
+    const handlers = handlersOf(studio, { version: app.getVersion(), uploadPath: (id) => uploads.picturePath(id) });
+    guardSession(session.defaultSession);
+    app.on("web-contents-created", (_event, contents) =>
+      guardContents(contents, (address) => shell.openExternal(address)),
+    );
+    serveAppScheme(protocol, {
+      handlers,
+      door,
+      uploads,
+      pages: new Pages(join(app.getAppPath(), "out", "renderer")),
+      media: { media: (item) => (item.kind === "upload" ? uploads.picture(item.id) : studioMedia(studio, item)) },
+    });
+    this.#stops.push(
+      serveIpc({
+        handlers,
+        door,
+        listeners: this.#listeners,
+        origin: appOrigin,
+        isOwn: (contents) => contents === this.#window?.webContents,
+      }),
+      keepTrash(studio, door),
+    );
+  }
+
+  #createWindow(): void {
+    const window = createMainWindow({
+      preload: join(app.getAppPath(), "out", "app", "preload.cjs"),
+      stateFile: join(app.getPath("userData"), "window.json"),
+      mayClose: () => this.#mayClose(),
+      onHopeless: (reason) => {
+        dialog.showErrorBox(this.#words.pageDied, `${this.#words.pageDiedAdvice}\n\n${reason}`);
+        void this.#leaving.leave({ unasked: true });
+      },
+    });
+    this.#window = window;
+    window.on("closed", () => (this.#window = null));
+    // What is opened is said to windows that listen; a new one listens a moment after it was made.
+    this.#listeners.whenHeard(() =>
+      this.#opened.deliver((path) => {
+        this.bringForward();
+        this.#listeners.whenHeard(() => this.#studio.announce({ kind: "window:opened", path }));
+      }),
+    );
+  }
+
+  /** On a Mac programs outlive their windows; elsewhere the window's end is the program's. */
+  #mayClose(): boolean {
+    if (this.#leaving.allowed || process.platform === "darwin") return true;
+    void this.#leaving.leave();
+    return false;
+  }
+
+  #watchLeaving(): Leaving {
+    const words = this.#words;
+    const leaving = new Leaving({
+      isRunning: () => this.#signals.isRunning,
+      ask: async () => {
+        const question = {
+          type: "question" as const,
+          message: words.quitQuestion,
+          detail: words.quitDetail,
+          buttons: [words.quitNow, words.stay],
+          defaultId: 1,
+          cancelId: 1,
+          noLink: true,
+        };
+        const owner = this.#window;
+        const { response } = await (owner ? dialog.showMessageBox(owner, question) : dialog.showMessageBox(question));
+        return response === 0;
+      },
+      close: () => this.#close(),
+      quit: () => app.quit(),
+    });
+    app.on("before-quit", (event) => {
+      if (leaving.allowed) return;
+      event.preventDefault();
+      void leaving.leave();
+    });
+    app.on("window-all-closed", () => {
+      if (process.platform !== "darwin") void leaving.leave();
+    });
+    // Nobody is there to answer.
+    const unasked = () => void leaving.leave({ unasked: true });
+    powerMonitor.on("shutdown", unasked);
+    process.on("SIGTERM", unasked);
+    process.on("SIGINT", unasked);
+    return leaving;
+  }
+
+  async #close(): Promise<void> {
+    this.#window?.hide();
+    for (const stop of this.#stops) stop();
+    this.#signals.close();
+    this.#listeners.close();
+    await this.#studio.close();
+  }
+
+  #setMenu(): void {
+    const template = menuTemplate(this.#words, process.platform, {
+      show: (place) => this.#show(place),
+      openVideo: () => void this.#openVideo(),
+      openLibrary: () => void shell.openPath(this.#studio.libraryFolder),
+    });
+    Menu.setApplicationMenu(Menu.buildFromTemplate(template));
+  }
+
+  #show(place: Place): void {
+    this.#opened.open(place);
+  }
+
+  async #openVideo(): Promise<void> {
+    const door = windowDoor({ words: this.#words, language: null, window: () => this.#window });
+    const path = await door.choosePath("video");
+    if (path !== null) this.#opened.open(path);
+  }
+}
