@@ -33,7 +33,8 @@ export async function request<C extends ChannelName>(channel: C, value: RequestO
   const preload = window.rushes;
   if (!preload) return post<ReplyOf<C>>(channel, JSON.stringify(value), { "content-type": "application/json" });
   try {
-    return await preload.request(channel, value);
+    // Svelte's state lies behind proxies, which do not cross into the preload; over HTTP they become the same text.
+    return await preload.request(channel, JSON.parse(JSON.stringify(value)) as RequestOf<C>);
   } catch (error) {
     throw asRushesError(error);
   }

@@ -20,7 +20,8 @@ export type Announcement =
   | { kind: "models:changed" }
   | { kind: "machine:changed"; machine: MachineState }
   | { kind: "export:changed"; export: ExportState }
-  /** A file was opened with the desktop program, or its window was asked for a view. */
+  /** A file was opened with the desktop program, or its menu asks for a place of the window: "#/history/12", "#new",
+   * "#shortcuts". */
   | { kind: "window:opened"; path: string };
 
 /** `number` counts up without gaps per studio; a listener that finds a gap asks again for what it shows. */

@@ -7,6 +7,7 @@ import { promptFile } from "./prompt-file.svelte.ts";
 import { route } from "./route.svelte.ts";
 import { toasts } from "./toasts.svelte.ts";
 import { ownValuesOf } from "./use-settings.ts";
+import { goToPlace } from "./window-places.ts";
 
 export type DropKind = "video" | "picture" | "preset" | "prompts" | "unknown";
 
@@ -59,8 +60,10 @@ export async function takeDroppedFile(file: File): Promise<void> {
   }
 }
 
-/** Does with a file of this machine what its kind asks for: it was opened with the program. */
+/** Does with a file of this machine what its kind asks for: it was opened with the program. A place ("#...") is gone to: the
+ * desktop's menu asks for it. */
 export async function usePath(path: string): Promise<void> {
+  if (path.startsWith("#")) return goToPlace(path);
   const words = text.words.generate.drop;
   try {
     const kind = dropKindOf("", path);

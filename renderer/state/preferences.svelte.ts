@@ -20,7 +20,18 @@ class Preferences {
 
   apply(): void {
     document.documentElement.dataset.theme = this.#theme;
+    tellGround();
+    systemTheme ??= matchMedia("(prefers-color-scheme: dark)");
+    systemTheme.onchange = tellGround;
   }
+}
+
+let systemTheme: MediaQueryList | null = null;
+
+/** Whoever draws the frame around the page (the desktop window) may follow its ground. */
+function tellGround(): void {
+  const meta = document.querySelector<HTMLMetaElement>('meta[name="theme-color"]');
+  if (meta) meta.content = getComputedStyle(document.body).backgroundColor;
 }
 
 function storedTheme(): Theme {

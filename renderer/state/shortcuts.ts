@@ -66,6 +66,11 @@ export function runShortcut(event: KeyboardEvent): void {
   }
 }
 
+/** Does what a shortcut does, without its keys: a menu asks for it. */
+export function performShortcut(id: ShortcutId): void {
+  handlers.get(id)?.at(-1)?.();
+}
+
 /** True when the event is exactly these keys. */
 export function pressed(event: KeyboardEvent, keys: string): boolean {
   const parts = keys.split("+");

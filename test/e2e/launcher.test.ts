@@ -10,6 +10,7 @@ import {
   readdirSync,
   rmSync,
   symlinkSync,
+  writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -70,13 +71,28 @@ function userPath(): string {
 }
 
 describe("a clean clone", () => {
-  test("help and no arguments install nothing", async () => {
-    for (const args of [[], ["--help"]]) {
-      const { code, out } = await run(join(clone, "rushes"), args);
-      expect(code).toBe(0);
-      expect(out).toContain("./rushes generate");
-      expect(out).toContain("The window is not there yet");
+  test("help installs nothing", async () => {
+    const { code, out } = await run(join(clone, "rushes"), ["--help"]);
+    expect(code).toBe(0);
+    expect(out).toContain("./rushes generate");
+    expect(out).toContain("open the window");
+    expect(existsSync(join(clone, "node_modules"))).toBe(false);
+    expect(existsSync(join(clone, ".cache"))).toBe(false);
+  });
+
+  test("no arguments without Electron or without a screen say so in two sentences and install nothing", async () => {
+    const electron = join(folder, "electron-stand-in");
+    mkdirSync(electron);
+    const without = await run(join(clone, "rushes"), [], { DISPLAY: ":0", ELECTRON_OVERRIDE_DIST_PATH: electron });
+    writeFileSync(join(electron, "electron"), "#!/bin/sh\n", { mode: 0o755 });
+    const blind = await run(join(clone, "rushes"), [], { ELECTRON_OVERRIDE_DIST_PATH: electron });
+    for (const { code, err } of [without, blind]) {
+      expect(code).toBe(1);
+      expect(err.trimEnd().split("\n")).toHaveLength(2);
+      expect(err).toContain("`./rushes serve` opens the same studio in a browser");
     }
+    expect(without.err).toContain("npx install-electron");
+    expect(blind.err).toContain("needs a screen");
     expect(existsSync(join(clone, "node_modules"))).toBe(false);
     expect(existsSync(join(clone, ".cache"))).toBe(false);
   });
@@ -152,6 +168,21 @@ describe("a clean clone", () => {
     const repaired = await run(join(clone, "rushes"), ["--version"]);
     expect(repaired.code, repaired.err).toBe(0);
     expect(repaired.err).toContain("building the program");
+  });
+
+  test("no arguments with Electron and a screen start it on the project, built", async () => {
+    const electron = join(folder, "started-electron");
+    mkdirSync(electron);
+    const script = '#!/bin/sh\necho "electron $*"\n';
+    writeFileSync(join(electron, "electron"), script, { mode: 0o755 });
+    const { code, out, err } = await run(join(clone, "rushes"), [], {
+      DISPLAY: ":0",
+      ELECTRON_OVERRIDE_DIST_PATH: electron,
+    });
+    expect(code, err).toBe(0);
+    expect(out.trim()).toBe(`electron ${clone}`);
+    for (const name of ["app/main.js", "app/preload.cjs", "renderer/index.html"])
+      expect(existsSync(join(clone, "out", name)), name).toBe(true);
   });
 
   test("an unknown command has exit code 2", async () => {
