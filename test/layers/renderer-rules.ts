@@ -6,7 +6,9 @@ import type { Problem, Source } from "./source.ts";
 /** What each folder of renderer may import besides itself; "bridge" is bridge.ts. Views know no other view. */
 const floors: Readonly<Record<string, readonly string[]>> = {
   frame: ["state", "fields", "parts", "text", "bridge"],
-  views: ["state", "fields", "parts", "text", "bridge"],
+  views: ["results", "state", "fields", "parts", "text", "bridge"],
+  /** What several views show of results. */
+  results: ["state", "parts", "text", "bridge"],
   state: ["text", "bridge"],
   fields: ["state", "parts", "text"],
   parts: ["text"],

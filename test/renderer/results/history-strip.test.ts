@@ -2,11 +2,11 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { page, userEvent } from "vitest/browser";
 import { render } from "vitest-browser-svelte";
-import { results } from "../../../../renderer/state/results.svelte.ts";
-import HistoryStrip from "../../../../renderer/views/history/HistoryStrip.svelte";
-import { axeFindings } from "../../accessibility.ts";
-import { resultsStudio } from "../../sample-results.ts";
-import type { ScriptedStudio } from "../../scripted-studio.ts";
+import { results } from "../../../renderer/state/results.svelte.ts";
+import HistoryStrip from "../../../renderer/results/HistoryStrip.svelte";
+import { axeFindings } from "../accessibility.ts";
+import { resultsStudio } from "../sample-results.ts";
+import type { ScriptedStudio } from "../scripted-studio.ts";
 
 const count = 50_000;
 let ids: number[];
