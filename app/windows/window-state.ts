@@ -60,13 +60,10 @@ export function writeWindowState(path: string, state: WindowState): void {
 export function fittingBounds(kept: Rectangle | null, workAreas: readonly Rectangle[]): Rectangle {
   const main = workAreas[0] ?? { x: 0, y: 0, width: usualWidth, height: usualHeight };
   const home = kept && workAreas.find((area) => isGraspable(kept, area));
-  if (home) {
-    const width = Math.min(Math.max(kept.width, smallestWidth), home.width);
-    const height = Math.min(Math.max(kept.height, smallestHeight), home.height);
-    return { x: kept.x, y: kept.y, width, height };
-  }
-  const width = Math.min(kept?.width ?? usualWidth, main.width);
-  const height = Math.min(kept?.height ?? usualHeight, main.height);
+  const area = home ?? main;
+  const width = Math.min(Math.max(kept?.width ?? usualWidth, smallestWidth), area.width);
+  const height = Math.min(Math.max(kept?.height ?? usualHeight, smallestHeight), area.height);
+  if (home) return { x: kept.x, y: kept.y, width, height };
   const x = main.x + Math.round((main.width - width) / 2);
   const y = main.y + Math.round((main.height - height) / 2);
   return { x, y, width, height };

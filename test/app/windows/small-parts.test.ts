@@ -1,0 +1,189 @@
+// The parts of the window that can be looked at alone: its place, the end, files of a command line, menus, the door.
+import { existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { Leaving } from "../../../app/windows/leaving.ts";
+import { menuTemplate } from "../../../app/windows/menu.ts";
+import { nativeWords } from "../../../app/windows/native-words.ts";
+import { filesAmong, handedFiles, OpenedFiles } from "../../../app/windows/opened-files.ts";
+import { dialogOptions, windowDoor } from "../../../app/windows/window-door.ts";
+import { firstState, fittingBounds, readWindowState, writeWindowState } from "../../../app/windows/window-state.ts";
+import { electron } from "./electron-stand-in.ts";
+
+let folder: string;
+beforeAll(() => void (folder = mkdtempSync(join(tmpdir(), "rushes-window-"))));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+describe("the window's place", () => {
+  const screen = { x: 0, y: 0, width: 1920, height: 1040 };
+  const right = { x: 1920, y: 0, width: 2560, height: 1400 };
+  test("is kept on the screen where it was", () => {
+    const kept = { x: 2500, y: 100, width: 1600, height: 1000 };
+    expect(fittingBounds(kept, [screen, right])).toEqual(kept);
+  });
+  test.each([
+    ["a screen that is gone", { x: 2500, y: 100, width: 1600, height: 1000 }, [screen]],
+    ["above every screen", { x: 100, y: -900, width: 1600, height: 1000 }, [screen]],
+    ["below every screen", { x: 100, y: 1030, width: 1600, height: 1000 }, [screen]],
+    ["beside every screen", { x: -1590, y: 100, width: 1600, height: 1000 }, [screen]],
+  ])("on %s is moved to the middle of the main one", (_name, kept, screens) =>
+    expect(fittingBounds(kept, screens)).toEqual({ x: 160, y: 20, width: 1600, height: 1000 }),
+  );
+  test("is never larger than the screen nor too small to use", () => {
+    expect(fittingBounds({ x: 0, y: 0, width: 9000, height: 9000 }, [screen])).toMatchObject(screen);
+    for (const x of [0, 5000])
+      expect(fittingBounds({ x, y: 0, width: 200, height: 200 }, [screen])).toMatchObject({ width: 960, height: 640 });
+    expect(fittingBounds(null, [{ x: 0, y: 0, width: 1024, height: 700 }])).toEqual({
+      x: 0,
+      y: 0,
+      width: 1024,
+      height: 700,
+    });
+  });
+  test("is read back as written; anything else is a first start", () => {
+    const path = join(folder, "window.json");
+    const state = { ...firstState, bounds: { x: 1, y: 2, width: 1000, height: 700 }, maximised: true };
+    writeWindowState(path, state);
+    expect(readWindowState(path)).toEqual(state);
+    for (const text of ["", "{", "[]", '{"bounds":{"x":"1"}}', '{"bounds":null,"maximised":true,"ground":"red"}']) {
+      writeFileSync(path, text);
+      expect(readWindowState(path)).toEqual(firstState);
+    }
+    expect(readWindowState(join(folder, "nothing"))).toEqual(firstState);
+    writeWindowState(join(folder, "no/such/folder"), state);
+  });
+});
+
+describe("the end", () => {
+  function leaving({ running = true, agrees = true, fails = false } = {}) {
+    const calls: string[] = [];
+    const parts = new Leaving({
+      isRunning: () => running,
+      ask: () => {
+        calls.push("ask");
+        return Promise.resolve(agrees);
+      },
+      close: () => {
+        calls.push("close");
+        return fails ? Promise.reject(new Error("no")) : Promise.resolve();
+      },
+      quit: () => calls.push("quit"),
+    });
+    return { parts, calls };
+  }
+  test("needs no word while nothing runs", async () => {
+    const { parts, calls } = leaving({ running: false });
+    await Promise.all([parts.leave(), parts.leave()]);
+    expect(calls).toEqual(["close", "quit"]);
+    expect(parts.allowed).toBe(true);
+  });
+  test("is asked about once while a job runs", async () => {
+    const { parts, calls } = leaving({ agrees: false });
+    await Promise.all([parts.leave(), parts.leave()]);
+    expect(calls).toEqual(["ask"]);
+    expect(parts.allowed).toBe(false);
+    await parts.leave();
+    expect(calls).toEqual(["ask", "ask"]);
+  });
+  test("of the system's session asks nobody, even while the question is open", async () => {
+    const { parts, calls } = leaving({ agrees: false });
+    await Promise.all([parts.leave(), parts.leave({ unasked: true })]);
+    expect(calls).toEqual(["ask", "close", "quit"]);
+  });
+  test("comes even when closing fails", async () => {
+    const { parts, calls } = leaving({ running: false, fails: true });
+    await parts.leave();
+    expect(calls).toEqual(["close", "quit"]);
+  });
+});
+
+describe("files of a command line", () => {
+  test("are those that are there, in full", () => {
+    writeFileSync(join(folder, "a.mp4"), "");
+    expect(filesAmong(["--inspect", "a.mp4", "", "gone.mp4", join(folder, "a.mp4")], folder)).toEqual([
+      join(folder, "a.mp4"),
+      join(folder, "a.mp4"),
+    ]);
+  });
+  test("of another process are taken when they are paths", () => {
+    expect(handedFiles({ files: ["/a", "b", 1, null] })).toEqual(["/a"]);
+    expect(handedFiles({ files: Array.from({ length: 900 }, (_, index) => `/${index}`) })).toHaveLength(50);
+    for (const data of [null, 1, "x", {}, { files: {} }]) expect(handedFiles(data)).toEqual([]);
+  });
+  test("wait until somebody shows them", () => {
+    const files = new OpenedFiles();
+    const shown: string[] = [];
+    for (const path of ["/1", "/2"]) files.open(path);
+    files.deliver((path) => shown.push(path));
+    files.open("/3");
+    files.deliver((path) => shown.push(`again ${path}`));
+    files.open("/4");
+    expect(shown).toEqual(["/1", "/2", "/3", "again /4"]);
+  });
+});
+
+describe("words", () => {
+  test("are Chinese where that is wanted first, else English", () => {
+    for (const languages of [["zh-CN", "en"], ["de", "zh-Hans-CN"], ["zh"]])
+      expect(nativeWords(languages).file).toBe("文件");
+    for (const languages of [[], ["de-DE"], ["en-US", "zh-CN"], ["zho"]])
+      expect(nativeWords(languages).file).toBe("File");
+  });
+  test("of both languages are all there, and every menu entry has one", () => {
+    const nothing = { show: () => {}, openVideo: () => {}, openLibrary: () => {} };
+    for (const tag of ["en", "zh"])
+      for (const platform of ["linux", "darwin", "win32"] as const)
+        for (const menu of menuTemplate(nativeWords([tag]), platform, nothing))
+          for (const item of Array.isArray(menu.submenu) ? menu.submenu : [])
+            expect(item.type === "separator" || item.label, JSON.stringify(item)).toBeTruthy();
+    const words = nativeWords(["zh"]);
+    expect(JSON.stringify(words).match(/""/)).toBeNull();
+  });
+});
+
+describe("the door", () => {
+  const door = windowDoor({ words: nativeWords(["en"]), language: "en-GB", window: () => null });
+  beforeEach(() => void (electron.calls.length = 0));
+
+  test("takes any path in full, its links followed", async () => {
+    const real = join(folder, "real");
+    mkdirSync(real, { recursive: true });
+    symlinkSync(real, join(folder, "link"));
+    await expect(door.allowedPath(join(folder, "link/none/x.mp4"))).resolves.toMatch(/\/real\/none\/x\.mp4$/);
+    for (const path of ["x.mp4", "", "../x", "/a\0b"])
+      await expect(door.allowedPath(path)).rejects.toMatchObject({ code: "path.refused" });
+  });
+
+  test("asks in the system's dialogs", async () => {
+    electron.openAnswers = [["/models/wan"]];
+    await expect(door.choosePath("modelFolder")).resolves.toBe("/models/wan");
+    await expect(door.choosePath("image")).resolves.toBeNull();
+    expect(electron.openDialogs.slice(-2)).toMatchObject([
+      { title: "Choose a folder of models", properties: ["openDirectory"] },
+      { filters: [{ name: "Pictures", extensions: ["png", "jpg", "jpeg", "webp"] }, { extensions: ["*"] }] },
+    ]);
+    for (const what of ["modelFile", "modelFolder", "image", "video", "folder", "text"] as const)
+      expect(dialogOptions(what, nativeWords(["zh"])).title).toMatch(/^选择/);
+  });
+
+  test("shows files in their folder and opens folders", async () => {
+    writeFileSync(join(folder, "shown.mp4"), "");
+    await door.showInFolder(join(folder, "shown.mp4"));
+    await door.showInFolder(folder);
+    expect(electron.calls).toEqual([`showItemInFolder ${join(folder, "shown.mp4")}`, `openPath ${folder}`]);
+    await expect(door.showInFolder(join(folder, "gone"))).rejects.toMatchObject({ code: "file.unreadable" });
+  });
+
+  test("discards into the trash, for good where there is none", async () => {
+    const path = join(folder, "purged.mp4");
+    writeFileSync(path, "");
+    await door.discardFile(path);
+    expect(electron.calls).toEqual([`trashItem ${path}`]);
+    expect(existsSync(path)).toBe(true);
+    electron.trashFails = true;
+    await door.discardFile(path);
+    expect(existsSync(path)).toBe(false);
+    await door.discardFile(path);
+  });
+});
