@@ -1,8 +1,8 @@
 // Measures what a person feels of the window while the engine computes at full load: first paint, and the time from a key
-// or a press to the picture that shows it (the browser's Event Timing). Run by hand: node tools/measure-window.ts.
+// or a press to the picture that shows it (the browser's Event Timing). Run by hand: npm run measure:window.
 // docs/SPEED.md holds the figures.
 import type { Page } from "playwright-core";
-import { StudioWindow } from "../test/e2e/studio-window/studio-window.ts";
+import { StudioWindow } from "./studio-window.ts";
 
 /** 16 ms is the least the browser reports; what is faster is not listed. */
 const observed = { type: "event", durationThreshold: 16, buffered: true };

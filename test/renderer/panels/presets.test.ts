@@ -8,10 +8,10 @@ import { RushesError } from "../../../contract/errors.ts";
 import { defaultSettings, type Settings } from "../../../contract/settings/derive.ts";
 import { form } from "../../../renderer/state/form.svelte.ts";
 import { toasts } from "../../../renderer/state/toasts.svelte.ts";
-import PresetMenu from "../../../renderer/views/presets/PresetMenu.svelte";
-import PresetsDialog from "../../../renderer/views/presets/PresetsDialog.svelte";
+import PresetMenu from "../../../renderer/panels/PresetMenu.svelte";
+import PresetsDialog from "../../../renderer/panels/PresetsDialog.svelte";
 import { axeFindings, settled } from "../accessibility.ts";
-import { ScriptedBridge } from "./scripted-bridge.ts";
+import { ScriptedBridge } from "../views/scripted-bridge.ts";
 
 const preset = (id: string, settings: Partial<Settings>, more: Partial<PresetEntry> = {}): PresetEntry => ({
   id,

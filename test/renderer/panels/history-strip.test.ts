@@ -3,7 +3,7 @@ import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { page, userEvent } from "vitest/browser";
 import { render } from "vitest-browser-svelte";
 import { results } from "../../../renderer/state/results.svelte.ts";
-import HistoryStrip from "../../../renderer/results/HistoryStrip.svelte";
+import HistoryStrip from "../../../renderer/panels/HistoryStrip.svelte";
 import { axeFindings } from "../accessibility.ts";
 import { resultsStudio } from "../sample-results.ts";
 import type { ScriptedStudio } from "../scripted-studio.ts";
