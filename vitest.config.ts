@@ -14,6 +14,9 @@ const elsewhere = [
   "test/renderer/**/*.test.ts",
 ];
 
+/** Electron's binary is on few machines that test: what it gives is played by a stand-in. */
+const standIn = { alias: { electron: join(import.meta.dirname, "test/app/windows/electron-stand-in.ts") } };
+
 export default defineConfig({
   test: {
     environment: "node",
@@ -22,8 +25,7 @@ export default defineConfig({
     projects: [
       {
         extends: true,
-        // Electron's binary is on few machines that test: what it gives is played by a stand-in.
-        resolve: { alias: { electron: join(import.meta.dirname, "test/app/windows/electron-stand-in.ts") } },
+        resolve: standIn,
         test: { name: "unit", include: ["test/**/*.test.ts"], exclude: elsewhere },
       },
       {
@@ -59,7 +61,17 @@ export default defineConfig({
       },
       {
         extends: true,
+        resolve: standIn,
         test: { name: "e2e", include: ["test/e2e/**/*.test.ts"], testTimeout: 1_500_000, hookTimeout: 900_000 },
+      },
+      {
+        extends: true,
+        test: {
+          name: "electron",
+          include: ["test/electron/**/*.test.ts"],
+          testTimeout: 600_000,
+          hookTimeout: 300_000,
+        },
       },
     ],
   },

@@ -32,6 +32,8 @@ function chosenSuites(): readonly Suite[] {
 }
 
 async function run(suite: Suite): Promise<Result> {
+  const missing = suite.missing?.() ?? null;
+  if (missing !== null) return { passed: 0, failed: 0, skipped: 1, notes: [`skipped: ${missing}`] };
   let result: Result;
   try {
     result = await suite.run();

@@ -18,6 +18,8 @@ export interface Suite {
   name: string;
   /** Part of --quick. */
   quick: boolean;
+  /** What is missing here that the suite cannot do without, or null: it then counts as one skipped case. */
+  missing?(): string | null;
   run(): Promise<Result>;
 }
 

@@ -1,6 +1,7 @@
 // The suites about TypeScript: formatting, lint, types, and the vitest projects of vitest.config.ts.
 import { existsSync, mkdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
+import { electronBinary } from "../electron/electron-binary.ts";
 import { failure, logFolder, oneCase, type Result, root, runProgram, type Suite, sum, tail } from "./suite.ts";
 
 export const typescriptSuites: readonly Suite[] = [
@@ -23,6 +24,12 @@ export const typescriptSuites: readonly Suite[] = [
 export const programSuites: readonly Suite[] = [
   { name: "follow", quick: false, run: () => vitest("follow", 15) },
   { name: "e2e", quick: false, run: () => vitest("e2e", 25) },
+  {
+    name: "electron",
+    quick: false,
+    missing: () => (electronBinary() === null ? "no Electron binary" : null),
+    run: () => vitest("electron", 15),
+  },
 ];
 
 async function types(): Promise<Result> {
