@@ -63,6 +63,12 @@ export class PresetStore {
     ];
   }
 
+  /** The preset that a new form begins with; null: none, or it is gone or broken. */
+  defaultId(): string | null {
+    const { default: id } = readOrder(this.#folder);
+    return id !== null && this.settingsOf(id) !== null ? id : null;
+  }
+
   /** The values of a preset; null where there is none of that id or its file is broken. */
   settingsOf(id: string): Partial<Settings> | null {
     return presetSettings(id, this.#library);

@@ -10,6 +10,7 @@ import { sessionToKeep, soundSession } from "../settings/session.ts";
 import { checkDraft } from "./draft-check.ts";
 import { commandOfDraft, commandOfJob } from "./draft-command.ts";
 import type { LocalModels } from "./local-models.ts";
+import type { PresetStore } from "../presets/preset-store.ts";
 import { restoreVideo } from "./restore-video.ts";
 import type { LocalDraft, StudioForm } from "./studio.ts";
 import type { StudioCore } from "./studio-core.ts";
@@ -17,10 +18,12 @@ import type { StudioCore } from "./studio-core.ts";
 export class LocalForm implements StudioForm {
   readonly #core: StudioCore;
   readonly #models: LocalModels;
+  readonly #presets: Pick<PresetStore, "defaultId">;
 
-  constructor(core: StudioCore, models: LocalModels) {
+  constructor(core: StudioCore, models: LocalModels, presets: Pick<PresetStore, "defaultId">) {
     this.#core = core;
     this.#models = models;
+    this.#presets = presets;
   }
 
   check(draft: LocalDraft): Promise<DraftCheck> {
@@ -35,7 +38,8 @@ export class LocalForm implements StudioForm {
   }
 
   session(): Session {
-    return soundSession(readSessionValue(this.#core.database));
+    const kept = readSessionValue(this.#core.database);
+    return soundSession(kept ?? { presetId: this.#presets.defaultId() });
   }
 
   keepSession(session: Session): void {

@@ -51,7 +51,7 @@ class LocalStudio implements Studio {
     this.exports = new StudioExports(core, newEngine);
     this.installedModels = new LocalModels(core);
     this.presets = new PresetStore(core.libraryFolder, () => core.announce({ kind: "presets:changed" }));
-    this.form = new LocalForm(core, this.installedModels);
+    this.form = new LocalForm(core, this.installedModels, this.presets);
   }
 
   get libraryFolder(): string {

@@ -129,7 +129,7 @@ export interface StudioForm {
   check(draft: LocalDraft): Promise<DraftCheck>;
   /** The command line of a draft or a job. Throws job.unknown, and for drafts what adding them would throw. */
   command(what: { draft: LocalDraft } | { jobId: number }): Promise<string>;
-  /** The window's last session, as far as it can be used. */
+  /** The window's last session, as far as it can be used; before there is one, a form on the default preset. */
   session(): Session;
   /** Throws request.invalid when it is far too large. */
   keepSession(session: Session): void;

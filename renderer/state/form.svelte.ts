@@ -24,7 +24,7 @@ export type ChangeOrigin =
   | { readonly kind: "result"; readonly jobId: number }
   | { readonly kind: "video"; readonly fileName: string }
   | { readonly kind: "fix" }
-  | { readonly kind: "reset" };
+  | { readonly kind: "new" };
 
 /** What such a change did, for the note above the form. */
 export interface AppliedChange {

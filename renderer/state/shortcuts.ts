@@ -20,6 +20,7 @@ export const shortcuts = [
   { id: "go-settings", group: "everywhere", keys: "Alt+6", whileTyping: true },
   { id: "generate", group: "generate", keys: "Ctrl+Enter", whileTyping: true },
   { id: "generate-next", group: "generate", keys: "Ctrl+Shift+Enter", whileTyping: true },
+  { id: "new", group: "generate", keys: "Alt+N", whileTyping: true },
   { id: "undo", group: "generate", keys: "Ctrl+Z" },
   { id: "cancel-job", group: "generate", keys: "Ctrl+.", whileTyping: true },
   { id: "move-up", group: "queue", keys: "Alt+ArrowUp" },
@@ -80,7 +81,12 @@ export function pressed(event: KeyboardEvent, keys: string): boolean {
   // Where a letter or sign lies differs; with Shift only signs are compared by what they give.
   if (key !== "?" && has("Shift") !== event.shiftKey) return false;
   const given = event.key === " " ? "Space" : event.key;
-  return given.toLowerCase() === key.toLowerCase() || (has("Alt") && event.code === `Digit${key}`);
+  return given.toLowerCase() === key.toLowerCase() || (has("Alt") && altCodes(key).includes(event.code));
+}
+
+/** With Alt some systems give another sign than the one on the key. */
+function altCodes(key: string): string[] {
+  return [`Digit${key}`, `Key${key}`];
 }
 
 const plainKeys = new Set(["Space", "Enter", "Delete"]);

@@ -1,14 +1,13 @@
 // Places that the desktop's menu and notifications ask the window for: views by their address, an empty form, the list of
 // shortcuts.
-import { form } from "./form.svelte.ts";
+import { startNewForm } from "./new-form.ts";
 import { placeOf, route } from "./route.svelte.ts";
 import { performShortcut } from "./shortcuts.ts";
 
 export function goToPlace(place: string): void {
   if (place === "#new") {
-    // One step of undo, like every change of many values.
-    form.replace({}, null, null);
     route.go("generate");
+    void startNewForm();
   } else if (place === "#shortcuts") {
     performShortcut("show-shortcuts");
   } else {

@@ -10,6 +10,7 @@ export const shortcuts: typeof english = {
   "go-compare": "转到对比",
   "go-models": "转到模型",
   "go-settings": "转到设置",
+  new: "新建：清空设置并使用默认预设",
   undo: "撤销表单的上一次更改",
   generate: "生成",
   "generate-next": "排在所有等待任务之前生成",

@@ -8,6 +8,7 @@ export const shortcuts = {
   "go-compare": "Go to Compare",
   "go-models": "Go to the models",
   "go-settings": "Go to the settings",
+  new: "New: nothing set, your default preset",
   undo: "Undo the last change of the form",
   generate: "Generate",
   "generate-next": "Generate before everything that waits",

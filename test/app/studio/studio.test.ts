@@ -32,6 +32,17 @@ async function generate(changes: Partial<JobRequest> = {}): Promise<Job> {
   return studio.wait((await studio.enqueue(request(changes))).id);
 }
 
+test("a first start's form lies on the default preset; a kept session is left as it is", async () => {
+  expect(studio.form.session()).toEqual({ values: {}, presetId: null, views: {} });
+  const id = await studio.presets.save("Mine", { numSteps: 2 });
+  await studio.presets.setDefault(id);
+  expect(studio.form.session()).toMatchObject({ values: {}, presetId: id });
+  const { settings, sources } = await studio.form.check({ values: {}, presetId: studio.form.session().presetId });
+  expect([settings.numSteps, sources.numSteps]).toEqual([2, "preset"]);
+  studio.form.keepSession({ values: { numSteps: 3 }, presetId: null, views: {} });
+  expect(studio.form.session()).toMatchObject({ values: { numSteps: 3 }, presetId: null });
+});
+
 describe("a job", () => {
   test("becomes a video with its settings inside, a poster and a full record", async () => {
     const events: JobEvent[] = [];

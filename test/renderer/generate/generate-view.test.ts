@@ -54,6 +54,22 @@ async function open() {
   return screen;
 }
 
+test("New empties the form, puts the default preset beneath it, and can be undone", async () => {
+  const quality = { id: "quality", name: "Quality", builtIn: true, settings: { slaTopk: 0.15 } };
+  const marks = { fits: false, isDefault: true, unavailable: null, broken: false };
+  studio.answers["presets:list"] = () => ({ presets: [{ ...quality, ...marks }] });
+  await open();
+  form.set("numSteps", 2);
+  await prompt().fill("a red ball");
+  await userEvent.keyboard("{Alt>}n{/Alt}");
+  await expect.poll(() => form.draft).toEqual({ values: {}, presetId: "quality" });
+  await expect.element(prompt()).toHaveFocus();
+  await page.getByRole("button", { name: "Undo", exact: true }).click();
+  expect(form.draft).toEqual({ values: { numSteps: 2, prompt: "a red ball" } });
+  await page.getByRole("button", { name: "New form" }).click();
+  await expect.poll(() => form.presetId).toBe("quality");
+});
+
 const prompt = () => page.getByRole("textbox", { name: "Prompt" });
 const generate = () => page.getByRole("button", { name: "Generate", exact: true });
 

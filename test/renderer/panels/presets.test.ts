@@ -68,7 +68,7 @@ beforeEach(async () => {
     "presets:setDefault": () => ({}),
   });
   form.replace({ prompt: "a ball", numSteps: 3 });
-  await form.apply({ kind: "reset" }, { values: { prompt: "a ball", numSteps: 3 } });
+  await form.apply({ kind: "new" }, { values: { prompt: "a ball", numSteps: 3 } });
 });
 
 test("marks the one that fits, says what is missing, and applies with a way back", async () => {
