@@ -88,6 +88,24 @@ describe("exports", () => {
     expect(stateOf(next.id)?.state).toBe("done");
   });
 
+  test("a video that crashes a codec fails its export, and the job that runs meanwhile comes to its end", async () => {
+    plumbing.script({ stepMs: 150, crashInCodec: true });
+    const { id } = await studio.enqueue({ prompt: "Another ball" });
+    const engine = studio.engine.processId;
+    studio.run();
+    await until(() => studio.get(id)?.progress?.stage === "sample", "the job to run");
+    for (const format of ["webm", "gif"] as const) {
+      const hostile = (await exports["exports:start"]({ jobId: job.id, format }, door)).export;
+      await ended(hostile.id);
+      expect(stateOf(hostile.id)).toMatchObject({ state: "failed", error: { code: "engine.crashed" } });
+    }
+    expect(await studio.wait(id)).toMatchObject({ state: "done", attempts: 1, error: null });
+    expect([studio.engine.processId, studio.get(id)?.changes.map(({ state }) => state)]).toEqual([
+      engine,
+      ["queued", "running", "done"],
+    ]);
+  });
+
   test("a job without a video and an unknown job are refused", async () => {
     const { id } = await studio.enqueue({ prompt: "Another ball" });
     const start = (jobId: number) => exports["exports:start"]({ jobId, format: "mp4" }, door);

@@ -229,6 +229,7 @@ function inspectionOf(path: string): Inspection {
 }
 
 const noCodecs = () => {
+  if (script().crashInCodec) crash();
   throw failure("engine.unavailable", "This addon has no codecs.");
 };
 

@@ -15,6 +15,8 @@ export interface PlumbingScript {
   crashInStep?: number;
   /** Its process kills itself in this step, always. */
   crashAlways?: number;
+  /** Its process kills itself when it is given a video. */
+  crashInCodec?: boolean;
   /** The call rejects with `failure` in this step. */
   failInStep?: number;
   failure?: { code: string; message: string; advice?: string; detail?: string; neededBytes?: number };

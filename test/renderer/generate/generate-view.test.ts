@@ -54,6 +54,20 @@ async function open() {
   return screen;
 }
 
+const prompt = () => page.getByRole("textbox", { name: "Prompt" });
+const generate = () => page.getByRole("button", { name: "Generate", exact: true });
+
+function progressed(stage: JobStage, fraction: number, step = 0, overall = 0.5): JobProgress {
+  const shares = { text: 0.1, load: 0.1, sample: 0.5, decode: 0.25, save: 0.05 };
+  return { stage, fraction, step, steps: 4, overall, etaSeconds: 3, shares };
+}
+
+async function run(id: number) {
+  studio.queue = { ...studio.queue, running: jobOf(id, { state: "running", startedAt: Date.now() }), waiting: [] };
+  studio.say({ kind: "job:changed", jobId: id, state: "running", note: "" });
+  await vi.waitFor(() => expect(liveJob.job?.id).toBe(id));
+}
+
 test("New empties the form, puts the default preset beneath it, and can be undone", async () => {
   const quality = { id: "quality", name: "Quality", builtIn: true, settings: { slaTopk: 0.15 } };
   const marks = { fits: false, isDefault: true, unavailable: null, broken: false };
@@ -69,20 +83,6 @@ test("New empties the form, puts the default preset beneath it, and can be undon
   await page.getByRole("button", { name: "New form" }).click();
   await expect.poll(() => form.presetId).toBe("quality");
 });
-
-const prompt = () => page.getByRole("textbox", { name: "Prompt" });
-const generate = () => page.getByRole("button", { name: "Generate", exact: true });
-
-function progressed(stage: JobStage, fraction: number, step = 0, overall = 0.5): JobProgress {
-  const shares = { text: 0.1, load: 0.1, sample: 0.5, decode: 0.25, save: 0.05 };
-  return { stage, fraction, step, steps: 4, overall, etaSeconds: 3, shares };
-}
-
-async function run(id: number) {
-  studio.queue = { ...studio.queue, running: jobOf(id, { state: "running", startedAt: Date.now() }), waiting: [] };
-  studio.say({ kind: "job:changed", jobId: id, state: "running", note: "" });
-  await vi.waitFor(() => expect(liveJob.job?.id).toBe(id));
-}
 
 test("every setting the model has a use for has a named control, and no other has", async () => {
   await open();
