@@ -29,6 +29,9 @@ export interface CallOptions {
 export interface EngineClientOptions {
   /** How the engine's process is started; forked by Node unless given. */
   spawn?: SpawnEngine;
+  /** The engine stands back behind the rest of the machine's work: for doors with a window that is to answer while it
+   * computes. */
+  background?: boolean;
 }
 
 interface PendingCall {
@@ -41,6 +44,7 @@ interface PendingCall {
 export class EngineClient {
   readonly #addonPath: string;
   readonly #spawn: SpawnEngine;
+  readonly #background: boolean;
   #process: EngineProcess | null = null;
   #output = "";
   /** Waits for the end of a process that close() ends. */
@@ -52,6 +56,7 @@ export class EngineClient {
   constructor(addonPath = process.env["RUSHES_ADDON"] ?? builtAddonPath(), options: EngineClientOptions = {}) {
     this.#addonPath = addonPath;
     this.#spawn = options.spawn ?? forkEngine;
+    this.#background = options.background ?? false;
   }
 
   /** The process number of the running engine, or null: asking it anything would start one. */
@@ -120,6 +125,7 @@ export class EngineClient {
     });
     engine.onMessage((message) => this.#hear(message));
     engine.onExit((reason) => this.#died(engine, reason));
+    if (this.#background) engine.send({ kind: "background" });
     return engine;
   }
 

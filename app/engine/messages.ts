@@ -52,6 +52,9 @@ export interface EngineCalls {
 export type EngineMethod = keyof EngineCalls;
 
 export type ToEngine =
+  /** Sent before any call, so that every thread made for one stands back too: whoever else needs the machine's processors
+   * gets them first. */
+  | { kind: "background" }
   | { kind: "call"; id: number; method: EngineMethod; arguments: unknown[] }
   /** Cancels the running call of that number. */
   | { kind: "cancel"; id: number }

@@ -1,7 +1,7 @@
 // The engine's process: owns the addon, keeps the last model warm, answers one heavy call of a model at a time and calls on
 // finished videos beside it, ends when its parent does. Started by client.ts only, with the addon's path as its last
 // argument.
-import { constants, setPriority } from "node:os";
+import { constants, getPriority, setPriority } from "node:os";
 import { asRushesError, RushesError } from "../../contract/errors.ts";
 import type { Addon, AddonModel, ClipCall, ClipEvent, EngineEvent, ModelFiles } from "./addon.ts";
 import { loadAddon } from "./load.ts";
@@ -34,6 +34,7 @@ class EngineWorker {
   }
 
   async handle(message: ToEngine): Promise<void> {
+    if (message.kind === "background") return standBack();
     if (message.kind !== "call") return this.#order(message);
     const { id, method } = message;
     try {
@@ -145,13 +146,16 @@ function sameFiles(one: ModelFiles, other: ModelFiles): boolean {
   return dit === other.dit && vae === other.vae && textEncoder === other.textEncoder && textLength === other.textLength;
 }
 
-// Before any thread is made, so that all have it: where the machine is busy the window and its answers come first, and
-// where it is not nothing is lost. A system that forbids it changes nothing.
-try {
-  setPriority(constants.priority.PRIORITY_BELOW_NORMAL);
-} catch {
-  // The window may be slower while a job runs.
+/** Threads made afterwards have it from the one that makes them; where the machine is idle nothing is lost. */
+function standBack(): void {
+  const { PRIORITY_BELOW_NORMAL } = constants.priority;
+  try {
+    if (getPriority() < PRIORITY_BELOW_NORMAL) setPriority(PRIORITY_BELOW_NORMAL);
+  } catch {
+    // A system that forbids it: the window may be slower while a job runs.
+  }
 }
+
 const parent = parentChannel();
 const worker = new EngineWorker(process.argv.at(-1) ?? "");
 parent.onMessage((message) => void worker.handle(message));

@@ -28,8 +28,8 @@ import type { StudioListener } from "./studio-events.ts";
 
 export async function openStudio(options: StudioOptions = {}): Promise<Studio> {
   const files = new LibraryFiles(libraryFolderOf(options.libraryFolder));
-  const { addonPath, spawnEngine } = options;
-  const newEngine = () => new EngineClient(addonPath, spawnEngine === undefined ? {} : { spawn: spawnEngine });
+  const { addonPath, spawnEngine, background = false } = options;
+  const newEngine = () => new EngineClient(addonPath, { background, ...(spawnEngine && { spawn: spawnEngine }) });
   return new LocalStudio(new LocalCore(files, newEngine()), newEngine);
 }
 

@@ -72,6 +72,8 @@ export interface StudioOptions {
   addonPath?: string;
   /** How the engine's process is started; absent: forked by Node. */
   spawnEngine?: SpawnEngine;
+  /** For doors with a window: generations and exports stand back, so that the window answers while they compute. */
+  background?: boolean;
 }
 
 /** The queue of a library. Every change is committed before its call returns; refusals are RushesErrors (job.unknown,

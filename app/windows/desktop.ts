@@ -37,6 +37,7 @@ export class Desktop {
   static async open(opened: OpenedFiles): Promise<Desktop> {
     const studio = await openStudio({
       spawnEngine: forkUtilityEngine,
+      background: true,
       ...(app.isPackaged ? { addonPath: installedAddonPath(process.resourcesPath) } : {}),
     });
     try {

@@ -32,7 +32,7 @@ export const serve: Command = async ({ output, signal, library }, _words, option
       import("../../channels/studio-media.ts"),
       import("../../channels/uploads.ts"),
     ]);
-  const studio = await openStudio(library === undefined ? {} : { libraryFolder: library });
+  const studio = await openStudio({ background: true, ...(library === undefined ? {} : { libraryFolder: library }) });
   const stops: (() => void)[] = [];
   try {
     makeFolder(studio.libraryFolder);

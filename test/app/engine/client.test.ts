@@ -2,11 +2,13 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { writeFileSync } from "node:fs";
+import { constants, getPriority } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import type { GenerateRequest, ModelFiles } from "../../../app/engine/addon.ts";
 import { EngineClient } from "../../../app/engine/client.ts";
+import { forkEngine } from "../../../app/engine/forked-process.ts";
 import type { CallEvent } from "../../../app/engine/messages.ts";
 import { isAlive, Plumbing, until } from "./plumbing.ts";
 import { spawnWithParentPort } from "./port-process.ts";
@@ -104,6 +106,17 @@ describe("the engine's process", () => {
     expect(other.processId).toBeNull();
     expect(await other.call("machine", [])).toMatchObject({ cpu: { cores: 2 } });
     await other.close();
+  });
+
+  test("stands back behind the machine's other work for doors with a window, and for no other", async () => {
+    await engine.call("machine", []);
+    expect(getPriority(engine.processId!)).toBe(getPriority());
+    for (const spawn of [forkEngine, spawnWithParentPort]) {
+      const other = new EngineClient(undefined, { spawn, background: true });
+      await other.call("machine", []);
+      expect(getPriority(other.processId!)).toBe(Math.max(getPriority(), constants.priority.PRIORITY_BELOW_NORMAL));
+      await other.close();
+    }
   });
 
   test("answers light calls, and streams lines", async () => {

@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import type { AddressInfo } from "node:net";
+import { constants, getPriority } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { runRushes } from "../cli/run-rushes.ts";
@@ -133,6 +134,16 @@ describe("the token", () => {
     const third = await start();
     expect(new Set([first.token, second.token, third.token]).size).toBe(3);
   });
+});
+
+test("the engine of a server stands back, so that pages are answered while it computes", async () => {
+  const server = await start();
+  await server.finished(await server.add());
+  const { processId } = server.started;
+  const children = readFileSync(`/proc/${processId}/task/${processId}/children`, "utf8").split(" ").filter(Boolean);
+  expect(children.map(Number).filter(isAlive).map(getPriority)).toEqual([
+    Math.max(getPriority(), constants.priority.PRIORITY_BELOW_NORMAL),
+  ]);
 });
 
 describe("what goes wrong at the start is told in one sentence", () => {

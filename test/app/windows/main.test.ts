@@ -1,6 +1,7 @@
 // The desktop program from its start to its end, in Electron's order of events, with a real studio whose engine runs in a
 // utility process.
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { constants, getPriority } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { preloadBridge } from "../../../app/ipc/preload-bridge.ts";
@@ -130,6 +131,9 @@ describe("the page", () => {
     const { modulePath, words, options } = utilityProcess.started.at(-1)!;
     expect(modulePath).toMatch(/app\/engine\/worker\.ts$/);
     expect(words).toEqual([plumbing.environment["RUSHES_ADDON"]]);
+    expect(getPriority(utilityProcess.started.at(-1)?.pid)).toBe(
+      Math.max(getPriority(), constants.priority.PRIORITY_BELOW_NORMAL),
+    );
     expect(options).toMatchObject({ serviceName: "Rushes engine", stdio: ["ignore", "pipe", "pipe"] });
     const video = await electron.load(`app://rushes/media/video/${id}`, { headers: { range: "bytes=4-7" } });
     expect([video.status, await video.text()]).toEqual([206, "ftyp"]);
