@@ -88,11 +88,13 @@ export class QueueRunner {
       }
     } finally {
       clearInterval(heartbeat);
-      if (this.#held) {
+      const held = this.#held;
+      // First: where the history cannot be written, the lease is taken anew, with what this run left behind.
+      this.#held = false;
+      if (held) {
         giveUpReserve(this.#tools.database);
         giveBackLease(this.#tools.database, this.#lease.token);
       }
-      this.#held = false;
     }
   }
 

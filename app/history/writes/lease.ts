@@ -33,7 +33,7 @@ export function isHeldElsewhere(database: HistoryDatabase, own: Lease, now = Dat
   return row !== undefined && row.token !== own.token && isHeld(row, own, now);
 }
 
-/** Takes the lease if nobody alive holds it. */
+/** Takes the lease if nobody alive holds it; for a process that runs no job just now. */
 export function takeLease(database: HistoryDatabase, lease: Lease, now = Date.now()): TakenLease {
   // Asked many times a second while another process runs the queue: looking needs no lock.
   if (isHeldElsewhere(database, lease, now)) return { taken: false, recovered: [] };
@@ -48,7 +48,7 @@ export function takeLease(database: HistoryDatabase, lease: Lease, now = Date.no
              host = @host, taken_at = @now, heartbeat_at = @now`,
         )
         .run({ ...lease, now });
-      return { taken: true, recovered: recoverJobs(database, lease.token, now) };
+      return { taken: true, recovered: recoverJobs(database, now) };
     })
     .immediate();
 }
@@ -70,11 +70,13 @@ function isHeld(row: LeaseRow, own: ProcessIdentity, now: number): boolean {
   return alive === "unknown" ? !silent : alive;
 }
 
-/** Whoever holds the lease runs every running job; one that another runner marked has lost it. */
-function recoverJobs(database: HistoryDatabase, token: string, now: number): number[] {
-  const rows = database
-    .prepare("SELECT id, interruptions FROM jobs WHERE state = 'running' AND runner IS NOT ?")
-    .all(token) as { id: number; interruptions: number }[];
+/** Whoever takes the lease runs nothing yet: what is marked as running was left so, also by this process when it could
+ * not write down how a run ended. */
+function recoverJobs(database: HistoryDatabase, now: number): number[] {
+  const rows = database.prepare("SELECT id, interruptions FROM jobs WHERE state = 'running'").all() as {
+    id: number;
+    interruptions: number;
+  }[];
   for (const { id, interruptions } of rows) {
     if (interruptions >= allowedInterruptions) {
       moveJob(database, id, {

@@ -89,6 +89,15 @@ describe("jobs of a gone holder", () => {
     expect(readJob(database, first)?.attempts).toBe(2);
   });
 
+  test("that their own process left running, without a word of how they ended, go back too", () => {
+    const [id = 0] = insertJobs(database, [acceptedJob("one")]);
+    takeLease(database, lease("a"));
+    takeNextJob(database, "a");
+    giveBackLease(database, "a");
+    expect(takeLease(database, lease("a"))).toEqual({ taken: true, recovered: [id] });
+    expect(readJob(database, id)?.state).toBe("queued");
+  });
+
   test("that end their program again and again are failed, unless each time a step was finished", () => {
     const interrupt = (token: string, step: number | null) => {
       takeLease(database, lease(token, gone));

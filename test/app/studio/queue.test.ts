@@ -1,11 +1,12 @@
 // The queue as every door changes it: adding drafts, order, editing, pausing, keeping, running without anybody waiting, and
 // the events that tell of all this. The engine is the plumbing addon.
-import { existsSync, rmSync } from "node:fs";
+import { existsSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { decode as decodePng } from "fast-png";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import type { StudioEvent } from "../../../contract/channels/events.ts";
 import type { Job } from "../../../contract/job.ts";
+import { openDatabase } from "../../../app/history/database.ts";
 import { openStudio } from "../../../app/studio/open-studio.ts";
 import type { LocalDraft, Studio } from "../../../app/studio/studio.ts";
 import { Plumbing, until } from "../engine/plumbing.ts";
@@ -143,6 +144,21 @@ describe("a queue that runs by itself", () => {
     await until(() => stateOf(id) === "done", "the job");
     expect(studio.preview(id)).toBeNull();
     expect(studio.preview(99)).toBeNull();
+  });
+});
+
+describe("a history that cannot be written for a moment", () => {
+  test("costs no job: what ran goes on from where it was, and its one video stays", async () => {
+    const [id = 0] = await add("a red ball");
+    const other = openDatabase(join(plumbing.library, "rushes.db"));
+    other.exec(`CREATE TRIGGER locked BEFORE UPDATE OF state ON jobs WHEN new.state IN ('done', 'failed')
+      BEGIN SELECT raise(FAIL, 'not now'); END`);
+    studio.run();
+    await until(() => studio.log.end(20).includes("the queue stopped"), "the trouble");
+    other.exec("DROP TRIGGER locked");
+    other.close();
+    await until(() => stateOf(id) === "done", "the job");
+    expect(readdirSync(join(plumbing.library, "videos")).filter((name) => name.endsWith(".mp4"))).toHaveLength(1);
   });
 });
 
