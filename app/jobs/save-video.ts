@@ -39,9 +39,10 @@ export async function saveVideo(
   await finish(database, job, { path, bytes: bytes.length, frames: packets.length, width, height });
 }
 
-/** The video that an interrupted attempt had finished, taken over; false when there is none. */
+/** The video that an earlier attempt had finished, taken over: one that was interrupted, or whose copy failed. False when
+ * there is none. */
 export async function adoptVideo(database: HistoryDatabase, job: Job): Promise<boolean> {
-  const path = job.pendingVideoPath;
+  const path = job.pendingVideoPath ?? job.video?.path ?? null;
   if (path === null || !existsSync(path) || (await readSettings(path))?.job !== job.uid) return false;
   const { width, height, numFrames } = job.settings;
   await finish(database, job, { path, bytes: statSync(path).size, frames: numFrames, width, height });

@@ -323,6 +323,11 @@ describe("the extra copy", () => {
     expect(job).toMatchObject({ state: "failed", error: { code: "file.unwritable" } });
     expect(job.error?.sentence).toContain(job.video!.path);
     expect(existsSync(job.video!.path)).toBe(true);
+    // Asked for again, it only makes the copy.
+    rmSync(join(plumbing.folder, "later"));
+    studio.again(id);
+    expect(await studio.wait(id)).toMatchObject({ state: "done", video: { path: job.video!.path, copyPath: target } });
+    expect(videos()).toHaveLength(2);
   });
 });
 
