@@ -50,7 +50,8 @@ export type EditedJob = Pick<
   "mode" | "model" | "files" | "settings" | "ids" | "warnings" | "expectedSeconds"
 >;
 
-/** Replaces what a waiting job will run; gives the files of steps that no longer fit it. Throws job.unknown or
+/** Replaces what a waiting job will run; gives the files of steps that no longer fit it. A video that an earlier attempt
+ * had finished stays on the disk and is no longer the job's. Throws job.unknown or
  * job.started, also for a job that only decodes. */
 export function editInQueue(database: HistoryDatabase, id: number, job: EditedJob, now = Date.now()): string[] {
   return database
@@ -75,7 +76,9 @@ export function editInQueue(database: HistoryDatabase, id: number, job: EditedJo
              attention_type = @attentionType, sla_topk = @slaTopk, sigma_max = @sigmaMax, token_ids = @tokenIds,
              token_count = @tokenCount, warnings = @warnings, expected_seconds = @expectedSeconds,
              latents_path = NULL, resumed_from_step = 0, kept_step = NULL, int8 = NULL, int8_layers_id = NULL,
-             planned_seconds = NULL, planned_peak_bytes = NULL, interruptions = 0, crashes = 0
+             planned_seconds = NULL, planned_peak_bytes = NULL, interruptions = 0, crashes = 0,
+             pending_video_path = NULL, video_path = NULL, poster_path = NULL, copy_path = NULL, video_bytes = NULL,
+             video_frames = NULL, video_width = NULL, video_height = NULL
            WHERE id = @id`,
         )
         .run({
@@ -95,7 +98,8 @@ export function editInQueue(database: HistoryDatabase, id: number, job: EditedJo
         });
       insertChange(database, id, "queued", "edited", now);
       const paths = (steps as { path: string }[]).map(({ path }) => path);
-      return latents === null ? paths : [...paths, latents];
+      const others = database.prepare("SELECT 1 FROM jobs WHERE latents_path = ? LIMIT 1");
+      return latents === null || others.get(latents) !== undefined ? paths : [...paths, latents];
     })
     .immediate();
 }

@@ -19,7 +19,15 @@ import {
   requestKeep,
   writePaused,
 } from "../../../app/history/writes/queue.ts";
-import { readOrders, takeNextJob, writeInt8Names, writeStepLatents } from "../../../app/history/writes/runs.ts";
+import {
+  readOrders,
+  takeNextJob,
+  writeInt8Names,
+  writeLatentsPath,
+  writePendingVideo,
+  writeStepLatents,
+  writeVideo,
+} from "../../../app/history/writes/runs.ts";
 import { randomNumbers } from "../../random-numbers.ts";
 import { acceptedJob } from "./accepted-job.ts";
 
@@ -188,6 +196,20 @@ describe("an edit", () => {
     expect(searchJobs(database, "green").map(({ id }) => id)).toEqual([1]);
     expect(database.prepare("SELECT num_frames AS frames FROM jobs WHERE id = 1").get()).toEqual({ frames: 33 });
     expect(order()).toEqual([1, 2, 3]);
+  });
+
+  test("takes nothing over of what an earlier attempt had saved, and nothing away from a job that decodes it", () => {
+    insert(1);
+    insertJobs(database, [acceptedJob("again", { kind: "decode", latentsPath: "/l/all", sourceJobId: 1 })]);
+    takeNextJob(database, "runner");
+    writeLatentsPath(database, 1, "/l/all");
+    writePendingVideo(database, 1, "/v/old.mp4");
+    const video = { path: "/v/old.mp4", posterPath: "/v/old.png", copyPath: null, bytes: 1, frames: 17 };
+    writeVideo(database, 1, { ...video, width: 128, height: 128 });
+    writePendingVideo(database, 1, "/v/old.mp4");
+    moveJob(database, 1, { to: "queued", note: "the program that ran it ended" });
+    expect(editInQueue(database, 1, acceptedJob("a green cube"))).toEqual([]);
+    expect(readJob(database, 1)).toMatchObject({ pendingVideoPath: null, video: null, latentsPath: null });
   });
 
   test("is refused once the job was taken, and for jobs that only decode", () => {
