@@ -1,51 +1,194 @@
-// electron-builder.yml packs what it should. Electron itself cannot be had without a network, so a stand-in folder takes
-// its place; what lies around it is real.
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+// electron-builder.yml packs what the window needs, and nothing of what only builds it. Electron itself cannot be had without a
+// network, so a stand-in folder takes its place; what lies around it is real.
+import { execFileSync } from "node:child_process";
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
+import { builtinModules } from "node:module";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, posix } from "node:path";
+import { extractFile, listPackage } from "@electron/asar";
+import { FuseV1Options, getCurrentFuseWire } from "@electron/fuses";
 import { Arch, build, Platform } from "electron-builder";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import ts from "typescript";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { buildWindow } from "./studio-window/build-window.ts";
 
 const root = join(import.meta.dirname, "../..");
 let folder: string;
+let packed: string;
+let archive: string;
+/** Everything in the archive, "/out/app/main.js". */
+let files: Set<string>;
 
 beforeAll(async () => {
+  execFileSync("npm", ["run", "--silent", "build:app"], { cwd: root, stdio: "pipe" });
+  await buildWindow();
   folder = mkdtempSync(join(tmpdir(), "rushes-packaging-"));
-  const electron = standIn(join(folder, "electron"));
   await build({
     targets: Platform.LINUX.createTarget("dir", Arch.x64),
     projectDir: root,
     config: {
       extends: "./electron-builder.yml",
-      electronDist: electron,
+      electronDist: standIn(join(folder, "electron")),
       directories: { output: join(folder, "dist") },
-      // There is no window to start yet.
-      extraMetadata: { main: "out/app/cli/main.js" },
     },
   });
+  packed = join(folder, "dist/linux-unpacked");
+  archive = join(packed, "resources/app.asar");
+  files = new Set(listPackage(archive, { isPack: false }));
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+/** The mark that fuses are found by. */
+const sentinel = "dL7pKGdnNz796PbbjQWNKmHXBZaB9tsX";
 
 function standIn(electron: string): string {
   for (const name of ["locales", "resources"]) mkdirSync(join(electron, name), { recursive: true });
   for (const name of ["LICENSE", "LICENSES.chromium.html", "version", "locales/en-US.pak"])
     writeFileSync(join(electron, name), "stand-in\n");
-  // The mark that the fuses are found by, with nine of them.
-  const fuses = Buffer.concat([
-    Buffer.from("dL7pKGdnNz796PbbjQWNKmHXBZaB9tsX"),
-    Buffer.from([1, 9]),
-    Buffer.from("000000000"),
-  ]);
+  // Version 1 with nine fuses, as Electron comes: as Node, options and inspection allowed, any folder loaded.
+  const fuses = Buffer.concat([Buffer.from(sentinel), Buffer.from([1, 9]), Buffer.from("101100010")]);
   writeFileSync(join(electron, "electron"), Buffer.concat([Buffer.from("#!/bin/sh\n# "), fuses]));
   chmodSync(join(electron, "electron"), 0o755);
   return electron;
 }
 
-test.each([
-  "rushes",
-  "resources/app.asar",
-  "resources/rushes.node",
-  "resources/models/demo/manifest.json",
-  "resources/models/demo/demo-t2v-quant.pth",
-  "resources/app.asar.unpacked/node_modules/better-sqlite3/package.json",
-])("%s is packed", (path) => expect(existsSync(join(folder, "dist/linux-unpacked", path)), path).toBe(true));
+const textOf = (path: string) => extractFile(archive, path.slice(1)).toString("utf8");
+
+describe("beside the archive", () => {
+  test.each([
+    "rushes",
+    "resources/rushes.node",
+    "resources/models/demo/manifest.json",
+    "resources/models/demo/demo-t2v-quant.pth",
+    "resources/app.asar.unpacked/node_modules/better-sqlite3/package.json",
+  ])("%s is packed", (path) => expect(existsSync(join(packed, path)), path).toBe(true));
+});
+
+describe("the archive", () => {
+  test("holds the program, the preload, the engine's worker and the page", () => {
+    const { main } = JSON.parse(textOf("/package.json")) as { main: string };
+    for (const path of [
+      `/${main}`,
+      "/out/app/preload.cjs",
+      "/out/app/engine/worker.js",
+      "/out/app/export/picture-thread.js",
+      "/out/renderer/index.html",
+    ])
+      expect(files.has(path), path).toBe(true);
+    const page = textOf("/out/renderer/index.html");
+    expect(page).toContain("Content-Security-Policy");
+    for (const [, address] of page.matchAll(/(?:src|href)="\.\/([^"]+)"/g))
+      expect(files.has(`/out/renderer/${address}`), address).toBe(true);
+  });
+
+  test("holds nothing that only builds or tests", () => {
+    const unwanted =
+      /\.(ts|svelte|map|tsbuildinfo)$|^\/(app|renderer|test|tools|addon|build|models|packaging)\/|^\/\.cache/;
+    const ours = [...files].filter((path) => !path.startsWith("/node_modules/"));
+    expect(ours.filter((path) => unwanted.test(path))).toEqual([]);
+    const { devDependencies } = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as {
+      devDependencies: Record<string, string>;
+    };
+    expect(Object.keys(devDependencies).filter((name) => files.has(`/node_modules/${name}/package.json`))).toEqual([]);
+  });
+
+  test("holds every file and package that is imported, from each of the processes' first files", () => {
+    const { found, packages, lost } = walk([
+      "/out/app/main.js",
+      "/out/app/engine/worker.js",
+      "/out/app/export/picture-thread.js",
+    ]);
+    expect(lost).toEqual([]);
+    expect(found.size).toBeGreaterThan(100);
+    expect([...packages]).toEqual(expect.arrayContaining(["better-sqlite3", "mediabunny", "ajv", "zod"]));
+    expect(missingPackages(packages)).toEqual([]);
+  });
+
+  test("has one SQLite, this platform's", () => {
+    const unpacked = join(packed, "resources/app.asar.unpacked/node_modules/better-sqlite3");
+    const binaries = readdirSync(unpacked, { recursive: true }).filter((name) => String(name).endsWith(".node"));
+    expect(binaries).toHaveLength(1);
+  });
+});
+
+/** Follows imports inside the archive; names packages on the way. */
+function walk(starts: readonly string[]): { found: Set<string>; packages: Set<string>; lost: string[] } {
+  const [found, packages, lost] = [new Set<string>(), new Set<string>(), [] as string[]];
+  const waiting = [...starts];
+  for (let path = waiting.pop(); path !== undefined; path = waiting.pop()) {
+    if (found.has(path)) continue;
+    if (!files.has(path)) {
+      lost.push(path);
+      continue;
+    }
+    found.add(path);
+    if (!path.endsWith(".js")) continue;
+    for (const { fileName } of ts.preProcessFile(textOf(path), true, true).importedFiles) {
+      if (fileName.startsWith(".")) waiting.push(posix.join(posix.dirname(path), fileName));
+      else if (!fileName.startsWith("node:") && !builtinModules.includes(fileName) && fileName !== "electron")
+        packages.add(
+          fileName
+            .split("/")
+            .slice(0, fileName.startsWith("@") ? 2 : 1)
+            .join("/"),
+        );
+    }
+  }
+  return { found, packages, lost };
+}
+
+/** Read by compilers, by no program. */
+const headersOnly = ["node-addon-api"];
+
+/** Packages, and what they depend on, that are not in the archive. */
+function missingPackages(names: Iterable<string>): string[] {
+  const missing: string[] = [];
+  const seen = new Set<string>();
+  const look = (name: string, from: string) => {
+    const folders = [from, ""].map((base) => `${base}/node_modules/${name}`);
+    const place = folders.find((each) => files.has(`${each}/package.json`));
+    if (place === undefined) return void missing.push(`${name} (for ${from || "Rushes"})`);
+    if (seen.has(place)) return;
+    seen.add(place);
+    const { dependencies = {} } = JSON.parse(textOf(`${place}/package.json`)) as {
+      dependencies?: Record<string, string>;
+    };
+    for (const dependency of Object.keys(dependencies)) if (!headersOnly.includes(dependency)) look(dependency, place);
+  };
+  for (const name of names) look(name, "");
+  return missing;
+}
+
+describe("the program", () => {
+  test("has its fuses: no plain Node, no options from outside, nothing but the archive", async () => {
+    const wire = await getCurrentFuseWire(join(packed, "rushes"));
+    const state = (fuse: FuseV1Options) => String.fromCharCode(Number(wire[fuse])) === "1";
+    for (const fuse of [
+      FuseV1Options.RunAsNode,
+      FuseV1Options.EnableNodeOptionsEnvironmentVariable,
+      FuseV1Options.EnableNodeCliInspectArguments,
+      FuseV1Options.GrantFileProtocolExtraPrivileges,
+    ])
+      expect(state(fuse), FuseV1Options[fuse]).toBe(false);
+    for (const fuse of [FuseV1Options.OnlyLoadAppFromAsar, FuseV1Options.EnableEmbeddedAsarIntegrityValidation])
+      expect(state(fuse), FuseV1Options[fuse]).toBe(true);
+  });
+
+  test("is packed for the Electron its types are of", () => {
+    const { devDependencies } = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as {
+      devDependencies: Record<string, string>;
+    };
+    expect(readFileSync(join(root, "electron-builder.yml"), "utf8")).toContain(
+      `electronVersion: ${devDependencies["electron"]}\n`,
+    );
+  });
+});
