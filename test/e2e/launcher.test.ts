@@ -175,12 +175,12 @@ describe("a clean clone", () => {
     mkdirSync(electron);
     const script = '#!/bin/sh\necho "electron $*"\n';
     writeFileSync(join(electron, "electron"), script, { mode: 0o755 });
-    const { code, out, err } = await run(join(clone, "rushes"), [], {
-      DISPLAY: ":0",
-      ELECTRON_OVERRIDE_DIST_PATH: electron,
-    });
+    const environment = { DISPLAY: ":0", ELECTRON_OVERRIDE_DIST_PATH: electron };
+    const { code, out, err } = await run(join(clone, "rushes"), [], environment);
     expect(code, err).toBe(0);
     expect(out.trim()).toBe(`electron ${clone}`);
+    const named = await run(join(clone, "rushes"), ["window", "a clip.mp4"], environment);
+    expect(named.out.trim()).toBe(`electron ${clone} a clip.mp4`);
     for (const name of ["app/main.js", "app/preload.cjs", "renderer/index.html"])
       expect(existsSync(join(clone, "out", name)), name).toBe(true);
   });
