@@ -61,8 +61,11 @@ export function createMainWindow(options: MainWindowOptions): BrowserWindow {
     fullscreen: state.fullScreen,
     webPreferences: pagePreferences(options.preload),
   });
-  if (state.maximised) window.maximize();
-  window.once("ready-to-show", () => window.show());
+  window.once("ready-to-show", () => {
+    // Not earlier: it would show a window whose page is not there yet.
+    if (state.maximised) window.maximize();
+    window.show();
+  });
   keepPlace(window, state, stateFile);
   window.on("close", (event) => {
     if (!options.mayClose()) event.preventDefault();

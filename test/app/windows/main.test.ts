@@ -194,7 +194,7 @@ describe("the page", () => {
     await until(() => events.some(({ kind }) => kind === "queue:changed"), "an event");
   });
 
-  test("that dies is loaded again; one that dies again and again is not", async () => {
+  test("that dies is loaded again and finds everything", async () => {
     const window = electron.window;
     window.loaded.length = 0;
     window.webContents.crash();

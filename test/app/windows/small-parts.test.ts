@@ -4,12 +4,14 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { Leaving } from "../../../app/windows/leaving.ts";
+import { createMainWindow } from "../../../app/windows/main-window.ts";
 import { menuTemplate } from "../../../app/windows/menu.ts";
 import { nativeWords } from "../../../app/windows/native-words.ts";
 import { filesAmong, handedFiles, OpenedFiles } from "../../../app/windows/opened-files.ts";
 import { dialogOptions, windowDoor } from "../../../app/windows/window-door.ts";
 import { firstState, fittingBounds, readWindowState, writeWindowState } from "../../../app/windows/window-state.ts";
-import { electron } from "./electron-stand-in.ts";
+import { until } from "../engine/plumbing.ts";
+import { type BrowserWindow, electron } from "./electron-stand-in.ts";
 
 let folder: string;
 beforeAll(() => void (folder = mkdtempSync(join(tmpdir(), "rushes-window-"))));
@@ -52,6 +54,59 @@ describe("the window's place", () => {
     }
     expect(readWindowState(join(folder, "nothing"))).toEqual(firstState);
     writeWindowState(join(folder, "no/such/folder"), state);
+  });
+});
+
+describe("the window", () => {
+  function open(mayClose = () => true) {
+    const hopeless: string[] = [];
+    const stateFile = join(folder, "main-window.json");
+    const options = {
+      preload: "/preload.cjs",
+      stateFile,
+      mayClose,
+      onHopeless: (reason: string) => hopeless.push(reason),
+    };
+    return { window: createMainWindow(options) as unknown as BrowserWindow, stateFile, hopeless };
+  }
+
+  test("is shown when its page is ready, maximised as it was", async () => {
+    writeWindowState(join(folder, "main-window.json"), { ...firstState, maximised: true, ground: "#f4f5f8" });
+    const { window } = open();
+    expect(window).toMatchObject({ visible: false, maximised: false, ground: "#f4f5f8" });
+    await until(() => window.visible, "the window");
+    expect(window.maximised).toBe(true);
+    window.close();
+  });
+
+  test("keeps the ground of its page's theme for the next start", () => {
+    const { window, stateFile } = open();
+    for (const color of ["#123456", null, "red", "#12345", "javascript:"])
+      window.webContents.emit("did-change-theme-color", {}, color);
+    expect(window.ground).toBe("#123456");
+    window.close();
+    expect(readWindowState(stateFile).ground).toBe("#123456");
+  });
+
+  test("stays when it may not close", () => {
+    let may = false;
+    const { window } = open(() => may);
+    window.close();
+    expect(window.isDestroyed()).toBe(false);
+    may = true;
+    window.close();
+    expect(window.isDestroyed()).toBe(true);
+  });
+
+  test("loads a page that died again, but not for ever", () => {
+    const { window, hopeless } = open();
+    window.webContents.crash("clean-exit");
+    expect(window.loaded).toHaveLength(1);
+    for (let death = 1; death <= 3; death++) window.webContents.crash("oom");
+    expect([window.loaded.length, hopeless]).toEqual([4, []]);
+    window.webContents.crash("oom");
+    expect([window.loaded.length, hopeless]).toEqual([4, ["oom"]]);
+    window.close();
   });
 });
 
