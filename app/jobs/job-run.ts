@@ -63,7 +63,7 @@ export class JobRun {
   /** Aborted when sampling is to stop and its latest estimate to be decoded. */
   readonly #keep = new AbortController();
   #job: Job;
-  #meter = new ProgressMeter(null, [], Date.now());
+  #meter = new ProgressMeter(null, [], performance.now());
   #progress: JobProgress | null = null;
   #unwrittenProgress = false;
   #unwrittenLog: JobLogLine[] = [];
@@ -167,7 +167,8 @@ export class JobRun {
     const skipped: JobStage[] = point.kind === "latents" ? ["text", "load", "sample"] : [];
     this.#stages.planned(plan);
     const { stages } = learntPlan(this.#tools.database, this.#job.model, plan);
-    this.#meter = new ProgressMeter(stages, skipped, Date.now());
+    const sampledBefore = point.kind === "step" ? point.step / this.#job.settings.numSteps : 0;
+    this.#meter = new ProgressMeter(stages, skipped, performance.now(), sampledBefore);
     writeFacts(this.#tools.database, this.#id, {
       warnings: this.#job.warnings,
       int8: this.#job.int8,
@@ -204,7 +205,7 @@ export class JobRun {
         return;
       }
       case "stage":
-        this.#stages.at(event.stage, Date.now());
+        this.#stages.at(event.stage, performance.now());
         this.#stages.reported(event);
         // Written at once: whatever becomes of the attempt, this stage was finished.
         return this.#writeStages(null);
@@ -243,7 +244,8 @@ export class JobRun {
   }
 
   #advance(stage: JobStage, fraction: number, step: number, steps: number): void {
-    const now = Date.now();
+    // Not the time of day, which people and networks set back.
+    const now = performance.now();
     this.#stages.at(stage, now);
     this.#progress = this.#meter.at(stage, fraction, step, steps, now);
     this.#unwrittenProgress = true;
@@ -284,7 +286,7 @@ export class JobRun {
       this.#pausing = null;
       return;
     }
-    const now = Date.now();
+    const now = performance.now();
     const steps = this.#recordedSteps;
     const { since, steps: before } = (this.#pausing ??= { since: now, steps });
     const stage = this.#stages.current;

@@ -44,8 +44,9 @@ export class StudioEvents {
 
   /** Announces how far a job is, the latest word always among what is let through. */
   progressed(jobId: number, progress: JobProgress): void {
-    const now = Date.now();
-    const last = this.#progressing.get(jobId) ?? { at: 0, waiting: null, timer: null };
+    // Not the time of day: set back by an hour it would hold progress back for an hour.
+    const now = performance.now();
+    const last = this.#progressing.get(jobId) ?? { at: -Infinity, waiting: null, timer: null };
     this.#progressing.set(jobId, last);
     last.waiting = progress;
     const wait = last.at + progressPeriod - now;
@@ -67,7 +68,7 @@ export class StudioEvents {
   #say(jobId: number, last: Progressing): void {
     if (last.timer) clearTimeout(last.timer);
     const progress = last.waiting;
-    Object.assign(last, { at: Date.now(), waiting: null, timer: null });
+    Object.assign(last, { at: performance.now(), waiting: null, timer: null });
     if (progress) this.announce({ kind: "job:progressed", jobId, progress });
   }
 }

@@ -43,6 +43,24 @@ describe("a job's progress", () => {
     expect(meter.at("sample", 0.5, 3, 4, 20_000).etaSeconds).toBeCloseTo(20);
   });
 
+  test("takes what was done before, and stages with nothing to do, for no sign of speed", () => {
+    // Three of four steps were done by an earlier attempt; the prompt is known and the model warm.
+    const resumed = new ProgressMeter(planned, [], 0, 0.75);
+    resumed.at("text", 1, 0, 4, 2);
+    resumed.at("load", 1, 0, 4, 4);
+    const first = resumed.at("sample", 0.75, 4, 4, 10);
+    expect(first.overall).toBeCloseTo(0.65);
+    expect(first.etaSeconds).toBeCloseTo(3.5, 1);
+    // The last step takes twice its plan, so the rest is expected to.
+    const last = resumed.at("decode", 0, 0, 4, 3000);
+    expect(last.etaSeconds).toBeGreaterThan(2.5);
+    const warm = new ProgressMeter(planned, [], 0);
+    warm.at("text", 1, 0, 4, 1);
+    warm.at("load", 1, 0, 4, 2);
+    warm.at("sample", 0, 1, 4, 3);
+    expect(warm.at("sample", 0.05, 1, 4, 300).etaSeconds).toBeCloseTo(7.7, 1);
+  });
+
   test("never moves back, and leaves out stages that do not run", () => {
     const meter = new ProgressMeter(planned, ["text", "load", "sample"], 0);
     const half = meter.at("decode", 0.5, 0, 4, 1000).overall;
