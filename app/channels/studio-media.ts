@@ -1,15 +1,11 @@
 // Which file a media address means, asked of the studio. What only a door has (uploads) it answers itself.
 import { extname } from "node:path";
 import { readJob } from "../history/reads/jobs.ts";
+import { pictureTypes } from "../media/picture-type.ts";
 import type { Studio } from "../studio/studio.ts";
 import type { MediaAnswer, MediaItem } from "./media-response.ts";
 
-const pictureTypes: Readonly<Record<string, string>> = {
-  ".png": "image/png",
-  ".jpg": "image/jpeg",
-  ".jpeg": "image/jpeg",
-  ".webp": "image/webp",
-};
+const endings: Readonly<Record<string, string>> = { ...pictureTypes, jpeg: pictureTypes.jpg };
 /** A finished video never changes under its number. */
 const keptLong = "private, max-age=86400";
 
@@ -44,6 +40,7 @@ function fileOf(path: string | undefined, type: string, cache?: string): MediaAn
 
 /** Only what is a picture by its name: a job's settings are no way to other files. */
 function pictureOf(path: string | null | undefined): MediaAnswer {
-  const type = pictureTypes[extname(path ?? "").toLowerCase()];
+  const ending = extname(path ?? "").slice(1).toLowerCase();
+  const type = endings[ending];
   return path && type !== undefined ? { path, type } : null;
 }

@@ -5,19 +5,21 @@ import { existsSync } from "node:fs";
 import { type FileHandle, mkdir, open, readdir, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { RushesError } from "../../contract/errors.ts";
+import {
+  mostPictureBytes,
+  pictureEndingOf,
+  type PictureEnding,
+  pictureHeadBytes,
+  pictureTypes,
+} from "../media/picture-type.ts";
 import { bodyPieces } from "./request-body.ts";
 
-export const pictureTypes = { png: "image/png", jpg: "image/jpeg", webp: "image/webp" } as const;
-type PictureEnding = keyof typeof pictureTypes;
 type Ending = PictureEnding | "mp4" | "webm";
 
 const usualMostBytes = 1_000_000_000;
-const pictureBytes = 100_000_000;
 const keptFor = 24 * 3600 * 1000;
 const mostKept = 200;
 const mostAtOnce = 8;
-/** Bytes that tell a file's kind. */
-const headBytes = 12;
 
 export interface ReceivedFile {
   readonly id: string;
@@ -98,10 +100,10 @@ export class Uploads {
         let whole: Uint8Array = piece;
         if (ending === null) {
           whole = head = Buffer.concat([head, piece]);
-          if (head.length < headBytes) continue;
+          if (head.length < pictureHeadBytes) continue;
           ending = endingOf(head);
         }
-        if (ending in pictureTypes && bytes > pictureBytes)
+        if (ending in pictureTypes && bytes > mostPictureBytes)
           throw new RushesError("request.too_large", { sentence: "A picture may have 100 MB at most." });
         file ??= await open(path, "wx", 0o600);
         await file.write(whole);
@@ -124,10 +126,9 @@ export class Uploads {
 }
 
 function endingOf(head: Buffer): Ending {
+  const picture = pictureEndingOf(head);
+  if (picture) return picture;
   const text = head.toString("latin1");
-  if (text.startsWith("\x89PNG\r\n\x1a\n")) return "png";
-  if (text.startsWith("\xff\xd8\xff")) return "jpg";
-  if (text.startsWith("RIFF") && text.slice(8, 12) === "WEBP") return "webp";
   if (text.slice(4, 8) === "ftyp") return "mp4";
   if (text.startsWith("\x1a\x45\xdf\xa3")) return "webm";
   throw new RushesError("request.invalid", {

@@ -9,6 +9,7 @@ export class LibraryFiles {
   readonly database: string;
   readonly videos: string;
   readonly latents: string;
+  readonly inputs: string;
   readonly embeddings: string;
   readonly logs: string;
 
@@ -17,13 +18,14 @@ export class LibraryFiles {
     this.database = join(folder, "rushes.db");
     this.videos = join(folder, "videos");
     this.latents = join(folder, "latents");
+    this.inputs = join(folder, "inputs");
     this.embeddings = join(folder, "cache", "embeddings");
     this.logs = join(folder, "logs");
   }
 
   /** Makes the folders that are missing; throws file.unwritable. */
   make(): void {
-    for (const folder of [this.folder, this.videos, this.latents, this.embeddings, this.logs]) {
+    for (const folder of [this.folder, this.videos, this.latents, this.inputs, this.embeddings, this.logs]) {
       try {
         makeFolder(folder);
       } catch (error) {

@@ -5,7 +5,7 @@ import type { Job } from "../../contract/job.ts";
 import { databaseError } from "../history/database.ts";
 import { readJob } from "../history/reads/jobs.ts";
 import { readQueue } from "../history/reads/queue.ts";
-import { insertJobs, unknownJob } from "../history/writes/jobs.ts";
+import { type AcceptedJob, insertJobs, unknownJob } from "../history/writes/jobs.ts";
 import {
   editInQueue,
   moveInQueue,
@@ -18,6 +18,7 @@ import { learntPlan } from "../jobs/learnt-seconds.ts";
 import type { PlannedRequest } from "./accept.ts";
 import { acceptedJobs, type WantedVideo } from "./accepted-job.ts";
 import { requestOfDraft } from "./draft-request.ts";
+import { commitWithInputs } from "./kept-inputs.ts";
 import type { JobRequest, LocalDraft, StudioQueue } from "./studio.ts";
 import type { LocalCore } from "./studio-core.ts";
 
@@ -51,7 +52,8 @@ export class LocalQueue implements StudioQueue {
     const wanted: WantedVideo[] = [];
     for (const request of requests) wanted.push({ checked: await this.#accept(request), savePath: request.savePath });
     const accepted = await acceptedJobs(wanted, this.#expected);
-    return this.#commit((database) => insertJobs(database, accepted, Date.now(), place)).map((id) => this.#job(id));
+    const ids = await this.#commitJobs(accepted, (database, jobs) => insertJobs(database, jobs, Date.now(), place));
+    return ids.map((id) => this.#job(id));
   }
 
   move(jobId: number, beforeJobId: number | null): void {
@@ -65,9 +67,11 @@ export class LocalQueue implements StudioQueue {
   async edit(jobId: number, draft: LocalDraft): Promise<Job> {
     const request = await requestOfDraft(draft, this.#core.libraryFolder);
     const checked = await this.#accept({ ...request, settings: { ...request.settings, numSamples: 1 } });
-    const [job] = await acceptedJobs([{ checked, savePath: undefined }], this.#expected);
-    if (!job) throw unknownJob(jobId);
-    const outdated = this.#commit((database) => editInQueue(database, jobId, job));
+    const edited = await acceptedJobs([{ checked, savePath: undefined }], this.#expected);
+    const outdated = await this.#commitJobs(edited, (database, [job]) => {
+      if (!job) throw unknownJob(jobId);
+      return editInQueue(database, jobId, job);
+    });
     // Left behind they would only take room: no job names them any more.
     for (const path of outdated) await rm(path, { force: true });
     return this.#job(jobId);
@@ -93,6 +97,13 @@ export class LocalQueue implements StudioQueue {
   }
 
   readonly #expected = ({ model, plan }: PlannedRequest) => learntPlan(this.#core.database, model.id, plan).seconds;
+
+  #commitJobs<T>(
+    accepted: readonly AcceptedJob[],
+    write: (database: LocalCore["database"], jobs: AcceptedJob[]) => T,
+  ): Promise<T> {
+    return commitWithInputs(accepted, this.#core.files.inputs, (change) => this.#commit(change), write);
+  }
 
   #commit<T>(write: (database: LocalCore["database"]) => T): T {
     const { database, files } = this.#core;

@@ -1,6 +1,6 @@
 // Places that the desktop's menu and notifications ask the window for: views by their address, an empty form, the list of
 // shortcuts.
-import { startNewForm } from "./new-form.ts";
+import { startNewForm } from "./empty-form.ts";
 import { placeOf, route } from "./route.svelte.ts";
 import { performShortcut } from "./shortcuts.ts";
 

@@ -3,6 +3,13 @@ import { jobsMigration } from "./0010-jobs.ts";
 import { queueMigration } from "./0020-queue.ts";
 import { resultsMigration } from "./0030-results.ts";
 import { sessionMigration } from "./0040-session.ts";
+import { inputsMigration } from "./0050-inputs.ts";
 import type { Migration } from "./migration.ts";
 
-export const migrations: readonly Migration[] = [jobsMigration, queueMigration, resultsMigration, sessionMigration];
+export const migrations: readonly Migration[] = [
+  jobsMigration,
+  queueMigration,
+  resultsMigration,
+  sessionMigration,
+  inputsMigration,
+];

@@ -1,7 +1,6 @@
 // Removes the files of purged results. Which ones is written down in the history (results.ts), so that what an interruption
 // left over goes the next time.
-import { existsSync } from "node:fs";
-import { rm } from "node:fs/promises";
+import { existsSync, rmSync } from "node:fs";
 import { asRushesError, RushesError } from "../../../contract/errors.ts";
 import type { HistoryDatabase } from "../database.ts";
 import { forgetDiscard, overdueResults, purgeResults, readDiscards } from "./results.ts";
@@ -17,8 +16,7 @@ export async function discardFiles(database: HistoryDatabase, discard: DiscardFi
   for (const { path, keepsake } of readDiscards(database)) {
     try {
       if (keepsake && existsSync(path)) await discard(path);
-      else await rm(path, { force: true });
-      forgetDiscard(database, path);
+      removeForgotten(database, path);
     } catch (error) {
       left.push(path);
       reason ||= asRushesError(error).message;
@@ -30,6 +28,15 @@ export async function discardFiles(database: HistoryDatabase, discard: DiscardFi
     advice: "The result is gone from the history; Rushes tries to remove its files again when it starts.",
     detail: [reason, ...left].join("\n"),
   });
+}
+
+/** In one transaction, and only what is still to go: a new job may want the same input picture at this moment. */
+function removeForgotten(database: HistoryDatabase, path: string): void {
+  database
+    .transaction(() => {
+      if (forgetDiscard(database, path)) rmSync(path, { force: true });
+    })
+    .immediate();
 }
 
 /** Empties the trash of what lies in it for too long and finishes what an interruption left over; gives the ids that went. */

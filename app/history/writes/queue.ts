@@ -4,6 +4,7 @@ import { RushesError } from "../../../contract/errors.ts";
 import type { JobState } from "../../../contract/job.ts";
 import type { HistoryDatabase } from "../database.ts";
 import { searchText } from "../search-text.ts";
+import { releaseInput } from "./inputs.ts";
 import { type AcceptedJob, insertChange, moveJob, searchable, unknownJob } from "./jobs.ts";
 
 /** Puts a waiting job directly before another one; null: to the end. When the other one has begun meanwhile, the job
@@ -65,9 +66,9 @@ export function editInQueue(database: HistoryDatabase, id: number, job: EditedJo
         });
       const steps = database.prepare("DELETE FROM job_step_latents WHERE job_id = ? RETURNING path").all(id);
       const { prompt, image } = job.settings;
-      const { latents_path: latents } = database.prepare("SELECT latents_path FROM jobs WHERE id = ?").get(id) as {
-        latents_path: string | null;
-      };
+      const { latents, input } = database
+        .prepare("SELECT latents_path AS latents, input_image AS input FROM jobs WHERE id = ?")
+        .get(id) as Record<"latents" | "input", string | null>;
       database
         .prepare(
           `UPDATE jobs SET prompt = @prompt, search_text = @searchText, mode = @mode, model = @model, files = @files,
@@ -96,6 +97,7 @@ export function editInQueue(database: HistoryDatabase, id: number, job: EditedJo
           warnings: JSON.stringify(job.warnings),
           expectedSeconds: job.expectedSeconds ?? null,
         });
+      releaseInput(database, input);
       insertChange(database, id, "queued", "edited", now);
       const paths = (steps as { path: string }[]).map(({ path }) => path);
       const others = database.prepare("SELECT 1 FROM jobs WHERE latents_path = ? LIMIT 1");

@@ -3,6 +3,7 @@
 // the files follow, after a crash too.
 import { RushesError } from "../../../contract/errors.ts";
 import type { HistoryDatabase } from "../database.ts";
+import { releaseInput } from "./inputs.ts";
 import { unknownJob } from "./jobs.ts";
 
 export const daysInTrash = 30;
@@ -41,7 +42,8 @@ export interface Discard {
  * are not in the trash stay. Gives the ids that went. */
 export function purgeResults(database: HistoryDatabase, ids: readonly number[]): number[] {
   const read = database.prepare(
-    `SELECT video_path AS video, poster_path AS poster, latents_path AS latents FROM jobs
+    `SELECT video_path AS video, poster_path AS poster, latents_path AS latents, input_image AS input
+     FROM jobs
      WHERE id = ? AND deleted_at IS NOT NULL AND state IN ('done', 'failed', 'cancelled')`,
   );
   const steps = database.prepare("SELECT path FROM job_step_latents WHERE job_id = ?").pluck();
@@ -49,13 +51,14 @@ export function purgeResults(database: HistoryDatabase, ids: readonly number[]):
   const others = database.prepare("SELECT 1 FROM jobs WHERE latents_path = ? LIMIT 1").pluck();
   const remember = database.prepare("INSERT OR IGNORE INTO discards (path, keepsake) VALUES (?, ?)");
   return changed(database, ids, (id) => {
-    const row = read.get(id) as { video: string | null; poster: string | null; latents: string | null } | undefined;
+    const row = read.get(id) as Record<"video" | "poster" | "latents" | "input", string | null> | undefined;
     if (!row) return false;
     const stepPaths = steps.all(id) as string[];
     remove.run(id);
     for (const path of [row.video, row.poster]) if (path) remember.run(path, 1);
     for (const path of row.latents === null ? stepPaths : [...stepPaths, row.latents])
       if (others.get(path) === undefined) remember.run(path, 0);
+    releaseInput(database, row.input);
     return true;
   });
 }
@@ -76,9 +79,9 @@ export function readDiscards(database: HistoryDatabase): Discard[] {
   }));
 }
 
-/** The file is gone. */
-export function forgetDiscard(database: HistoryDatabase, path: string): void {
-  database.prepare("DELETE FROM discards WHERE path = ?").run(path);
+/** False where it is no longer to go. */
+export function forgetDiscard(database: HistoryDatabase, path: string): boolean {
+  return database.prepare("DELETE FROM discards WHERE path = ?").run(path).changes === 1;
 }
 
 /** Changes all in one transaction and gives the ids for which `change` did something. */
