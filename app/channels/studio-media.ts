@@ -40,7 +40,9 @@ function fileOf(path: string | undefined, type: string, cache?: string): MediaAn
 
 /** Only what is a picture by its name: a job's settings are no way to other files. */
 function pictureOf(path: string | null | undefined): MediaAnswer {
-  const ending = extname(path ?? "").slice(1).toLowerCase();
+  const ending = extname(path ?? "")
+    .slice(1)
+    .toLowerCase();
   const type = endings[ending];
   return path && type !== undefined ? { path, type } : null;
 }

@@ -1,9 +1,10 @@
 // The addresses of the server and in which order a request is looked at: host, token, origin, then what it asks for.
 import type { HttpBindings } from "@hono/node-server";
 import { type Context, Hono } from "hono";
-import { asRushesError, RushesError } from "../../contract/errors.ts";
+import { RushesError } from "../../contract/errors.ts";
 import type { Door } from "../channels/door.ts";
 import type { Handlers } from "../channels/handlers.ts";
+import { answeredError, type ErrorLog } from "../channels/internal-error.ts";
 import { mediaResponse, type MediaSource } from "../channels/media-response.ts";
 import { escaped, type Pages, plainPage, securityHeaders } from "../channels/page-response.ts";
 import { answer, UnknownAddress } from "../channels/registry.ts";
@@ -27,6 +28,8 @@ export interface RouteParts {
   readonly media: MediaSource;
   readonly pages: Pages;
   readonly uploads: Uploads;
+  /** Gets what went wrong inside. */
+  readonly log: ErrorLog;
   /** The description of the interface, as JSON text. */
   readonly openapi: () => string;
 }
@@ -92,7 +95,9 @@ export function routes(parts: RouteParts): Hono<Environment> {
     return parts.pages.respond(context.req.raw);
   });
 
-  app.onError((thrown, context) => refusal(asRushesError(thrown), context));
+  app.onError((thrown, context) =>
+    refusal(answeredError(thrown, `${context.req.method} ${context.req.path}`, parts.log), context),
+  );
   return app;
 }
 

@@ -4,6 +4,7 @@ import type { AddressInfo } from "node:net";
 import { getRequestListener } from "@hono/node-server";
 import { RushesError } from "../../contract/errors.ts";
 import type { Handlers } from "../channels/handlers.ts";
+import type { ErrorLog } from "../channels/internal-error.ts";
 import type { MediaAnswer, MediaItem } from "../channels/media-response.ts";
 import { Pages } from "../channels/page-response.ts";
 import { Access } from "./access.ts";
@@ -32,6 +33,8 @@ export interface ServerOptions {
   /** The built window. */
   readonly pagesFolder: string;
   readonly uploads: Uploads;
+  /** Gets what went wrong inside. */
+  readonly log: ErrorLog;
 }
 
 export interface RunningServer {
@@ -75,6 +78,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     media: { media: (item) => (item.kind === "upload" ? uploads.picture(item.id) : options.media(item)) },
     pages: new Pages(options.pagesFolder),
     uploads,
+    log: options.log,
     openapi: () => openapi(options.version, address),
   });
   listener = getRequestListener(app.fetch, { overrideGlobalObjects: false });

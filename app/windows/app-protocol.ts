@@ -1,7 +1,8 @@
 // app://rushes/...: the page and its files, pictures and videos with byte ranges, and files that are sent because they have
 // no path (a pasted picture). Answered by the same functions as the server's requests; other requests go over IPC.
 import type { CustomScheme, Protocol } from "electron";
-import { asRushesError, RushesError } from "../../contract/errors.ts";
+import { RushesError } from "../../contract/errors.ts";
+import { answeredError, type ErrorLog } from "../channels/internal-error.ts";
 import { notFound } from "../channels/file-response.ts";
 import { mediaResponse, type MediaSource } from "../channels/media-response.ts";
 import { type Pages, securityHeaders } from "../channels/page-response.ts";
@@ -12,6 +13,8 @@ import { appOrigin, appScheme } from "./app-address.ts";
 export interface AppParts extends UploadParts {
   readonly pages: Pages;
   readonly media: MediaSource;
+  /** Gets what went wrong inside. */
+  readonly log: ErrorLog;
 }
 
 /** What the scheme may do; to be registered before the program is ready. */
@@ -41,7 +44,7 @@ export async function appResponse(request: Request, parts: AppParts): Promise<Re
   try {
     response = await respond(request, parts);
   } catch (thrown) {
-    const error = asRushesError(thrown);
+    const error = answeredError(thrown, `${request.method} ${new URL(request.url).pathname}`, parts.log);
     response = Response.json({ error }, { status: error.code === "engine.internal" ? 500 : 400 });
   }
   for (const [name, value] of Object.entries(securityHeaders)) response.headers.set(name, value);

@@ -88,11 +88,13 @@ export class Desktop {
       uploads,
       pages: new Pages(join(app.getAppPath(), "out", "renderer")),
       media: { media: (item) => (item.kind === "upload" ? uploads.picture(item.id) : studioMedia(studio, item)) },
+      log: studio.log,
     });
     this.#stops.push(
       serveIpc({
         handlers,
         door,
+        log: studio.log,
         listeners: this.#listeners,
         origin: appOrigin,
         isOwn: (contents) => contents === this.#window?.webContents,

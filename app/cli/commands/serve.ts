@@ -52,6 +52,7 @@ export const serve: Command = async ({ output, signal, library }, _words, option
       roots: [...new Set([await realpath(studio.libraryFolder), join(project, "models"), ...added, ...roots])],
       pagesFolder: join(project, "out", "renderer"),
       uploads,
+      log: studio.log,
     });
     const tokenFile = join(studio.libraryFolder, `server-${server.port}.token`);
     try {

@@ -22,6 +22,7 @@ const source = {
     for (const listener of source.listeners) listener({ kind: "queue:changed", number });
   },
 };
+const logged: string[] = [];
 let contents: StandInContents;
 let listeners: WindowListeners<WebContents>;
 let stop: () => void;
@@ -38,6 +39,7 @@ beforeAll(() => {
       },
     },
     door: openDoor,
+    log: { write: (text) => void logged.push(text) },
     listeners,
     origin: "app://rushes",
     isOwn: (other) => (other as unknown) === contents,
@@ -106,6 +108,7 @@ describe("a request", () => {
       new RushesError("memory.exhausted", { neededBytes: 70, freeBytes: 7, detail: "d" }).toJSON(),
     );
     await expect(bridge.request("queue:cancel", { jobId: 8 })).rejects.toMatchObject({ code: "engine.internal" });
+    expect(logged).toEqual([expect.stringMatching(/^queue:cancel: .*\n.*a mistake of ours\n +at /)]);
   });
 });
 

@@ -4,6 +4,7 @@ import { connect, type Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { Announcement, StudioEvent } from "../../../contract/channels.ts";
+import { RushesError } from "../../../contract/errors.ts";
 import { drawToken } from "../../../app/server/access.ts";
 import { EventStream } from "../../../app/server/event-stream.ts";
 import { type RunningServer, startServer } from "../../../app/server/server.ts";
@@ -14,10 +15,18 @@ import { until } from "../engine/plumbing.ts";
 const token = drawToken();
 let studio: StudioEvents;
 let server: RunningServer;
+const logged: string[] = [];
 beforeEach(async () => {
   studio = new StudioEvents();
   server = await startServer({
-    handlers: {},
+    handlers: {
+      "queue:state": () => {
+        throw new TypeError("a mistake of ours");
+      },
+      "queue:pause": () => {
+        throw new RushesError("disk.full");
+      },
+    },
     events: studio,
     media: () => null,
     version: "0",
@@ -28,6 +37,7 @@ beforeEach(async () => {
     roots: [],
     pagesFolder: "/nowhere",
     uploads: new Uploads("/nowhere"),
+    log: { write: (text) => void logged.push(text) },
   });
 });
 afterEach(async () => {
@@ -36,6 +46,20 @@ afterEach(async () => {
 });
 
 const log = (line: string): Announcement => ({ kind: "job:logged", jobId: 1, level: "info", line });
+
+test("what goes wrong inside is answered in a sentence and logged with its detail; what can happen is not", async () => {
+  logged.splice(0);
+  const ask = (verb: string) =>
+    fetch(`${server.address}/api/queue/${verb}`, {
+      method: "POST",
+      body: "{}",
+      headers: { authorization: `Bearer ${token}`, "content-type": "application/json" },
+    });
+  const [inside, full] = [await ask("state"), await ask("pause")];
+  expect([inside.status, full.status]).toEqual([500, 507]);
+  expect(logged).toEqual([expect.stringMatching(/^POST \/api\/queue\/state: .*\n.*a mistake of ours\n +at /)]);
+  expect(logged[0]).not.toContain(token);
+});
 
 /** A reader of the stream that gives what it heard so far. */
 class Listener {

@@ -9,6 +9,7 @@ import { appResponse, type AppParts } from "../../../app/windows/app-protocol.ts
 import { openDoor } from "../channels/open-door.ts";
 
 let folder: string;
+const logged: string[] = [];
 let parts: AppParts;
 const bytes = Buffer.from(Array.from({ length: 1000 }, (_, index) => index % 256));
 
@@ -24,10 +25,12 @@ beforeAll(() => {
   parts = {
     handlers: {},
     door: openDoor,
+    log: { write: (text) => void logged.push(text) },
     uploads,
     pages: new Pages(pagesFolder),
     media: {
       media: ({ kind, id }) => {
+        if (id === "500") throw new TypeError("a mistake of ours");
         if (kind === "upload") return uploads.picture(id);
         return kind === "video" && id === "1" ? { path: join(folder, "video.mp4"), type: "video/mp4" } : null;
       },
@@ -35,6 +38,11 @@ beforeAll(() => {
   };
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+test("what goes wrong inside is answered and logged", async () => {
+  expect((await load("app://rushes/media/video/500?step=1")).status).toBe(500);
+  expect(logged).toEqual([expect.stringMatching(/^GET \/media\/video\/500: .*\n.*a mistake of ours/)]);
+});
 
 const load = (address: string, init: RequestInit = {}) => appResponse(new Request(address, init), parts);
 

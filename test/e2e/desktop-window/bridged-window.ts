@@ -96,6 +96,7 @@ export class BridgedWindow {
       uploads,
       pages: new Pages(join(projectRoot, "out/renderer")),
       media: { media: (item: Parameters<typeof studioMedia>[1]) => studioMedia(studio, item) },
+      log: studio.log,
     };
     // Chromium knows app:// from Electron only; the answers are the scheme's.
     const listener = getRequestListener(
@@ -112,7 +113,7 @@ export class BridgedWindow {
 
     await page.exposeFunction("invokeForTest", (message: string, channel: unknown, value: unknown) => {
       if (message !== requestMessage) throw new Error(`Nobody answers ${message}`);
-      return replyTo(channel, value, { handlers, door });
+      return replyTo(channel, value, { handlers, door, log: studio.log });
     });
     await page.exposeFunction("sendForTest", (message: string, wanted: unknown) => {
       if (message !== listenMessage) throw new Error(`Nobody hears ${message}`);
