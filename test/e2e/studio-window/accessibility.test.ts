@@ -34,7 +34,9 @@ async function findings(): Promise<string[]> {
   })()`)) as string[];
 }
 
-const screens: readonly (readonly [string, string, (() => Promise<unknown>)?])[] = [
+const nothing = () => Promise.resolve();
+/** Name, the address's hash, and what is waited for or done there. */
+const screens: [string, string, () => Promise<unknown>][] = [
   ["generate", "generate", () => studio.shown(4)],
   ["generate, presets unfolded", "generate", () => studio.button(/^Preset:/).click()],
   ["generate, keys", "generate", () => studio.page.keyboard.press("Shift+?")],
@@ -43,7 +45,7 @@ const screens: readonly (readonly [string, string, (() => Promise<unknown>)?])[]
   ["history", "history", () => studio.page.getByRole("link", { name: /^Result 4:/ }).waitFor()],
   ["a result", "history/3", () => studio.shown(3)],
   ["a failed job", "failed", () => studio.page.getByRole("alert").first().waitFor()],
-  ["nothing to compare", "compare"],
+  ["nothing to compare", "compare", nothing],
   ["comparing", "compare?ids=3,4", () => studio.shown(4)],
   ["models", "models", () => studio.page.getByRole("heading", { name: "Models on this machine" }).waitFor()],
   ["settings", "settings", () => studio.page.getByRole("heading", { name: "This machine" }).waitFor()],
@@ -61,7 +63,7 @@ describe.each(["dark", "light"])("in the %s theme", (theme) => {
     await page.evaluate(`location.hash = "#/generate"`);
     await page.evaluate(`location.hash = "#/${place === "failed" ? `history/${failedId}` : place}"`);
     await page.locator("main h1").first().waitFor({ state: "attached" });
-    await prepare?.();
+    await prepare();
     expect(await findings()).toEqual([]);
     expect(studio.complaints.splice(0)).toEqual([]);
   });
