@@ -8,8 +8,8 @@ import type { EngineProcess, SpawnEngine } from "./engine-process.ts";
 import { forkEngine } from "./forked-process.ts";
 import type { CallEvent, EngineCalls, EngineMethod, FromEngine } from "./messages.ts";
 
-/** How long a cancelled call may take to end before its process is ended, milliseconds. */
-const cancelPatience = 800;
+/** Cancelling is to take less than a second. */
+const usualCancelPatience = 800;
 /** How much of what the process printed is kept for the detail of engine.crashed, characters. */
 const keptOutput = 4000;
 
@@ -32,6 +32,30 @@ export interface EngineClientOptions {
   /** The engine stands back behind the rest of the machine's work: for doors with a window that is to answer while it
    * computes. */
   background?: boolean;
+  /** How long a cancelled call may take to end before its process is ended, milliseconds; 800 unless given. */
+  cancelPatience?: number;
+}
+
+/** Calls that change nothing and are quick: where their process ends under them, by its own fault or for a cancelled call,
+ * they are asked again, so that one job's end is never another's failure. */
+const repeatableMethods: ReadonlySet<EngineMethod> = new Set([
+  "inspect",
+  "machine",
+  "echo",
+  "status",
+  "plan",
+  "unload",
+]);
+/** How often at most: what they ask may be what ends the process. */
+const mostRepeats = 2;
+const askAgain = Symbol("ask again");
+
+/** A process that is being ended. */
+interface Ending {
+  /** For good, not for a cancelled call. */
+  closing: boolean;
+  ended: Promise<void>;
+  tell: () => void;
 }
 
 interface PendingCall {
@@ -39,16 +63,18 @@ interface PendingCall {
   reject: (error: RushesError) => void;
   onEvent: ((event: CallEvent) => void) | undefined;
   cancelled: boolean;
+  /** Answered with askAgain if the process ends. */
+  repeatable: boolean;
 }
 
 export class EngineClient {
   readonly #addonPath: string;
   readonly #spawn: SpawnEngine;
   readonly #background: boolean;
+  readonly #cancelPatience: number;
   #process: EngineProcess | null = null;
   #output = "";
-  /** Waits for the end of a process that close() ends. */
-  #closing: { ended: Promise<void>; tell: () => void } | null = null;
+  #ending: Ending | null = null;
   #nextId = 1;
   readonly #calls = new Map<number, PendingCall>();
 
@@ -57,6 +83,7 @@ export class EngineClient {
     this.#addonPath = addonPath;
     this.#spawn = options.spawn ?? forkEngine;
     this.#background = options.background ?? false;
+    this.#cancelPatience = options.cancelPatience ?? usualCancelPatience;
   }
 
   /** The process number of the running engine, or null: asking it anything would start one. */
@@ -67,9 +94,27 @@ export class EngineClient {
   async call<M extends EngineMethod>(
     method: M,
     values: EngineCalls[M]["arguments"],
-    { onEvent, signal, keep, letGo = false }: CallOptions = {},
+    options: CallOptions = {},
   ): Promise<EngineCalls[M]["result"]> {
-    if (signal?.aborted) throw new RushesError("job.cancelled");
+    for (let repeats = 0; ; repeats++) {
+      // A process that did not listen to a cancel takes no more calls; the next one does.
+      while (this.#ending && !this.#ending.closing) {
+        const ending: Ending = this.#ending;
+        await ending.ended;
+        if (ending.closing) throw new RushesError("engine.crashed");
+      }
+      if (options.signal?.aborted) throw new RushesError("job.cancelled");
+      const answer = await this.#ask(method, values, options, repeatableMethods.has(method) && repeats < mostRepeats);
+      if (answer !== askAgain) return answer as EngineCalls[M]["result"];
+    }
+  }
+
+  async #ask(
+    method: EngineMethod,
+    values: unknown[],
+    { onEvent, signal, keep, letGo = false }: CallOptions,
+    repeatable: boolean,
+  ): Promise<unknown> {
     const id = this.#nextId++;
     const engine = this.#started();
     let patience: NodeJS.Timeout | undefined;
@@ -79,13 +124,12 @@ export class EngineClient {
       call.cancelled = true;
       engine.send({ kind: "cancel", id });
       if (letGo) call.reject(new RushesError("job.cancelled"));
-      else patience = setTimeout(() => engine.kill(), cancelPatience);
+      else patience = setTimeout(() => void this.#end(engine, false), this.#cancelPatience);
     };
     const keepLatest = () => engine.send({ kind: "keep", id });
     try {
-      return await new Promise<EngineCalls[M]["result"]>((resolve, reject) => {
-        const settle = resolve as (value: unknown) => void;
-        this.#calls.set(id, { resolve: settle, reject, onEvent, cancelled: false });
+      return await new Promise<unknown>((resolve, reject) => {
+        this.#calls.set(id, { resolve, reject, onEvent, cancelled: false, repeatable });
         this.#hold();
         signal?.addEventListener("abort", cancel, { once: true });
         engine.send({ kind: "call", id, method, arguments: values });
@@ -103,16 +147,21 @@ export class EngineClient {
 
   /** Ends the engine's process; calls under way reject with engine.crashed. */
   async close(): Promise<void> {
-    const engine = this.#process;
-    if (!engine) return;
-    if (!this.#closing) {
+    if (this.#process) await this.#end(this.#process, true);
+  }
+
+  /** Ends a process; resolves when it has ended. */
+  #end(engine: EngineProcess, closing: boolean): Promise<void> {
+    if (this.#process !== engine) return Promise.resolve();
+    if (!this.#ending) {
       let tell = () => {};
       const ended = new Promise<void>((resolve) => (tell = resolve));
-      this.#closing = { ended, tell };
+      this.#ending = { closing, ended, tell };
       this.#hold();
       engine.kill();
     }
-    await this.#closing.ended;
+    this.#ending.closing ||= closing;
+    return this.#ending.ended;
   }
 
   #started(): EngineProcess {
@@ -141,15 +190,19 @@ export class EngineClient {
     if (this.#process !== engine) return;
     this.#process = null;
     const detail = [`The engine's process ended: ${cause}.`, this.#output.trim()].filter(Boolean).join("\n");
-    for (const call of this.#calls.values())
-      call.reject(new RushesError(call.cancelled ? "job.cancelled" : "engine.crashed", { detail }));
-    this.#closing?.tell();
-    this.#closing = null;
+    const ending = this.#ending;
+    this.#ending = null;
+    for (const call of this.#calls.values()) {
+      if (call.cancelled) call.reject(new RushesError("job.cancelled", { detail }));
+      else if (call.repeatable && !ending?.closing) call.resolve(askAgain);
+      else call.reject(new RushesError("engine.crashed", { detail }));
+    }
+    ending?.tell();
   }
 
   /** An idle engine does not keep its parent alive; one that is awaited does, whatever answers come in meanwhile. */
   #hold(): void {
-    this.#process?.hold(this.#closing !== null || this.#calls.size > 0);
+    this.#process?.hold(this.#ending !== null || this.#calls.size > 0);
   }
 }
 

@@ -163,29 +163,70 @@ describe("cancelling", () => {
 
   test("ends the call and keeps the process and its model", async () => {
     plumbing.script({ stepMs: 2000 });
+    // However loaded the machine is: the answer to the order is awaited here, not the end of the patience.
+    const patient = new EngineClient(undefined, { cancelPatience: 30_000 });
     const controller = new AbortController();
-    const call = engine.call("generate", [files, request], { signal: controller.signal });
+    const call = patient.call("generate", [files, request], { signal: controller.signal });
     const cancelled = expect(call).rejects.toMatchObject({ code: "job.cancelled" });
     await until(() => plumbing.notes().includes("generate from 0"), "the work to begin");
-    const began = Date.now();
+    const { processId } = patient;
     controller.abort();
     await cancelled;
-    expect(Date.now() - began).toBeLessThan(1000);
+    expect(patient.processId).toBe(processId);
     plumbing.script({ stepMs: 20 });
-    await engine.call("generate", [files, request]);
+    await patient.call("generate", [files, request]);
+    await patient.close();
     expect(plumbing.notes()).toEqual(["open dit-quant.pth", "generate from 0", "generate from 0"]);
   });
 
   test("ends the process within a second when the engine does not listen", async () => {
-    plumbing.script({ stepMs: 5000, ignoreCancel: true });
+    plumbing.script({ stepMs: 30_000, ignoreCancel: true });
     await engine.call("machine", []);
     const processId = engine.processId ?? 0;
     const began = Date.now();
     await expect(engine.call("generate", [files, request], { signal: cancelAfter(100) })).rejects.toMatchObject({
       code: "job.cancelled",
     });
-    expect(Date.now() - began).toBeLessThan(1400);
+    // 0.9 s, and what a loaded machine takes to end a process; far from the two minutes of the work.
+    expect(Date.now() - began).toBeLessThan(20_000);
     expect(isAlive(processId)).toBe(false);
+  });
+
+  test("spares what else was asked of a process that had to be ended, and what comes while it ends", async () => {
+    plumbing.script({ stepMs: 30_000, ignoreCancel: true });
+    const impatient = new EngineClient(undefined, { cancelPatience: 0 });
+    const controller = new AbortController();
+    const call = impatient.call("generate", [files, request], { signal: controller.signal });
+    const cancelled = expect(call).rejects.toMatchObject({ code: "job.cancelled" });
+    await until(() => plumbing.notes().includes("generate from 0"), "the work to begin");
+    const { processId } = impatient;
+    plumbing.script({ stepMs: 20 });
+    controller.abort();
+    // Asked before the process is ended, at the same time, and afterwards.
+    const asked = [impatient.call("plan", [files, {}, 3])];
+    await new Promise((resolve) => setTimeout(resolve, 1));
+    for (let time = 0; time < 3; time++) asked.push(impatient.call("plan", [files, {}, 3]));
+    const next = impatient.call("generate", [files, request]);
+    for (const plan of await Promise.all(asked)) expect(plan).toMatchObject({ fits: true });
+    await cancelled;
+    expect(await next).toMatchObject({ frames: 17 });
+    expect(impatient.processId).not.toBe(processId);
+    await impatient.close();
+  });
+
+  test("a close while a process is ended for a cancelled call ends what waits for the next one", async () => {
+    plumbing.script({ stepMs: 30_000, ignoreCancel: true });
+    const impatient = new EngineClient(undefined, { cancelPatience: 0 });
+    const controller = new AbortController();
+    const call = impatient.call("generate", [files, request], { signal: controller.signal });
+    const cancelled = expect(call).rejects.toMatchObject({ code: "job.cancelled" });
+    await until(() => plumbing.notes().includes("generate from 0"), "the work to begin");
+    controller.abort();
+    await new Promise((resolve) => setTimeout(resolve, 1));
+    const waiting = expect(impatient.call("machine", [])).rejects.toMatchObject({ code: "engine.crashed" });
+    await impatient.close();
+    await Promise.all([cancelled, waiting]);
+    expect(impatient.processId).toBeNull();
   });
 
   test("before the start asks nothing of the engine", async () => {
