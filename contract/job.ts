@@ -111,6 +111,7 @@ export interface Job {
   settings: ResolvedSettings;
   tokenCount: number;
   createdAt: number;
+  /** When the latest attempt began: time in the queue between two attempts is no time of the job. */
   startedAt: number | null;
   finishedAt: number | null;
   attempts: number;

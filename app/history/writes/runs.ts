@@ -27,7 +27,7 @@ export function takeNextJob(database: HistoryDatabase, runner: string, now = Dat
       database
         .prepare(
           `UPDATE jobs SET state = 'running', runner = ?, attempts = attempts + 1,
-             started_at = coalesce(started_at, ?) WHERE id = ?`,
+             started_at = ? WHERE id = ?`,
         )
         .run(runner, now, row.id);
       insertChange(database, row.id, "running", "", now);

@@ -52,6 +52,17 @@ const insert = (...prompts: string[]) =>
 const plan = (sql: string, parameters: unknown = {}) =>
   (database.prepare(`EXPLAIN QUERY PLAN ${sql}`).all(parameters) as { detail: string }[]).map(({ detail }) => detail);
 
+describe("the start of a job", () => {
+  test("is that of its latest attempt: a night in the queue is no time of the job", () => {
+    const [id = 0] = insertJobs(database, [acceptedJob("a ball")]);
+    takeLease(database, { token: "runner", ...ownIdentity() });
+    takeNextJob(database, "runner", 1000);
+    moveJob(database, id, { to: "queued", note: "the queue was paused", now: 2000 });
+    takeNextJob(database, "runner", 30_000_000);
+    expect(readJob(database, id)).toMatchObject({ startedAt: 30_000_000, attempts: 2 });
+  });
+});
+
 describe("a job's record", () => {
   test("holds what was accepted, resolved settings and tokens included", () => {
     const accepted = acceptedJob("A red ball");
