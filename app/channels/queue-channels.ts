@@ -1,9 +1,13 @@
 // Answers the queue's channels from the studio.
 import type { Draft } from "../../contract/channels/generate.ts";
 import type { QueueChannels } from "../../contract/channels/queue.ts";
+import { RushesError } from "../../contract/errors.ts";
 import type { LocalDraft, Studio } from "../studio/studio.ts";
 import type { Door } from "./door.ts";
 import type { HandlersOf } from "./handlers.ts";
+
+/** Drafts of one request: twice what a list of prompts expands to. Each is planned before any is accepted. */
+const mostDrafts = 1000;
 
 /** Gives the path of a picture that was uploaded; throws request.invalid where there is none of that id. */
 export type UploadPath = (uploadId: string) => string | Promise<string>;
@@ -14,6 +18,11 @@ export function queueChannels(studio: Studio, uploadPath: UploadPath): HandlersO
   return {
     "queue:state": () => queue.state(),
     "queue:add": async ({ drafts, next }, door) => {
+      if (drafts.length > mostDrafts)
+        throw new RushesError("request.invalid", {
+          sentence: `${drafts.length.toLocaleString("en-US")} drafts came at once; at most ${mostDrafts.toLocaleString("en-US")} are taken.`,
+          advice: "Add them in parts.",
+        });
       const locals = await Promise.all(drafts.map((draft) => local(draft, door)));
       return { jobs: await queue.add(locals, next ? "next" : "end") };
     },

@@ -18,7 +18,7 @@ export interface QueueState {
 
 export interface QueueChannels {
   "queue:state": { request: Nothing; reply: QueueState };
-  /** Accepts all drafts or none; a draft with numSamples n becomes n jobs. `next`: before all waiting ones. */
+  /** Accepts all drafts (at most 1000) or none; a draft with numSamples n becomes n jobs. `next`: before all waiting ones. */
   "queue:add": { request: { drafts: Draft[]; next?: boolean }; reply: { jobs: Job[] } };
   /** Puts a waiting job before another one; null: to the end. */
   "queue:move": { request: { jobId: number; beforeJobId: number | null }; reply: Nothing };

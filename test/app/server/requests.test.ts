@@ -72,6 +72,15 @@ describe("a JSON request", () => {
     expect(await post("/api/queue/add", body)).toMatchObject({ status: 400, code: "request.invalid", sentence });
   });
 
+  test("with far too many drafts says how many are taken, before any is looked at", async () => {
+    const body = JSON.stringify({ drafts: Array.from({ length: 100_000 }, () => ({ values: { prompt: "a ball" } })) });
+    expect(await post("/api/queue/add", body)).toMatchObject({
+      status: 400,
+      code: "request.invalid",
+      sentence: "100,000 drafts came at once; at most 1,000 are taken.",
+    });
+  });
+
   test.each([
     ["0", '"jobId" is to be at least 1.'],
     ["1.5", '"jobId" is to be a whole number.'],
