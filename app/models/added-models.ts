@@ -7,7 +7,7 @@ import type { ModelManifest } from "../../contract/models.ts";
 import { listModels } from "./catalogue.ts";
 import type { Inspect } from "./find-model.ts";
 import { readManifest, readTextLength } from "./manifest.ts";
-import { type AddedModel, type ModelsFile, readModelsFile, writeModelsFile } from "./models-file.ts";
+import { type AddedModel, changeModelsFile, type ModelsFile, readModelsFile } from "./models-file.ts";
 import { completed, idOf, recognise } from "./recognise.ts";
 import { type FoundFiles, scanFolder } from "./scan-files.ts";
 
@@ -37,8 +37,7 @@ export async function addModels(libraryFolder: string, given: string, inspect: I
   if (!facts) throw new RushesError("checkpoint.missing", { sentence: `There is no file or folder ${path}.` });
   const folder = facts.isDirectory() ? path : null;
   const found = folder === null ? await besideFile(path) : await scanFolder(folder);
-  const before = readModelsFile(libraryFolder);
-  const known = before.parts.filter(({ path: part }) => !found.checkpoints.includes(part));
+  const known = readModelsFile(libraryFolder).parts.filter(({ path: part }) => !found.checkpoints.includes(part));
   const read = await recognise(found, folder, known, inspect);
   const recognised = folder === null ? onlyAbout(path, read) : read;
 
@@ -53,10 +52,12 @@ export async function addModels(libraryFolder: string, given: string, inspect: I
       detail: recognised.notes.map((note) => `${note.path}: ${note.note}`).join("\n"),
     });
   }
-  const after = merged(before, folder, models, recognised.parts);
-  await writeModelsFile(libraryFolder, after);
+  // Reading headers takes a while: what was added meanwhile stays.
+  const { before: now, after } = await changeModelsFile(libraryFolder, (file) =>
+    merged(file, folder, models, recognised.parts),
+  );
   const changed = after.models.filter(
-    (model) => JSON.stringify(before.models.find(({ id }) => id === model.id)) !== JSON.stringify(model),
+    (model) => JSON.stringify(now.models.find(({ id }) => id === model.id)) !== JSON.stringify(model),
   );
   const again = after.models.filter(({ files }) => models.some((model) => model.files.dit === files.dit));
   return { ids: [...new Set([...changed, ...again].map(({ id }) => id))], notes: recognised.notes };
@@ -64,20 +65,22 @@ export async function addModels(libraryFolder: string, given: string, inspect: I
 
 /** Forgets a model, or a folder with all that was found in it. Throws model.unknown. */
 export async function forgetModels(libraryFolder: string, what: { id: string } | { folder: string }): Promise<void> {
-  const file = readModelsFile(libraryFolder);
+  await changeModelsFile(libraryFolder, (file) => without(file, what));
+}
+
+function without(file: ModelsFile, what: { id: string } | { folder: string }): ModelsFile {
   if ("id" in what) {
     if (!file.models.some(({ id }) => id === what.id)) throw notAdded(what.id);
-    await writeModelsFile(libraryFolder, { ...file, models: file.models.filter(({ id }) => id !== what.id) });
-    return;
+    return { ...file, models: file.models.filter(({ id }) => id !== what.id) };
   }
   const outside = ({ folder }: { folder: string | null }) => folder !== what.folder;
   if (!file.folders.includes(what.folder) && file.models.every(outside)) throw notAdded(what.folder);
-  await writeModelsFile(libraryFolder, {
+  return {
     ...file,
     folders: file.folders.filter((folder) => folder !== what.folder),
     models: file.models.filter(outside),
     parts: file.parts.filter(outside),
-  });
+  };
 }
 
 function notAdded(what: string): RushesError {

@@ -57,8 +57,29 @@ export function readModelsFile(libraryFolder: string): ModelsFile {
   return readSound(libraryFolder) ?? nothing;
 }
 
-/** Throws file.unwritable or disk.full. A damaged file is kept beside the one that takes its place. */
-export async function writeModelsFile(libraryFolder: string, file: ModelsFile): Promise<void> {
+const changes = new Map<string, Promise<unknown>>();
+
+/** Reads the file, and writes what `change` makes of it; changes of one library wait for each other. Throws what `change`
+ * throws, file.unwritable or disk.full. */
+export function changeModelsFile(
+  libraryFolder: string,
+  change: (file: ModelsFile) => ModelsFile,
+): Promise<{ before: ModelsFile; after: ModelsFile }> {
+  const next = (changes.get(libraryFolder) ?? Promise.resolve()).then(async () => {
+    const before = readModelsFile(libraryFolder);
+    const after = change(before);
+    await writeModelsFile(libraryFolder, after);
+    return { before, after };
+  });
+  changes.set(
+    libraryFolder,
+    next.catch(() => {}),
+  );
+  return next;
+}
+
+/** A damaged file is kept beside the one that takes its place. */
+async function writeModelsFile(libraryFolder: string, file: ModelsFile): Promise<void> {
   const target = modelsFilePath(libraryFolder);
   if (readSound(libraryFolder) === null) await rename(target, `${target}.broken`).catch(() => {});
   await replaceFile(target, Buffer.from(`${JSON.stringify(file, null, 2)}\n`));

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { Inspection } from "../../../app/engine/addon.ts";
+import { addedFolders, addedModels, addModels, forgetModels } from "../../../app/models/added-models.ts";
 import { chooseAutomatic } from "../../../app/models/automatic-choices.ts";
 import { findModel, listModels } from "../../../app/models/catalogue.ts";
 import { findChosenModel, manifestOf, type Model } from "../../../app/models/find-model.ts";
@@ -49,6 +50,29 @@ const headerOf = async (path: string) => {
   const family = name.includes("vae") ? "wan-vae" : name.includes("umt5") ? "umt5" : "wan-dit";
   return header({ path, family, sla: !name.includes("plain") });
 };
+
+describe("adding models", () => {
+  test("keeps what was added while the headers of a slow disk were read", async () => {
+    for (const name of ["slow", "quick"]) {
+      mkdirSync(join(folder, name));
+      file(`${name}/${name}-dit.pth`);
+    }
+    let read = () => {};
+    const reading = new Promise<void>((resolve) => (read = resolve));
+    const slow = addModels(folder, join(folder, "slow"), async (path) => {
+      await reading;
+      return headerOf(path);
+    });
+    await addModels(folder, join(folder, "quick"), headerOf);
+    read();
+    await slow;
+    expect(addedModels(folder).map(({ id }) => id)).toEqual(["quick-dit", "slow-dit"]);
+    expect(addedFolders(folder)).toEqual([join(folder, "quick"), join(folder, "slow")]);
+    const forgotten = ["quick", "slow"].map((name) => forgetModels(folder, { folder: join(folder, name) }));
+    await Promise.all(forgotten);
+    expect(addedModels(folder)).toEqual([]);
+  });
+});
 
 describe("the catalogue", () => {
   test("has the demo model that is shipped", () => {
