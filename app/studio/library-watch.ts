@@ -51,8 +51,17 @@ export class LibraryWatch {
     this.#progress.clear();
   }
 
-  /** Looks at once; for what this process has written, which data_version does not count. */
+  /** Looks at once; for what this process has written, which data_version does not count. What cannot be read just now (a
+   * lock, a disk that is gone) is found by a later look: it must not make a committed change look like a refused one. */
   look(): void {
+    try {
+      this.#look();
+    } catch {
+      this.#version = -1;
+    }
+  }
+
+  #look(): void {
     if (!this.#timer) return;
     const news = readNews(this.#database, this.#change, this.#line);
     this.#followRows(news);
@@ -75,7 +84,7 @@ export class LibraryWatch {
       this.#version = version;
       this.look();
     } catch {
-      // The history cannot be read just now (a full disk, a lock); what happened is found by a later look.
+      // The history cannot be asked just now.
     }
   }
 

@@ -131,19 +131,12 @@ class LocalStudio implements Studio {
     if (source.latentsPath === null || !existsSync(source.latentsPath)) throw new RushesError("latents.missing");
     const ids = readTokenIds(this.database, jobId);
     const again = { ...source, uid: randomUUID(), kind: "decode", ids, warnings: [], savePath: null } as const;
-    try {
-      const [id = 0] = insertJobs(this.database, [{ ...again, sourceJobId: jobId }]);
-      return this.#job(id);
-    } catch (error) {
-      throw databaseError(error, this.files.database);
-    } finally {
-      this.noticed();
-    }
+    const [id = 0] = this.#commit((database) => insertJobs(database, [{ ...again, sourceJobId: jobId }]));
+    return this.#job(id);
   }
 
   again(jobId: number): Job {
-    queueAgain(this.database, jobId);
-    this.noticed();
+    this.#commit((database) => queueAgain(database, jobId));
     return this.#job(jobId);
   }
 
@@ -152,9 +145,8 @@ class LocalStudio implements Studio {
   }
 
   cancel(jobId: number): void {
-    requestCancel(this.database, jobId);
+    this.#commit((database) => requestCancel(database, jobId));
     this.#core.runner.cancel(jobId);
-    this.noticed();
   }
 
   list(query: HistoryQuery = {}): Job[] {
@@ -198,6 +190,16 @@ class LocalStudio implements Studio {
 
   #accept(request: JobRequest): Promise<PlannedRequest> {
     return acceptRequest(request, this.engine, this.installedModels);
+  }
+
+  #commit<T>(write: (database: HistoryDatabase) => T): T {
+    try {
+      return write(this.database);
+    } catch (error) {
+      throw databaseError(error, this.files.database);
+    } finally {
+      this.noticed();
+    }
   }
 
   #job(id: number): Job {

@@ -162,6 +162,19 @@ describe("a history that cannot be written for a moment", () => {
   });
 });
 
+describe("a history that cannot be read for a moment", () => {
+  test("refuses nothing that was committed, and tells of it later", async () => {
+    hear();
+    const other = openDatabase(join(plumbing.library, "rushes.db"));
+    other.exec("ALTER TABLE job_log_lines RENAME TO elsewhere");
+    studio.queue.pause();
+    expect(studio.queue.state().paused).toBe(true);
+    other.exec("ALTER TABLE elsewhere RENAME TO job_log_lines");
+    other.close();
+    await until(() => kinds().includes("queue:changed"), "the news");
+  });
+});
+
 describe("order and edits", () => {
   test("are committed before the call returns, and heard of", async () => {
     const [one = 0, two = 0, three = 0] = await add("one ball", "two balls", "three balls");
