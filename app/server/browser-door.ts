@@ -38,7 +38,11 @@ export async function discardFile(path: string): Promise<void> {
 export async function allowedPath(path: string, roots: readonly string[]): Promise<string> {
   if (isAbsolute(path) && !path.includes("\0")) {
     const real = await followed(resolve(path));
-    for (const root of roots) if (isInside(real, await followed(root))) return real;
+    for (const root of roots) {
+      // A root that cannot be looked at (an unplugged disk) is no reason to refuse what lies in the others.
+      const folder = await followed(root).catch(() => null);
+      if (folder !== null && isInside(real, folder)) return real;
+    }
   }
   throw new RushesError("path.refused");
 }
