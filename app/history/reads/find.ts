@@ -36,8 +36,9 @@ export function filterStatement(filter: HistoryFilter): Statement {
     parameters[name] = value;
   };
   if (filter.states !== undefined) {
-    conditions.push(`state IN (${filter.states.map((_, index) => `@state${index}`).join(", ")})`);
-    filter.states.forEach((state, index) => (parameters[`state${index}`] = state));
+    const states = [...new Set(filter.states)];
+    conditions.push(`state IN (${states.map((_, index) => `@state${index}`).join(", ")})`);
+    states.forEach((state, index) => (parameters[`state${index}`] = state));
   }
   where("model = @model", "model", filter.model);
   where("mode = @mode", "mode", filter.mode);

@@ -108,6 +108,14 @@ const filters: HistoryFilter[] = [
 ]);
 
 describe("finding in 50,000 results", () => {
+  test("any number of states, and a whole prompt for words, are a question like others", () => {
+    const many = Array.from({ length: 40_000 }, (): "done" => "done");
+    expect(findResults(database, { states: many })).toEqual(findResults(database, { states: ["done"] }));
+    const prompt = Array.from({ length: 800 }, (_, index) => `word${index}`).join(" ");
+    expect(findResults(database, { words: prompt })).toEqual([]);
+    expect(findResults(database, { words: `${rows[0]!.prompt} ${rows[0]!.prompt}` })).toContain(rows[0]!.id);
+  });
+
   test("a library of this size is made in seconds", () => {
     console.log(`${jobCount} jobs in ${(fillTime / 1000).toFixed(1)} s`);
     expect(rows).toHaveLength(jobCount);
