@@ -121,8 +121,12 @@ class Results {
     this.#asking = true;
     try {
       for (let ids = this.#missing(); ids.length > 0; ids = this.#missing()) {
-        const { cards } = await request("history:cards", { ids });
-        for (const id of ids) this.#stale.delete(id);
+        // Before the answer: what changes while it is on its way may not be in it.
+        const doubted = ids.filter((id) => this.#stale.delete(id));
+        const { cards } = await request("history:cards", { ids }).catch((error: unknown) => {
+          for (const id of doubted) this.#stale.add(id);
+          throw error;
+        });
         const found = new Set<number>();
         for (const card of cards) {
           found.add(card.id);
