@@ -83,12 +83,17 @@ async function useRestored({ fileName, settings, notes }: RestoredVideo): Promis
   await form.apply({ kind: "video", fileName }, { values, notes });
 }
 
+function notesOf(notes: readonly string[]): { advice: string; exact: string } {
+  const { words, exact } = text.said(text.words.parts.said.notes, notes);
+  return { advice: words, exact };
+}
+
 async function importPreset(fileName: string, content: string): Promise<void> {
   const words = text.words.generate.drop;
   const { preset, notes } = await request("presets:import", { fileName, text: content });
   toasts.show(words.presetAdded(preset.name), {
     tone: "good",
-    advice: notes.join(" "),
+    ...(notes.length === 0 ? {} : notesOf(notes)),
     action: {
       label: words.apply,
       run: () => {

@@ -180,7 +180,8 @@ class Form {
     origin: ChangeOrigin,
     next: { values: Values; presetId?: string | null; picture?: Picture | null; notes?: readonly string[] },
   ): Promise<AppliedChange> {
-    const before = this.#check?.settings ?? this.#values;
+    // What was typed a moment ago is not in the answer yet.
+    const before = { ...this.#check?.settings, ...(this.#checking || !this.#check ? this.#values : {}) };
     this.replace(next.values, next.presetId ?? null, next.picture === undefined ? this.#picture : next.picture);
     await this.#ask();
     const after = this.#check?.settings ?? this.#values;

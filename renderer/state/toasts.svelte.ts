@@ -9,6 +9,8 @@ export interface Toast {
   readonly text: string;
   /** A second line: what to do. */
   readonly advice: string;
+  /** What the studio said exactly, where the text is a translation of less; folded. */
+  readonly exact: string;
   /** One thing to do about it, "Undo" above all. */
   readonly action: { readonly label: string; readonly run: () => void } | null;
 }
@@ -27,7 +29,7 @@ class Toasts {
 
   show(words: string, more: Partial<Omit<Toast, "id" | "text">> = {}): number {
     const id = this.#next++;
-    const toast: Toast = { id, tone: "plain", advice: "", action: null, ...more, text: words };
+    const toast: Toast = { id, tone: "plain", advice: "", exact: "", action: null, ...more, text: words };
     this.#toasts = [...this.#toasts, toast].slice(-4);
     this.#expire(toast);
     return id;
@@ -41,9 +43,9 @@ class Toasts {
   /** Whatever was thrown, as its sentence and advice. */
   error(thrown: unknown, again?: () => void): number {
     const error: ErrorRecord = asRushesError(thrown).toJSON();
-    const { sentence, advice } = text.error(error);
+    const { sentence, advice, exact } = text.error(error);
     const action = again ? { label: text.words.parts.retry, run: again } : null;
-    return this.show(sentence, { tone: "bad", advice, action });
+    return this.show(sentence, { tone: "bad", advice, exact, action });
   }
 
   dismiss(id: number): void {

@@ -1,7 +1,7 @@
 // The language in use: its words, and numbers, sizes, times and dates in its form. The words themselves are in english/
 // and chinese/; labels and help of settings come from the catalogue, their Chinese from chinese/settings-catalogue.ts.
 import { type ErrorRecord, errorTexts } from "../../contract/errors.ts";
-import { type SettingId, settingOf } from "../../contract/settings/derive.ts";
+import { isSettingId, type SettingId, type SettingProblem, settingOf } from "../../contract/settings/derive.ts";
 import { windowAdvice } from "./english/errors.ts";
 import { type Dictionary, english } from "./english.ts";
 
@@ -90,6 +90,19 @@ class Text {
     if (!translated) return { sentence: error.sentence, advice: adviceInWindow(error), exact: "" };
     const exact = [error.sentence, error.advice].filter((part) => part !== "").join(" ");
     return { sentence: translated.text, advice: translated.advice, exact };
+  }
+
+  /** Sentences that exist in English only: as they are, or `about` in the language in use with them in `exact`. */
+  said(about: string, sentences: readonly string[]): { words: string; exact: string } {
+    const said = sentences.filter((sentence) => sentence !== "");
+    return this.#translation === null ? { words: said.join(" "), exact: "" } : { words: about, exact: said.join("\n") };
+  }
+
+  /** What is wrong with a setting's value. */
+  problem({ id, sentence, advice }: SettingProblem): { words: string; exact: string } {
+    const invalid = this.error({ code: "settings.invalid", sentence, advice });
+    const label = isSettingId(id) ? `${this.setting(id).label}: ` : "";
+    return this.said(`${label}${invalid.sentence}${invalid.advice}`, [sentence, advice]);
   }
 
   number(value: number, options: Intl.NumberFormatOptions = {}): string {

@@ -22,4 +22,11 @@ export const parts: typeof english = {
   stageState: { waiting: "未开始", running: "进行中", done: "已完成" },
   loading: "正在加载…",
   then: "然后",
+  said: {
+    warnings: (count) => `有 ${count} 条提示。`,
+    notes: "有些内容未能采用。",
+    model: "此模型目前无法使用。",
+    preset: "此预设目前无法在这里运行。",
+    file: "关于此文件的说明",
+  },
 };

@@ -20,4 +20,12 @@ export const parts = {
   stageState: { waiting: "to come", running: "running", done: "done" },
   loading: "Loading …",
   then: "then",
+  /** What sentences of the studio are about, where those themselves exist in English only. */
+  said: {
+    warnings: (count: number) => (count === 1 ? "There is a warning." : `There are ${count} warnings.`),
+    notes: "Not everything could be taken over.",
+    model: "This model cannot be used just now.",
+    preset: "This preset cannot run here just now.",
+    file: "About this file",
+  },
 };

@@ -29,19 +29,35 @@ class Submission {
 
   /** Why the draft cannot run, in one sentence with what to do; null where it can, as far as is known. */
   get reason(): string | null {
-    const words = text.words.generate;
-    if (!connection.connected && connection.wasConnected) return text.words.app.connectionLost;
-    if ((form.value("prompt") ?? "").trim() === "") return words.noPrompt;
+    return this.#why?.words ?? null;
+  }
+
+  /** The studio's own sentence, where the reason is a translation of less. */
+  get exactReason(): string {
+    return this.#why?.exact ?? "";
+  }
+
+  get #why(): { words: string; exact: string } | null {
+    const known = this.#missing;
+    if (known !== null) return { words: known, exact: "" };
     const { check } = form;
-    const picture = form.value("mode") === "i2v" && form.picture === null;
-    if (picture && (form.checking || !check?.refusal)) return words.noPicture;
     // The answer to what was typed just now is on its way: the studio itself has the last word.
     if (check === null || form.checking) return null;
     const problem = check.problems[0];
-    if (problem) return [problem.sentence, problem.advice].join(" ");
+    if (problem) return text.problem(problem);
     if (!check.refusal) return null;
-    const { sentence, advice } = text.error(check.refusal);
-    return [sentence, advice].filter((part) => part !== "").join(" ");
+    const { sentence, advice, exact } = text.error(check.refusal);
+    return { words: [sentence, advice].filter((part) => part !== "").join(" "), exact };
+  }
+
+  /** What the window itself knows to be missing. */
+  get #missing(): string | null {
+    const words = text.words.generate;
+    if (!connection.connected && connection.wasConnected) return text.words.app.connectionLost;
+    if ((form.value("prompt") ?? "").trim() === "") return words.noPrompt;
+    const picture = form.value("mode") === "i2v" && form.picture === null;
+    if (picture && (form.checking || !form.check?.refusal)) return words.noPicture;
+    return null;
   }
 
   /** Videos that one press makes. */

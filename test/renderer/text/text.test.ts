@@ -61,6 +61,18 @@ describe("Chinese", () => {
   });
 });
 
+test("sentences of the studio stand as they are in English, and folded under what they are about in Chinese", async () => {
+  const problem = { id: "numFrames", sentence: "Frames must be 4n+1.", advice: "Choose 81." } as const;
+  expect(text.problem(problem)).toEqual({ words: "Frames must be 4n+1. Choose 81.", exact: "" });
+  expect(text.said("Notes", ["One.", "Two."])).toEqual({ words: "One. Two.", exact: "" });
+  await text.choose("zh");
+  const { words, exact } = text.problem(problem);
+  expect(words).toContain(text.setting("numFrames").label);
+  expect(words).not.toMatch(/Frames must/);
+  expect(exact).toBe("Frames must be 4n+1.\nChoose 81.");
+  expect(text.said("有 2 条提示。", ["One.", "Two."])).toEqual({ words: "有 2 条提示。", exact: "One.\nTwo." });
+});
+
 test("the window advises what can be done in the window", () => {
   const commands = Object.entries(errorTexts).filter(([code, { text: sentence, advice }]) =>
     /`rushes|--\w/.test(text.error({ code: code as keyof typeof errorTexts, sentence, advice }).advice),
