@@ -201,6 +201,19 @@ export interface ClipCall {
 
 /** Rejections are Errors with `code`, `message` (the sentence), `advice`, `detail`, and, where bytes were short,
  * `neededBytes` and `freeBytes`. */
+/** What the benchmark of a whole clip is made of; absent: all layers, 832x480, 17 frames, 4 steps. */
+export interface EndToEndOptions {
+  /** Its models are written here once, and stay. */
+  folder: string;
+  layers?: number;
+  textLayers?: number;
+  width?: number;
+  height?: number;
+  frames?: number;
+  steps?: number;
+  threads?: number;
+}
+
 export interface Addon {
   /** Reads and checks headers only; weights are packed by the first job. */
   openModel(files: ModelFiles): Promise<AddonModel>;
@@ -221,6 +234,12 @@ export interface Addon {
     options: { filter?: string; threads?: number; quick?: boolean },
     line: (text: string) => void,
   ): Promise<unknown>;
+  /** Times a whole clip of random weights of real sizes, stage by stage; the JSON of engine/bench_end_to_end.h. Rejects
+   * with disk.full where the folder has no room for its models. */
+  benchEndToEnd(options: EndToEndOptions, line: (text: string) => void): Promise<unknown>;
+  /** Keeps what plans are measured with in this folder for the next process; never fails. Absent in an addon that was
+   * built before it, which works all the same. */
+  keepRates?: (folder: string) => void;
   /** Pictures from `first` on as "frame" events; rejects with file.unreadable where the clip is damaged or has another
    * size. Nothing waits for the listener: ask for no more pictures than fit into memory. */
   decodeClip(clip: Clip, first: number, onEvent: (event: ClipEvent) => void): ClipCall;

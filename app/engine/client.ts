@@ -34,6 +34,8 @@ export interface EngineClientOptions {
   background?: boolean;
   /** How long a cancelled call may take to end before its process is ended, milliseconds; 800 unless given. */
   cancelPatience?: number;
+  /** Where the engine may keep what it measures about this machine; absent: each process measures again. */
+  cacheFolder?: string;
 }
 
 /** Calls that change nothing and are quick: where their process ends under them, by its own fault or for a cancelled call,
@@ -72,6 +74,7 @@ export class EngineClient {
   readonly #spawn: SpawnEngine;
   readonly #background: boolean;
   readonly #cancelPatience: number;
+  readonly #cacheFolder: string | undefined;
   #process: EngineProcess | null = null;
   #output = "";
   #ending: Ending | null = null;
@@ -84,6 +87,7 @@ export class EngineClient {
     this.#spawn = options.spawn ?? forkEngine;
     this.#background = options.background ?? false;
     this.#cancelPatience = options.cancelPatience ?? usualCancelPatience;
+    this.#cacheFolder = options.cacheFolder;
   }
 
   /** The process number of the running engine, or null: asking it anything would start one. */
@@ -175,6 +179,7 @@ export class EngineClient {
     engine.onMessage((message) => this.#hear(message));
     engine.onExit((reason) => this.#died(engine, reason));
     if (this.#background) engine.send({ kind: "background" });
+    if (this.#cacheFolder !== undefined) engine.send({ kind: "cache", folder: this.#cacheFolder });
     return engine;
   }
 

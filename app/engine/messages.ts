@@ -2,6 +2,7 @@
 import type { ErrorRecord } from "../../contract/errors.ts";
 import type { EngineSettings } from "../../contract/settings/derive.ts";
 import type {
+  EndToEndOptions,
   Clip,
   ClipEvent,
   EngineEvent,
@@ -35,6 +36,7 @@ export interface EngineCalls {
   machine: { arguments: []; result: Machine };
   selfTest: { arguments: [threads: number]; result: SelfTest };
   bench: { arguments: [options: { filter?: string; threads?: number; quick?: boolean }]; result: unknown };
+  benchEndToEnd: { arguments: [options: EndToEndOptions]; result: unknown };
   echo: { arguments: [settings: Values]; result: EngineSettings };
   /** Answered at once, whatever is running. */
   status: { arguments: []; result: EngineStatus };
@@ -59,7 +61,9 @@ export type ToEngine =
   /** Cancels the running call of that number. */
   | { kind: "cancel"; id: number }
   /** Stops the sampling of the running generation of that number and keeps its latest estimate. */
-  | { kind: "keep"; id: number };
+  | { kind: "keep"; id: number }
+  /** Where the engine keeps what it measures about this machine; before the first call. */
+  | { kind: "cache"; folder: string };
 
 /** What a call says before it ends. */
 export type CallEvent = EngineEvent | ClipEvent | { kind: "line"; line: string };

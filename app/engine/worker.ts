@@ -21,6 +21,7 @@ interface RunningCall {
 class EngineWorker {
   readonly #addonPath: string;
   #addon: Addon | null = null;
+  #cacheFolder: string | null = null;
   #warm: { files: ModelFiles; model: AddonModel } | null = null;
   /** Calls that were cancelled, or told to keep what they have, before their model ran. */
   readonly #cancelled = new Set<number>();
@@ -35,6 +36,10 @@ class EngineWorker {
 
   async handle(message: ToEngine): Promise<void> {
     if (message.kind === "background") return standBack();
+    if (message.kind === "cache") {
+      this.#cacheFolder = message.folder;
+      return;
+    }
     if (message.kind !== "call") return this.#order(message);
     const { id, method } = message;
     try {
@@ -67,6 +72,10 @@ class EngineWorker {
     selfTest: (_id, threads) => this.#loaded().selfTest(threads),
     bench: (id, options) =>
       this.#loaded().bench(options, (line) => parent.send({ kind: "event", id, event: { kind: "line", line } })),
+    benchEndToEnd: (id, options) =>
+      this.#loaded().benchEndToEnd(options, (line) =>
+        parent.send({ kind: "event", id, event: { kind: "line", line } }),
+      ),
     echo: async (_id, settings) => this.#loaded().echo(settings),
     status: async () => this.#status(),
     plan: (_id, files, settings, idCount) => this.#loaded().plan(files, settings, idCount, this.#warm?.model ?? null),
@@ -137,7 +146,10 @@ class EngineWorker {
 
   /** Loaded by the first call that needs it, so that a missing addon is an answer and not a dead process. */
   #loaded(): Addon {
-    return (this.#addon ??= loadAddon(this.#addonPath));
+    if (this.#addon) return this.#addon;
+    this.#addon = loadAddon(this.#addonPath);
+    if (this.#cacheFolder !== null) this.#addon.keepRates?.(this.#cacheFolder);
+    return this.#addon;
   }
 }
 

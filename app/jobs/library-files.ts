@@ -11,6 +11,8 @@ export class LibraryFiles {
   readonly latents: string;
   readonly inputs: string;
   readonly embeddings: string;
+  /** What can be made again at any time. */
+  readonly cache: string;
   readonly logs: string;
 
   constructor(folder: string) {
@@ -19,7 +21,8 @@ export class LibraryFiles {
     this.videos = join(folder, "videos");
     this.latents = join(folder, "latents");
     this.inputs = join(folder, "inputs");
-    this.embeddings = join(folder, "cache", "embeddings");
+    this.cache = join(folder, "cache");
+    this.embeddings = join(this.cache, "embeddings");
     this.logs = join(folder, "logs");
   }
 

@@ -2,12 +2,13 @@
 // engine directly.
 import { randomUUID } from "node:crypto";
 import { existsSync } from "node:fs";
+import { join } from "node:path";
 import { RushesError } from "../../contract/errors.ts";
 import type { Announcement } from "../../contract/channels/events.ts";
 import type { Job, JobDetail } from "../../contract/job.ts";
 import type { ModelChoice, ModelManifest } from "../../contract/models.ts";
 import type { Inspection, Machine, Plan, SelfTest } from "../engine/addon.ts";
-import { EngineClient } from "../engine/client.ts";
+import { type CallOptions, EngineClient } from "../engine/client.ts";
 import { databaseError, type HistoryDatabase } from "../history/database.ts";
 import { type HistoryQuery, listJobs, readDetail, readJob, readTokenIds, searchJobs } from "../history/reads/jobs.ts";
 import { insertJobs, queueAgain, requestCancel, unknownJob } from "../history/writes/jobs.ts";
@@ -29,7 +30,8 @@ import type { StudioListener } from "./studio-events.ts";
 export async function openStudio(options: StudioOptions = {}): Promise<Studio> {
   const files = new LibraryFiles(libraryFolderOf(options.libraryFolder));
   const { addonPath, spawnEngine, background = false } = options;
-  const newEngine = () => new EngineClient(addonPath, { background, ...(spawnEngine && { spawn: spawnEngine }) });
+  const engineOptions = { background, cacheFolder: files.cache, ...(spawnEngine && { spawn: spawnEngine }) };
+  const newEngine = () => new EngineClient(addonPath, engineOptions);
   return new LocalStudio(new LocalCore(files, newEngine()), newEngine);
 }
 
@@ -169,13 +171,21 @@ class LocalStudio implements Studio {
     return this.engine.call("selfTest", [threads]);
   }
 
-  bench({ signal, ...options }: BenchOptions, onLine: (line: string) => void): Promise<unknown> {
-    return this.engine.call("bench", [options], {
+  bench({ signal, endToEnd, ...options }: BenchOptions, onLine: (line: string) => void): Promise<unknown> {
+    const callOptions: CallOptions = {
       ...(signal ? { signal } : {}),
       onEvent: (event) => {
         if (event.kind === "line") onLine(event.line);
       },
-    });
+    };
+    if (!endToEnd) return this.engine.call("bench", [options], callOptions);
+    const { threads } = options;
+    const folder = join(this.files.cache, "benchmark");
+    return this.engine.call(
+      "benchEndToEnd",
+      [{ folder, ...endToEnd, ...(threads === undefined ? {} : { threads }) }],
+      callOptions,
+    );
   }
 
   async close(): Promise<void> {

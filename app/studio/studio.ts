@@ -8,7 +8,7 @@ import type { RestoredVideo, Session } from "../../contract/channels/studio.ts";
 import type { Job, JobDetail, JobEvent } from "../../contract/job.ts";
 import type { ModelChoice, ModelManifest } from "../../contract/models.ts";
 import type { ResolvedSettings, Settings } from "../../contract/settings/derive.ts";
-import type { Inspection, Machine, Plan, SelfTest } from "../engine/addon.ts";
+import type { EndToEndOptions, Inspection, Machine, Plan, SelfTest } from "../engine/addon.ts";
 import type { SpawnEngine } from "../engine/engine-process.ts";
 import type { HistoryQuery } from "../history/reads/jobs.ts";
 import type { Model } from "../models/find-model.ts";
@@ -61,6 +61,8 @@ export interface BenchOptions {
   threads?: number;
   /** A few seconds instead of minutes. */
   quick?: boolean;
+  /** A whole clip instead, with models of real sizes that are written into the library's cache. */
+  endToEnd?: Omit<EndToEndOptions, "folder" | "threads">;
   /** Ends the benchmark; it rejects with job.cancelled. */
   signal?: AbortSignal;
 }

@@ -84,6 +84,9 @@ uint64_t rushes_model_bytes(const rushes_model* model);
    "settings", "peakBytes"}], "seconds", "resident", "int8": {"layers", "bytes16", "bytes"}, "settings": {resolved}} */
 rushes_status rushes_plan(const rushes_model_files* files, const rushes_model* warm, const rushes_settings* settings,
                           size_t id_count, char** report);
+/* Keeps what the plans' seconds were measured with in this folder (created when needed) for the next process; asked once,
+   before the first plan. Without it each process measures again (a tenth of a second). */
+rushes_status rushes_keep_rates(const char* folder);
 /* Closes the headers kept for plans and gives freed memory back to the system. */
 void rushes_release(void);
 
@@ -116,6 +119,11 @@ rushes_status rushes_self_test(int threads, char** report);
    `line` gets the table as it grows. */
 rushes_status rushes_bench(const char* filter, int threads, int quick, void* user, void (*line)(void* user, const char* text),
                            char** report);
+/* Times whole clips of random weights of Wan2.1-1.3B's sizes, stage by stage (engine/bench_end_to_end.h). `options`: JSON
+   {"folder": where the model is written once and kept, "layers": of the transformer (30), "textLayers": of the text
+   encoder (24), "width", "height", "frames", "steps", "threads"}; all but the folder may be left out. */
+rushes_status rushes_bench_end_to_end(const char* options, void* user, void (*line)(void* user, const char* text),
+                                      char** report);
 
 #ifdef __cplusplus
 }

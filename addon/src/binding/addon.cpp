@@ -53,6 +53,21 @@ Napi::Value bench(const Napi::CallbackInfo& info) {
   });
 }
 
+Napi::Value bench_end_to_end(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const auto stringify = env.Global().Get("JSON").As<Napi::Object>().Get("stringify").As<Napi::Function>();
+  const std::string options = stringify.Call({info[0]}).ToString();
+  return start_call(env, info[1].As<Napi::Function>(), [=](Call& call, char** report) {
+    const auto line = [](void* user, const char* text) {
+      static_cast<Call*>(user)->emit(
+          [text = std::string(text)](Napi::Env env) { return Napi::String::New(env, text); });
+    };
+    return rushes_bench_end_to_end(options.c_str(), &call, line, report);
+  });
+}
+
+void keep_rates(const Napi::CallbackInfo& info) { rushes_keep_rates(info[0].ToString().Utf8Value().c_str()); }
+
 Napi::Value echo(const Napi::CallbackInfo& info) {
   return echo_settings(info.Env(), read_settings(info[0].As<Napi::Object>()));
 }
@@ -69,6 +84,8 @@ Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   exports.Set("machine", Napi::Function::New<&machine>(env));
   exports.Set("selfTest", Napi::Function::New<&self_test>(env));
   exports.Set("bench", Napi::Function::New<&bench>(env));
+  exports.Set("benchEndToEnd", Napi::Function::New<&bench_end_to_end>(env));
+  exports.Set("keepRates", Napi::Function::New<&keep_rates>(env));
   exports.Set("decodeClip", Napi::Function::New<&decode_clip>(env));
   exports.Set("encodeVp9", Napi::Function::New<&encode_vp9>(env));
   exports.Set("echo", Napi::Function::New<&echo>(env));

@@ -9,10 +9,12 @@
 #include <thread>
 
 #include "engine/bench.h"
+#include "engine/bench_end_to_end.h"
 #include "engine/guarded.h"
 #include "engine/inspect.h"
 #include "engine/machine.h"
 #include "engine/planned_files.h"
+#include "engine/rates.h"
 #include "engine/self_test.h"
 #include "engine/session.h"
 
@@ -134,6 +136,9 @@ rushes_status rushes_plan(const rushes_model_files* files, const rushes_model* w
     *report = new_string(rushes::make_plan(*opened, *settings, id_count, start).json().dump());
   });
 }
+rushes_status rushes_keep_rates(const char* folder) {
+  return guarded([&] { rushes::Rates::of_this_machine().keep_in(path_of(folder)); });
+}
 void rushes_release(void) {
   planned_files().forget();
   rushes::return_freed_memory();
@@ -182,6 +187,15 @@ rushes_status rushes_bench(const char* filter, int threads, int quick, void* use
     options.json = true;
     if (line) options.on_line = [=](const std::string& text) { line(user, text.c_str()); };
     *report = new_string(rushes::run_bench(options));
+  });
+}
+
+rushes_status rushes_bench_end_to_end(const char* options, void* user, void (*line)(void* user, const char* text),
+                                      char** report) {
+  return guarded([&] {
+    rushes::EndToEndOptions chosen = rushes::end_to_end_options(options);
+    if (line) chosen.on_line = [=](const std::string& text) { line(user, text.c_str()); };
+    *report = new_string(rushes::bench_end_to_end(chosen));
   });
 }
 

@@ -10,11 +10,13 @@
 namespace rushes {
 namespace {
 
-Plan walk(const ModelFiles& files, const rushes_settings& resolved, size_t id_count, bool resident,
+Plan walk(const ModelFiles& files, const rushes_settings& resolved, size_t id_count, const Held& held,
           const WarmStart& start) {
+  const bool resident = held.parts;
   Plan plan;
   plan.settings = resolved;
   plan.resident = resident;
+  plan.text_keys_kept = held.text_keys && resolved.num_steps > 1;
   MemoryCounter memory;
   WorkCount work;
   Context context;
@@ -24,7 +26,7 @@ Plan walk(const ModelFiles& files, const rushes_settings& resolved, size_t id_co
   context.dry_run = true;
   LoadedParts parts;
   const Observer nobody;
-  Stages stages(context, files, parts, resolved, resident, nobody);
+  Stages stages(context, files, parts, resolved, {resident, plan.text_keys_kept}, nobody);
   if (resident && start.packing == packing_key(resolved)) {
     if (start.text_encoder) parts.text_encoder = Umt5::load(context, files.text_encoder, text_encoder_format(resolved));
     if (start.dit) parts.dit = WanDit::load(context, files.dit, dit_format(resolved));
@@ -36,7 +38,7 @@ Plan walk(const ModelFiles& files, const rushes_settings& resolved, size_t id_co
     memory.reset_peak();
     work = {};
     run();
-    plan.stages.push_back({stage_name(stage), predicted_seconds(work, context), memory.peak()});
+    plan.stages.push_back({stage_name(stage), predicted_seconds(work, context), memory.peak(), work});
   };
   Tensor text, latents;
   const std::vector<int32_t> ids(std::max<size_t>(id_count, 1), 1);
@@ -54,16 +56,22 @@ Plan walk(const ModelFiles& files, const rushes_settings& resolved, size_t id_co
   return plan;
 }
 
-// All parts together when they fit, else one after the other, then with tiles where the user left that open.
+// All parts together when they fit, else one after the other, then with tiles where the user left that open. The text's
+// keys save less than any of these costs.
 Plan best_plan(const ModelFiles& files, rushes_settings resolved, size_t id_count, uint64_t budget,
                const WarmStart& start) {
   const bool open_tiling = resolved.vae_tiling == RUSHES_VAE_TILING_AUTO;
   if (open_tiling) resolved.vae_tiling = RUSHES_VAE_TILING_OFF;
-  Plan plan = walk(files, resolved, id_count, true, start);
-  if (plan.peak_bytes > budget) plan = walk(files, resolved, id_count, false, start);
+  const auto attempt = [&](bool parts) {
+    Plan plan = walk(files, resolved, id_count, {parts, true}, start);
+    if (plan.peak_bytes > budget && plan.text_keys_kept) plan = walk(files, resolved, id_count, {parts, false}, start);
+    return plan;
+  };
+  Plan plan = attempt(true);
+  if (plan.peak_bytes > budget) plan = attempt(false);
   if (plan.peak_bytes > budget && open_tiling) {
     resolved.vae_tiling = RUSHES_VAE_TILING_ON;
-    plan = walk(files, resolved, id_count, false, start);
+    plan = attempt(false);
   }
   return plan;
 }
@@ -108,10 +116,10 @@ class FixSearch {
   uint64_t peak(rushes_settings settings) const {
     const bool open_tiling = settings.vae_tiling == RUSHES_VAE_TILING_AUTO;
     if (open_tiling) settings.vae_tiling = RUSHES_VAE_TILING_OFF;
-    const uint64_t needed = walk(files_, settings, id_count_, false, {}).peak_bytes;
+    const uint64_t needed = walk(files_, settings, id_count_, {}, {}).peak_bytes;
     if (needed <= budget_ || !open_tiling) return needed;
     settings.vae_tiling = RUSHES_VAE_TILING_ON;
-    return walk(files_, settings, id_count_, false, {}).peak_bytes;
+    return walk(files_, settings, id_count_, {}, {}).peak_bytes;
   }
 
   bool add(const char* id, const rushes_settings& settings, const std::string& advice) {

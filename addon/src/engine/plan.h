@@ -13,6 +13,7 @@ struct StageCost {
   std::string stage;
   double seconds = 0;
   uint64_t peak_bytes = 0;
+  WorkCount work{};  // of a plan's stage
 };
 
 /// Linear layers held as int8, and what the same layers take at 16 bit.
@@ -30,8 +31,9 @@ struct PlanFix {
 };
 
 struct Plan {
-  rushes_settings settings{};  // resolved
-  bool resident = false;       // all parts together
+  rushes_settings settings{};   // resolved
+  bool resident = false;        // all parts together
+  bool text_keys_kept = false;  // the text's keys and values are made once, not in every step
   bool fits = true;
   std::vector<StageCost> stages;
   uint64_t peak_bytes = 0;

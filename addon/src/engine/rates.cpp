@@ -1,27 +1,128 @@
 #include "engine/rates.h"
 
-#include <algorithm>
+#include <dlfcn.h>
+#include <unistd.h>
 
-#include "runtime/ceilings.h"
+#include <algorithm>
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "engine/rate_samples.h"
+#include "runtime/processor_time.h"
 
 namespace rushes {
 namespace {
 
-// Shares of the ceilings that whole stages reach, from docs/SPEED.md; products in small models reach less.
-constexpr double kInt8Share = 0.45, kBf16Share = 0.4, kF32Share = 0.35, kMemoryShare = 0.5;
 // The reference's plain loops, operations per second and thread.
 constexpr double kReferenceRate = 1e9;
+// A sample runs at least this often, and until this much processor time is spent or it ran this often.
+constexpr int kLeastRuns = 3, kMostRuns = 12;
+constexpr double kEnoughSeconds = 8e-3;
+// What is left of a sample after earlier efforts are taken off is at least this share of it.
+constexpr double kLeastShare = 0.02;
+
+double shortest(const std::function<void()>& run) {
+  double best = 1e30, spent = 0;
+  for (int count = 0; count < kLeastRuns || (count < kMostRuns && spent < kEnoughSeconds); ++count) {
+    const double begin = thread_processor_seconds();
+    run();
+    const double seconds = thread_processor_seconds() - begin;
+    best = std::min(best, seconds);
+    spent += seconds;
+  }
+  return best;
+}
+
+// What the rates belong to: another processor, limit of instructions or build makes them worthless.
+nlohmann::json identity() {
+  const CpuFeatures& cpu = CpuFeatures::host();
+  nlohmann::json instructions = nlohmann::json::array();
+  for (int i = 0; i <= static_cast<int>(Isa::amx); ++i)
+    if (cpu.supports(static_cast<Isa>(i))) instructions.push_back(isa_name(static_cast<Isa>(i)));
+  nlohmann::json program;
+  Dl_info info;
+  static const char here = 0;
+  if (dladdr(&here, &info) && info.dli_fname) {
+    std::error_code ignored;
+    program = {std::filesystem::file_size(info.dli_fname, ignored),
+               std::filesystem::last_write_time(info.dli_fname, ignored).time_since_epoch().count()};
+  }
+  return {{"cpu", cpu.model}, {"cores", cpu.cores}, {"instructions", instructions}, {"program", program}};
+}
 
 }  // namespace
+
+Rates& Rates::of_this_machine() {
+  static Rates rates;
+  return rates;
+}
+
+void Rates::keep_in(const std::filesystem::path& folder) {
+  const std::lock_guard lock(mutex_);
+  file_ = folder / "engine-rates.json";
+  read_kept();
+}
+
+void Rates::read_kept() {
+  std::ifstream in(file_);
+  const nlohmann::json kept = nlohmann::json::parse(in, nullptr, false);
+  if (!kept.is_object() || kept.value("machine", nlohmann::json()) != identity()) return;
+  const auto found = kept.find("seconds");
+  if (found == kept.end() || !found->is_array() || found->size() != kEffortCount) return;
+  for (size_t i = 0; i < kEffortCount; ++i) {
+    const nlohmann::json& value = (*found)[i];
+    if (value.is_number() && value.get<double>() > 0 && value.get<double>() < 1) costs_[i] = value.get<double>();
+  }
+}
+
+// Beside the file, then in its place: another process may read it now.
+void Rates::write_kept() const {
+  if (file_.empty()) return;
+  std::error_code ignored;
+  std::filesystem::create_directories(file_.parent_path(), ignored);
+  const std::filesystem::path part = file_.string() + "." + std::to_string(getpid());
+  std::ofstream out(part);
+  out << nlohmann::json{{"machine", identity()}, {"seconds", costs_}}.dump(1) << "\n";
+  out.close();
+  if (out)
+    std::filesystem::rename(part, file_, ignored);
+  else
+    std::filesystem::remove(part, ignored);
+}
+
+double Rates::cost(size_t effort) {
+  if (costs_[effort] > 0) return costs_[effort];
+  const RateSample sample = rate_sample(static_cast<Effort>(effort));
+  WorkCount work, base;
+  sample.run(&work);  // counts, and warms up
+  double seconds = shortest([&] { sample.run(nullptr); });
+  if (sample.base) {
+    sample.base(&base);
+    const double base_seconds = shortest([&] { sample.base(nullptr); });
+    for (size_t i = 0; i < kEffortCount; ++i) work.efforts[i] -= base.efforts[i];
+    seconds = std::max(seconds - base_seconds, kLeastShare * seconds);
+  }
+  double rest = seconds;
+  for (size_t i = 0; i < effort; ++i)
+    if (work.efforts[i] > 0) rest -= work.efforts[i] * cost(i);
+  costs_[effort] = std::max(rest, kLeastShare * seconds) / work.efforts[effort];
+  return costs_[effort];
+}
+
+double Rates::processor_seconds(const WorkCount& work) {
+  const std::lock_guard lock(mutex_);
+  const auto before = costs_;
+  double sum = 0;
+  for (size_t i = 0; i < kEffortCount; ++i)
+    if (work.efforts[i] > 0) sum += work.efforts[i] * cost(i);
+  if (costs_ != before) write_kept();
+  return sum;
+}
 
 double predicted_seconds(const WorkCount& work, const Context& context) {
   if (context.backend == Backend::reference)
     return (work.int8_ops + work.bf16_ops + work.f32_ops) / (kReferenceRate * context.threads);
-  static const Ceilings one_core = measure_ceilings(CpuFeatures::host(), 1, 0.005);
-  const double cores = std::min(context.threads, CpuFeatures::host().cores);
-  return work.int8_ops / (one_core.int8.rate * cores * kInt8Share) +
-         work.bf16_ops / (one_core.bf16.rate * cores * kBf16Share) +
-         work.f32_ops / (one_core.f32.rate * cores * kF32Share) + work.bytes / (one_core.memory.rate * kMemoryShare);
+  return Rates::of_this_machine().processor_seconds(work) / std::min(context.threads, CpuFeatures::host().cores);
 }
 
 }  // namespace rushes

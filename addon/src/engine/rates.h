@@ -1,12 +1,37 @@
 // How fast this machine works, for a plan's seconds.
 #pragma once
+#include <array>
+#include <filesystem>
+#include <mutex>
+
 #include "runtime/context.h"
 
 namespace rushes {
 
-/// Seconds that `work` takes here: products at a typical share of the measured peak of their type, passes at memory
-/// speed. The ceilings are measured once per process (a tenth of a second). An estimate: the record of earlier jobs
-/// knows better.
+/// Seconds of one thread for a unit of each effort (runtime/work.h), measured when they are first asked for: each with
+/// a small sample of the real operation, in processor time, the shortest of several runs, so that other programs on the
+/// machine do not matter. A few milliseconds an effort. Thread-safe.
+class Rates {
+ public:
+  /// Keeps what is measured in `folder` (created when needed) for the next process on the same CPU with the same build;
+  /// a file of another machine or build is replaced. Failing to read or write is no error: it is measured again.
+  void keep_in(const std::filesystem::path& folder);
+  /// Processor seconds of `work`, all threads added up.
+  double processor_seconds(const WorkCount& work);
+  /// The rates every plan of this process uses.
+  static Rates& of_this_machine();
+
+ private:
+  double cost(size_t effort);
+  void read_kept();
+  void write_kept() const;
+
+  std::mutex mutex_;
+  std::filesystem::path file_;
+  std::array<double, kEffortCount> costs_{};  // seconds; 0: not measured yet
+};
+
+/// Seconds that `work` takes with the context's threads on a machine without other work.
 double predicted_seconds(const WorkCount& work, const Context& context);
 
 }  // namespace rushes

@@ -33,7 +33,8 @@ class Session::Run {
   }
 
   Stages stages() {
-    return Stages(context_, session_.files_, session_.parts_, report_.settings, report_.plan.resident, observer_);
+    return Stages(context_, session_.files_, session_.parts_, report_.settings,
+                  {report_.plan.resident, report_.plan.text_keys_kept}, observer_);
   }
 
   StepPreview preview() {

@@ -73,7 +73,7 @@ Tensor Stages::encode_text(std::span<const int32_t> ids, const JobPaths& paths) 
       return load_tensor(context_, file->view(*entry), DType::f32, MemoryUse::activations);
     }
   }
-  if (!resident_) parts_.dit.reset(), parts_.vae.reset();
+  if (!held_.parts) parts_.dit.reset(), parts_.vae.reset();
   if (!parts_.text_encoder)
     parts_.text_encoder = Umt5::load(context_, files_.text_encoder, text_encoder_format(settings_));
   Tensor text = parts_.text_encoder->encode(context_, ids, files_.text_len, progress);
@@ -84,19 +84,19 @@ Tensor Stages::encode_text(std::span<const int32_t> ids, const JobPaths& paths) 
     if (!paths.embedding.empty())
       write_safetensors(paths.embedding, {view_of("context", text)}, {{"format", "rushes-1"}});
   }
-  if (!resident_) parts_.text_encoder.reset();
+  if (!held_.parts) parts_.text_encoder.reset();
   return text;
 }
 
 void Stages::load_transformer() {
   const auto progress = [&](double fraction) { observer_.report(RUSHES_STAGE_LOAD, fraction); };
-  if (!resident_) parts_.text_encoder.reset(), parts_.vae.reset();
+  if (!held_.parts) parts_.text_encoder.reset(), parts_.vae.reset();
   if (!parts_.dit) parts_.dit = WanDit::load(context_, files_.dit, dit_format(settings_), progress);
   progress(1);
 }
 
 void Stages::load_vae() {
-  if (!resident_) parts_.text_encoder.reset(), parts_.dit.reset();
+  if (!held_.parts) parts_.text_encoder.reset(), parts_.dit.reset();
   if (!parts_.vae) parts_.vae = WanVae::load(context_, files_.vae);
 }
 
@@ -104,7 +104,7 @@ Tensor Stages::sample(const Tensor& text, const JobPaths& paths, const StepSink&
   const Shape shape = latent_shape();
   Tensor latents = context_.allocate(DType::f32, shape);
   const int steps = static_cast<int>(settings_.num_steps);
-  const DitText embedded = parts_.dit->embed_text(context_, text);
+  const DitText embedded = parts_.dit->embed_text(context_, text, held_.text_keys);
   if (context_.dry_run) {
     const DitAttention attention{attention_type(settings_), settings_.sla_topk};
     for (int step = 0; step < steps; ++step) parts_.dit->velocity(context_, latents, 0, embedded, attention);
@@ -179,6 +179,9 @@ void Stages::decode(const Tensor& latents, const RgbSink& sink) {
   parts_.vae->decode(
       context_, latents, tiling,
       [&](const Tensor& frames, int64_t first) {
+        if (context_.work)
+          context_.work->of(Effort::frame_bytes) +=
+              static_cast<double>(frames.size(0)) * static_cast<double>(frame_bytes);
         if (context_.dry_run) return;
         for (int64_t i = 0; i < frames.size(0); ++i) {
           if (!pixels_to_rgb(frames.data<float>() + i * static_cast<int64_t>(frame_bytes), rgb))

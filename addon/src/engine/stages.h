@@ -29,18 +29,18 @@ struct JobPaths {
   int start_step = 0;
 };
 
-/// One job's walk through the stages. `resident`: parts stay in memory together (they fit); else each is released
-/// before the next is loaded.
+/// What is held longer than it must be, because that saves time and fits. `parts`: all together; else each is released
+/// before the next is loaded. `text_keys`: DitText::blocks, from the first step to the last.
+struct Held {
+  bool parts = false, text_keys = false;
+};
+
+/// One job's walk through the stages.
 class Stages {
  public:
   Stages(const Context& context, const ModelFiles& files, LoadedParts& parts, const rushes_settings& resolved,
-         bool resident, const Observer& observer)
-      : context_(context),
-        files_(files),
-        parts_(parts),
-        settings_(resolved),
-        resident_(resident),
-        observer_(observer) {}
+         const Held& held, const Observer& observer)
+      : context_(context), files_(files), parts_(parts), settings_(resolved), held_(held), observer_(observer) {}
 
   /// Token ids -> context f32 [text_len, text_dim]; read from paths.embedding when it is there and fits, else encoded
   /// and kept there.
@@ -71,7 +71,7 @@ class Stages {
   const ModelFiles& files_;
   LoadedParts& parts_;
   const rushes_settings& settings_;
-  bool resident_;
+  const Held held_;
   const Observer& observer_;
   int kept_step_ = 0;
 };

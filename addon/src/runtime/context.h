@@ -9,17 +9,12 @@
 #include "runtime/memory.h"
 #include "runtime/status.h"
 #include "runtime/tensor.h"
+#include "runtime/work.h"
 
 namespace rushes {
 
 enum class Backend { reference, cpu, cuda };
 std::string_view backend_name(Backend backend);
-
-/// Work done, counted by the operations themselves (also while planning), one multiply-add = 2.
-struct WorkCount {
-  double int8_ops = 0, bf16_ops = 0, f32_ops = 0;  // products in linears, convolutions and attention
-  double bytes = 0;                                // memory passes of everything else
-};
 
 /// One per job and thread of control; operations run inside one OpenMP team of `threads`.
 struct Context {

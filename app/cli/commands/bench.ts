@@ -2,11 +2,13 @@
 import { RushesError } from "../../../contract/errors.ts";
 import { untilAborted } from "../../library/model.ts";
 import { openStudio } from "../../studio/open-studio.ts";
+import type { BenchOptions } from "../../studio/studio.ts";
 import { type Command, exitCodes, type OptionValues, textOption } from "../context.ts";
 
 export const bench: Command = async ({ output, signal, library }, _words, options) => {
   const filter = textOption(options, "filter");
-  const threads = readThreads(options);
+  const threads = readNumber(options, "threads");
+  const endToEnd = readEndToEnd(options);
   const studio = await openStudio(library === undefined ? {} : { libraryFolder: library });
   try {
     const report = await untilAborted(
@@ -16,6 +18,7 @@ export const bench: Command = async ({ output, signal, library }, _words, option
           quick: options["quick"] === true,
           ...(filter === undefined ? {} : { filter }),
           ...(threads === null ? {} : { threads }),
+          ...(endToEnd === null ? {} : { endToEnd }),
         },
         (line) => {
           output.print(line);
@@ -38,9 +41,31 @@ function isWrong(report: unknown): boolean {
   return results?.some(({ correct }) => correct === false) ?? false;
 }
 
-function readThreads(options: OptionValues): number | null {
-  const text = textOption(options, "threads");
+/** What to leave out of the whole clip; null without --end-to-end. The text encoder shrinks like the transformer. */
+function readEndToEnd(options: OptionValues): NonNullable<BenchOptions["endToEnd"]> | null {
+  const layers = readNumber(options, "layers");
+  const frames = readNumber(options, "frames");
+  const size = textOption(options, "size");
+  if (options["endToEnd"] !== true) {
+    if (layers === null && frames === null && size === undefined) return null;
+    throw new RushesError("usage.invalid", {
+      sentence: "--layers, --size and --frames belong to --end-to-end.",
+      advice: "",
+    });
+  }
+  const sides = size === undefined ? null : /^(\d{2,4})x(\d{2,4})$/.exec(size);
+  if (size !== undefined && !sides)
+    throw new RushesError("usage.invalid", { sentence: `--size is like 832x480, not "${size}".`, advice: "" });
+  return {
+    ...(layers === null ? {} : { layers, textLayers: Math.max(1, Math.round((layers * 24) / 30)) }),
+    ...(frames === null ? {} : { frames }),
+    ...(sides ? { width: Number(sides[1]), height: Number(sides[2]) } : {}),
+  };
+}
+
+function readNumber(options: OptionValues, name: string): number | null {
+  const text = textOption(options, name);
   if (text === undefined) return null;
   if (/^\d{1,4}$/.test(text)) return Number(text);
-  throw new RushesError("usage.invalid", { sentence: `--threads is a whole number, not "${text}".`, advice: "" });
+  throw new RushesError("usage.invalid", { sentence: `--${name} is a whole number, not "${text}".`, advice: "" });
 }

@@ -255,8 +255,26 @@ const addon: Addon = {
     line("two");
     return Promise.resolve({ operations: [] });
   },
+  benchEndToEnd: (_options, line) => {
+    line("one");
+    return Promise.resolve({ stages: [] });
+  },
+  keepRates: () => {},
   echo: full,
 };
 
-export const { openModel, inspect, plan, release, memory, machine, selfTest, bench, decodeClip, encodeVp9, echo } =
-  addon;
+export const {
+  openModel,
+  inspect,
+  plan,
+  release,
+  memory,
+  machine,
+  selfTest,
+  bench,
+  benchEndToEnd,
+  keepRates,
+  decodeClip,
+  encodeVp9,
+  echo,
+} = addon;

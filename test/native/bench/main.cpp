@@ -1,15 +1,34 @@
 // engine_bench: the speed of every operation on this machine, without Node.
 //   engine_bench [--filter TEXT] [--isa NAME] [--threads N] [--quick] [--json]
+//   engine_bench --end-to-end OPTIONS    a whole clip; OPTIONS as for rushes_bench_end_to_end
 #include <cstdio>
 #include <cstdlib>
 #include <string>
 
 #include "engine/bench.h"
+#include "engine/bench_end_to_end.h"
 #include "runtime/sleeping_team.h"
 #include "runtime/status.h"
 
+namespace {
+
+int run_end_to_end(const char* given) {
+  try {
+    rushes::EndToEndOptions options = rushes::end_to_end_options(given);
+    options.on_line = [](const std::string& line) { std::fprintf(stderr, "%s\n", line.c_str()); };
+    std::printf("%s\n", rushes::bench_end_to_end(options).c_str());
+    return 0;
+  } catch (const rushes::Error& error) {
+    std::fprintf(stderr, "%s %s\n", error.sentence().c_str(), error.advice().c_str());
+    return 1;
+  }
+}
+
+}  // namespace
+
 int main(int argc, char** argv) {
   rushes::prefer_sleeping_team(argv);
+  if (argc == 3 && std::string(argv[1]) == "--end-to-end") return run_end_to_end(argv[2]);
   rushes::BenchOptions options;
   for (int i = 1; i < argc; ++i) {
     const std::string flag = argv[i];

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "project_paths.h"
+#include "runtime/processor_time.h"
 #include "rushes/engine.h"
 
 namespace rushes::check {
@@ -66,6 +67,7 @@ struct StageEnd {
   rushes_stage stage;
   uint64_t peak_bytes;
   bool finished;
+  double processor_seconds;  // of the process until then
 };
 
 struct Outcome {
@@ -111,7 +113,7 @@ inline rushes_callbacks callbacks_of(Watch& watch) {
     };
   callbacks.stage_ended = [](void* user, rushes_stage stage, double, uint64_t peak_bytes, int finished) {
     auto* w = static_cast<Watch*>(user);
-    w->outcome->stages.push_back({stage, peak_bytes, finished != 0});
+    w->outcome->stages.push_back({stage, peak_bytes, finished != 0, process_processor_seconds()});
     if (stage == RUSHES_STAGE_SAMPLE && (w->cancel || w->keep))
       w->outcome->seconds_to_obey = std::chrono::duration<double>(std::chrono::steady_clock::now() - w->asked).count();
   };

@@ -185,6 +185,10 @@ TEST_CASE("a velocity is the same for any number of threads, however often the t
     const DitText text = model->embed_text(three, in.text);
     CHECK(same_bytes(model->velocity(three, in.latents, 988, text, attention), expected));
     CHECK(same_bytes(model->velocity(three, in.latents, 988, text, attention), expected));
+    const DitText kept = model->embed_text(three, in.text, true);
+    CHECK(kept.blocks.size() == 3);
+    CHECK(same_bytes(model->velocity(one, in.latents, 988, kept, attention), expected));
+    CHECK(same_bytes(model->velocity(three, in.latents, 988, kept, attention), expected));
   }
 }
 

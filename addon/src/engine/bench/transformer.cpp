@@ -5,10 +5,9 @@
 #include <algorithm>
 #include <cstdio>
 #include <filesystem>
-#include <random>
 
 #include "engine/bench/measure.h"
-#include "files/safetensors_writer.h"
+#include "engine/bench/random_model.h"
 #include "models/wan_dit/wan_dit.h"
 #include "models/wan_dit/wan_dit_tensors.h"
 #include "runtime/random.h"
@@ -20,52 +19,13 @@ constexpr int64_t kLayers = 30;
 // Every layer costs the same, so two stand for all.
 constexpr int64_t kMeasuredLayers = 2;
 
-WanDitConfig config_of(int64_t layers) {
-  WanDitConfig config;
-  config.dim = 1536;
-  config.heads = 12;
-  config.ffn = 8960;
-  config.layers = layers;
-  config.in_channels = config.out_channels = 16;
-  config.text_dim = 4096;
-  config.has_sla = true;
-  return config;
-}
-
-// A checkpoint of random weights that is gone when this is: TurboDiffusion's names, bf16 or int8 tiles. One block of
-// random bytes serves every tensor.
+// A checkpoint of random weights that is gone when this is: TurboDiffusion's names, bf16 or int8 tiles.
 class RandomCheckpoint {
  public:
   RandomCheckpoint(int64_t layers, bool quantized)
       : path_(std::filesystem::temp_directory_path() /
               ("rushes-bench-" + std::to_string(getpid()) + (quantized ? "-quant" : "") + ".safetensors")) {
-    const std::vector<ExpectedTensor> expected = wan_dit_tensors(config_of(layers));
-    int64_t largest = 0;
-    for (const ExpectedTensor& tensor : expected) largest = std::max(largest, element_count(tensor.shape));
-    std::vector<bf16> values(static_cast<size_t>(largest));
-    std::vector<int8_t> codes(static_cast<size_t>(largest));
-    std::minstd_rand engine(7);
-    for (int64_t i = 0; i < largest; ++i) {
-      const auto draw = static_cast<float>(engine()) / static_cast<float>(std::minstd_rand::max()) - 0.5f;
-      values[i] = bf16(draw * 0.08f);
-      codes[i] = static_cast<int8_t>(draw * 250);
-    }
-    const std::vector<float> scales(static_cast<size_t>(largest / (128 * 128) + 1), 0.04f / 128);
-    std::vector<TensorView> tensors;
-    for (const ExpectedTensor& tensor : expected) {
-      const std::string module = tensor.name.substr(0, tensor.name.rfind('.'));
-      if (quantized && tensor.quantizable) {
-        tensors.push_back(
-            {module + ".int8_weight", DType::i8, tensor.shape, reinterpret_cast<const std::byte*>(codes.data())});
-        tensors.push_back({module + ".scale",
-                           DType::f32,
-                           {(tensor.shape[0] + 127) / 128, (tensor.shape[1] + 127) / 128},
-                           reinterpret_cast<const std::byte*>(scales.data())});
-      } else {
-        tensors.push_back({tensor.name, DType::bf16, tensor.shape, reinterpret_cast<const std::byte*>(values.data())});
-      }
-    }
-    write_safetensors(path_, tensors);
+    write_random_model(path_, wan_dit_tensors(wan_dit_1_3b(layers)), quantized);
   }
   ~RandomCheckpoint() {
     std::error_code ignored;

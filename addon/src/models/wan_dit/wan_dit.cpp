@@ -18,7 +18,7 @@ class LoadedWanDit final : public WanDit {
                const std::function<void(double)>& progress)
       : LoadedWanDit(WanDitLoader(context, opened.weights), wan_dit_config(opened), format, progress) {}
 
-  DitText embed_text(const Context& context, const Tensor& text) const override;
+  DitText embed_text(const Context& context, const Tensor& text, bool keep_keys) const override;
   using WanDit::velocity;
   Tensor velocity(const Context& context, const Tensor& latents, float timestep, const DitText& text,
                   const DitAttention& attention, const std::function<void(double)>& progress) const override;
@@ -59,7 +59,7 @@ void LoadedWanDit::account(const DitBlock& block) {
   }
 }
 
-DitText LoadedWanDit::embed_text(const Context& context, const Tensor& text) const {
+DitText LoadedWanDit::embed_text(const Context& context, const Tensor& text, bool keep_keys) const {
   if (text.rank() != 2 || text.type() != DType::f32 || text.size(1) != config_.text_dim)
     throw Error("settings.invalid",
                 "The text encoder gives " + shape_text(text.shape()) + ", the transformer reads rows of " +
@@ -71,6 +71,12 @@ DitText LoadedWanDit::embed_text(const Context& context, const Tensor& text) con
   DitText out{context.allocate(context.compute, hidden.shape())};
   linear(context, rounded, *text_embedding_[0], hidden, {.activation = Activation::gelu_tanh});
   linear(context, hidden, *text_embedding_[1], out.rows);
+  hidden = {};
+  if (keep_keys)
+    for (const DitBlock& block : blocks_) {
+      TextKeys& keys = out.blocks.emplace_back(TextKeys::allocate(context, out.rows.shape()));
+      block.text_keys(context, out.rows, keys);
+    }
   return out;
 }
 
@@ -81,6 +87,8 @@ TokenGrid LoadedWanDit::require_input(const Tensor& latents, const DitText& text
                                         " do not fit this model, which reads [" + std::to_string(config_.in_channels) +
                                         ", frames, even height, even width].");
   if (text.rows.rank() != 2 || text.rows.size(1) != config_.dim || text.rows.size(0) == 0)
+    throw Error("settings.invalid", "The text was embedded by another model.");
+  if (!text.blocks.empty() && text.blocks.size() != blocks_.size())
     throw Error("settings.invalid", "The text was embedded by another model.");
   if (attention.type != AttentionType::original && !config_.has_sla)
     throw Error("settings.invalid",
@@ -103,11 +111,11 @@ Tensor LoadedWanDit::velocity(const Context& context, const Tensor& latents, flo
   const int64_t watched = std::min<int64_t>(x.size(0), 64);
   std::string first_bad;
   {
-    DitBuffers buffers(context, config_, grid.count(), text.rows.size(0));
+    DitBuffers buffers(context, config_, grid.count(), text);
     const DitPass pass{config_, attention, time.modulation, text.rows, rotary};
     for (size_t i = 0; i < blocks_.size(); ++i) {
       context.check_cancelled();
-      blocks_[i].forward(context, pass, buffers, x);
+      blocks_[i].forward(context, pass, buffers, text.blocks.empty() ? nullptr : &text.blocks[i], x);
       if (first_bad.empty() && !all_finite(context, x.rows(0, watched))) first_bad = "blocks." + std::to_string(i);
       if (progress) progress(static_cast<double>(i + 1) / static_cast<double>(blocks_.size()));
     }

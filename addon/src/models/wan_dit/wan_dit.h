@@ -23,9 +23,19 @@ struct DitAttention {
   double top_k = 0.1;
 };
 
-/// The text after the transformer's own embedding, [text_len, dim]: it does not change from step to step.
+/// One block's keys and values of the text, [text_len, dim], the keys after their norm.
+struct TextKeys {
+  Tensor k, v;
+  static TextKeys allocate(const Context& context, const Shape& shape) {
+    return {context.allocate(context.compute, shape), context.allocate(context.compute, shape)};
+  }
+};
+
+/// The text after the transformer's own embedding, [text_len, dim]: it does not change from step to step. Neither do
+/// the blocks' keys and values of it: kept when there is memory for them, else (`blocks` empty) made in every step.
 struct DitText {
   Tensor rows;
+  std::vector<TextKeys> blocks{};
 };
 
 /// One quantized layer as the log and the history show it.
@@ -47,7 +57,9 @@ class WanDit {
   uint64_t linear_bytes_16bit() const { return bytes_16bit_; }
   uint64_t linear_bytes_held() const { return bytes_held_; }
   /// text f32 [text_len, text_dim], the umT5 context with its zero rows -> what the blocks attend to. Once per job.
-  virtual DitText embed_text(const Context& context, const Tensor& text) const = 0;
+  /// `keep_keys`: with every block's keys and values, layers x 2 x text_len x dim elements; the velocity is the same
+  /// to the last bit without them.
+  virtual DitText embed_text(const Context& context, const Tensor& text, bool keep_keys = false) const = 0;
   /// latents f32 [in_channels, T, H, W] (H, W even), timestep 0..1000 -> velocity f32 [out_channels, T, H, W]. Calls
   /// `progress` with 0..1 block by block and checks cancellation there. Errors: settings.invalid (a shape or an
   /// attention this model does not have), output.not_finite (names the block).

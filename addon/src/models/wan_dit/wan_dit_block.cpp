@@ -24,14 +24,13 @@ ModulationTable ModulationTable::load(const WanDitLoader& loader, const std::str
   return {table};
 }
 
-DitBuffers::DitBuffers(const Context& context, const WanDitConfig& config, int64_t tokens, int64_t text_rows) {
-  const Shape token_rows{tokens, config.dim}, text_shape{text_rows, config.dim};
+DitBuffers::DitBuffers(const Context& context, const WanDitConfig& config, int64_t tokens, const DitText& embedded) {
+  const Shape token_rows{tokens, config.dim};
   normed = context.allocate(context.compute, token_rows);
   q = context.allocate(context.compute, token_rows);
   k = context.allocate(context.compute, token_rows);
   v = context.allocate(context.compute, token_rows);
-  text_k = context.allocate(context.compute, text_shape);
-  text_v = context.allocate(context.compute, text_shape);
+  if (embedded.blocks.empty()) text = TextKeys::allocate(context, embedded.rows.shape());
   hidden = context.allocate(context.compute, {std::min(tokens, kFeedForwardTokens), config.ffn});
   modulation = context.allocate(DType::f32, {6, config.dim});
 }
@@ -63,7 +62,8 @@ std::vector<const Linear*> DitBlock::linears() const {
           cross_.k.get(), cross_.v.get(), cross_.o.get(), up_.get(),     down_.get()};
 }
 
-void DitBlock::forward(const Context& context, const DitPass& pass, DitBuffers& buffers, Tensor& x) const {
+void DitBlock::forward(const Context& context, const DitPass& pass, DitBuffers& buffers, const TextKeys* kept,
+                       Tensor& x) const {
   add(context, modulation_.rows, pass.time, buffers.modulation);
   auto row = [&](int64_t i) { return buffers.modulation.rows(i, i + 1); };
   const Modulation attention{row(0), row(1), row(2)}, ffn{row(3), row(4), row(5)};
@@ -71,14 +71,14 @@ void DitBlock::forward(const Context& context, const DitPass& pass, DitBuffers& 
   layer_norm(context, x, attention.scale, attention.shift, kDitEpsilon, buffers.normed);
   self_attention(context, pass, attention.gate, buffers, x);
   layer_norm(context, x, norm3_weight_, norm3_bias_, kDitEpsilon, buffers.normed);
-  cross_attention(context, pass, buffers, x);
+  cross_attention(context, pass, buffers, kept, x);
   layer_norm(context, x, ffn.scale, ffn.shift, kDitEpsilon, buffers.normed);
   feed_forward(context, ffn.gate, buffers, x);
 }
 
 void DitBlock::self_attention(const Context& context, const DitPass& pass, const Tensor& gate, DitBuffers& buffers,
                               Tensor& x) const {
-  auto& [normed, q, k, v, text_k, text_v, hidden, modulation] = buffers;
+  auto& [normed, q, k, v, text, hidden, modulation] = buffers;
   const int64_t heads = pass.config.heads;
   linear(context, normed, *self_.q, q);
   linear(context, normed, *self_.k, k);
@@ -96,17 +96,23 @@ void DitBlock::self_attention(const Context& context, const DitPass& pass, const
   linear(context, mixed, *self_.o, x, {.accumulate = true, .gate = &gate});
 }
 
+void DitBlock::text_keys(const Context& context, const Tensor& text, TextKeys& out) const {
+  linear(context, text, *cross_.k, out.k);
+  linear(context, text, *cross_.v, out.v);
+  rms_norm(context, out.k, cross_.norm_k, kDitEpsilon, out.k);
+}
+
 // The text's zero rows take part: after the embedding's bias they are not zero any more, and nothing masks them.
-void DitBlock::cross_attention(const Context& context, const DitPass& pass, DitBuffers& buffers, Tensor& x) const {
-  auto& [normed, q, k, v, text_k, text_v, hidden, modulation] = buffers;
+void DitBlock::cross_attention(const Context& context, const DitPass& pass, DitBuffers& buffers, const TextKeys* kept,
+                               Tensor& x) const {
+  auto& [normed, q, k, v, text, hidden, modulation] = buffers;
   linear(context, normed, *cross_.q, q);
-  linear(context, pass.text, *cross_.k, text_k);
-  linear(context, pass.text, *cross_.v, text_v);
+  if (!kept) text_keys(context, pass.text, text);
+  const TextKeys& keys = kept ? *kept : text;
   rms_norm(context, q, cross_.norm_q, kDitEpsilon, q);
-  rms_norm(context, text_k, cross_.norm_k, kDitEpsilon, text_k);
   const auto scale = static_cast<float>(1 / std::sqrt(static_cast<double>(pass.config.head_size)));
   Tensor& mixed = normed;
-  dense_attention(context, q, text_k, text_v, pass.config.heads, scale, nullptr, mixed);
+  dense_attention(context, q, keys.k, keys.v, pass.config.heads, scale, nullptr, mixed);
   linear(context, mixed, *cross_.o, x, {.accumulate = true});
 }
 

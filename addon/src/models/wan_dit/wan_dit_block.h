@@ -27,9 +27,9 @@ struct ModulationTable {
 
 /// Memory that all blocks of a forward pass share.
 struct DitBuffers {
-  DitBuffers(const Context& context, const WanDitConfig& config, int64_t tokens, int64_t text_rows);
+  DitBuffers(const Context& context, const WanDitConfig& config, int64_t tokens, const DitText& text);
   Tensor normed, q, k, v;  // [tokens, dim]
-  Tensor text_k, text_v;   // [text_rows, dim]
+  TextKeys text;           // unless they are kept
   Tensor hidden;           // [part of the tokens, ffn]
   Tensor modulation;       // f32 [6, dim]
 };
@@ -46,8 +46,11 @@ struct DitPass {
 class DitBlock {
  public:
   DitBlock(const WanDitLoader& loader, int64_t index, LinearFormat format, bool has_sla);
-  /// x f32 [tokens, dim], the residual stream, is updated in place.
-  void forward(const Context& context, const DitPass& pass, DitBuffers& buffers, Tensor& x) const;
+  /// x f32 [tokens, dim], the residual stream, is updated in place. `kept`: this block's keys of the text; null: made
+  /// here.
+  void forward(const Context& context, const DitPass& pass, DitBuffers& buffers, const TextKeys* kept, Tensor& x) const;
+  /// Keys and values of the embedded text [text_rows, dim] into `out`.
+  void text_keys(const Context& context, const Tensor& text, TextKeys& out) const;
   /// The ten linears in the order of the forward pass.
   std::vector<const Linear*> linears() const;
 
@@ -59,7 +62,8 @@ class DitBlock {
   };
   void self_attention(const Context& context, const DitPass& pass, const Tensor& gate, DitBuffers& buffers,
                       Tensor& x) const;
-  void cross_attention(const Context& context, const DitPass& pass, DitBuffers& buffers, Tensor& x) const;
+  void cross_attention(const Context& context, const DitPass& pass, DitBuffers& buffers, const TextKeys* kept,
+                       Tensor& x) const;
   void feed_forward(const Context& context, const Tensor& gate, DitBuffers& buffers, Tensor& x) const;
 
   ModulationTable modulation_;

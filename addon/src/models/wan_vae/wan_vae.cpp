@@ -37,10 +37,7 @@ class Account {
   }
   ~Account() {
     if (!outer_) return;
-    outer_->int8_ops += done_.int8_ops;
-    outer_->bf16_ops += done_.bf16_ops;
-    outer_->f32_ops += done_.f32_ops;
-    outer_->bytes += done_.bytes;
+    *outer_ += done_;
   }
   Account(const Account&) = delete;
   Account& operator=(const Account&) = delete;

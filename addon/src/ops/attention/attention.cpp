@@ -43,6 +43,11 @@ void count_sparse(WorkCount& work, const SparseProblem& problem) {
   (sage ? work.int8_ops : product_count(work, problem.q.type())) += one_product;
   product_count(work, problem.q.type()) += one_product + features;
   work.f32_ops += features + 2 * heads * size * size * size + 2 * heads * blocks * query_blocks * size;
+  const bool bf16 = problem.q.type() == DType::bf16;
+  work.of(sage   ? (bf16 ? Effort::sagesla_bf16 : Effort::sagesla_f32)
+          : bf16 ? Effort::sla_bf16
+                 : Effort::sla_f32) += 2 * one_product;
+  work.of(bf16 ? Effort::branch_bf16 : Effort::branch_f32) += heads * length * size;
   // q is read once; k for its mean and for packing; v for packing; out is written.
   work.bytes +=
       static_cast<double>(problem.q.bytes() + 2 * problem.k.bytes() + problem.v.bytes() + problem.out.bytes());
@@ -63,8 +68,12 @@ void dense_attention(const Context& context, const Tensor& q, const Tensor& k, c
                 relative_bias->shape() == Shape{heads, problem.queries + problem.keys - 1},
             "relative bias " + shape_text(relative_bias->shape()));
   if (context.work) {
-    product_count(*context.work, q.type()) +=
-        4 * static_cast<double>(problem.queries) * static_cast<double>(problem.keys) * static_cast<double>(q.size(1));
+    const auto operations = [&](int64_t keys) {
+      return 4 * static_cast<double>(problem.queries) * static_cast<double>(keys) * static_cast<double>(q.size(1));
+    };
+    product_count(*context.work, q.type()) += operations(problem.keys);
+    context.work->of(q.type() == DType::bf16 ? Effort::dense_bf16 : Effort::dense_f32) +=
+        operations((problem.keys + kPanelKeys - 1) / kPanelKeys * kPanelKeys);
     context.work->bytes += static_cast<double>(q.bytes() + k.bytes() + v.bytes() + out.bytes());
   }
   choose_kernel(dense_kernels(q.type()), context).run(context, problem);

@@ -55,7 +55,11 @@ void channel_norm(const Context& context, const Tensor& x, const Tensor& gamma, 
   if (x.rank() < 1 || out.shape() != x.shape() || gamma.count() != x.size(-1) || gamma.type() != DType::f32)
     throw Error("engine.internal", "A channel norm was given tensors of the wrong shape.", {},
                 shape_text(x.shape()) + " -> " + shape_text(out.shape()) + ", gamma " + shape_text(gamma.shape()));
-  if (context.work) context.work->bytes += static_cast<double>(x.bytes() + out.bytes());
+  if (context.work) {
+    context.work->bytes += static_cast<double>(x.bytes() + out.bytes());
+    context.work->of(Effort::channel_norm) += static_cast<double>(x.count());
+    context.work->of(Effort::norm_pixels) += static_cast<double>(x.count() / x.size(-1));
+  }
   if (context.dry_run) return;
   const auto run = choose_kernel(convolution_tiles::channel_norm_kernels(), context).run;
   const int64_t channels = x.size(-1), pixels = x.count() / channels, step = std::max<int64_t>(16384 / channels, 1);
@@ -80,7 +84,7 @@ void upsample_nearest(const Context& context, const Tensor& x, Tensor& out) {
       out.shape() != Shape{x.size(0), 2 * x.size(1), 2 * x.size(2), x.size(3)})
     throw Error("engine.internal", "A doubling was given tensors of the wrong shape.", {},
                 shape_text(x.shape()) + " -> " + shape_text(out.shape()));
-  if (context.work) context.work->bytes += static_cast<double>(x.bytes() + out.bytes());
+  if (context.work) context.work->pass(static_cast<double>(x.bytes() + out.bytes()));
   if (context.dry_run) return;
   const int64_t width = x.size(2), rows = x.size(0) * x.size(1);
   const size_t pixel = static_cast<size_t>(x.size(3)) * dtype_size(x.type()),

@@ -97,6 +97,23 @@ void fill(const Context& context, const PackedConvolution& layer, const TensorVi
   }
 }
 
+// What the tiles really do: whole register tiles of pixels, whole blocks of outputs, no frames of zeros.
+void count_tiles(WorkCount& work, const Geometry& g, const Segments& segments) {
+  const PackedConvolution& layer = *g.weights;
+  const int64_t tile = layer.kernel->pixels[layer.vectors];
+  const int64_t last = g.out_width - (segments.count - 1) * segments.pixels;
+  const int64_t row_pixels = (segments.count - 1) * segments.pixels + (last + tile - 1) / tile * tile;
+  const int64_t steps = (layer.padded_channels + segments.channel_step - 1) / segments.channel_step;
+  const double row_taps = static_cast<double>(g.frame_taps * layer.kernel_height * g.out_height) *
+                          static_cast<double>(row_pixels * layer.blocks);
+  const double loads = row_taps * static_cast<double>(layer.kernel_width * layer.padded_channels);
+  const bool bf16 = layer.kernel->bf16;
+  work.of(bf16 ? Effort::convolution_bf16 : Effort::convolution_f32) +=
+      2 * loads * static_cast<double>(layer.block_outputs);
+  work.of(bf16 ? Effort::pixels_bf16 : Effort::pixels_f32) += loads;
+  work.of(bf16 ? Effort::sums_bf16 : Effort::sums_f32) += row_taps * static_cast<double>(steps * layer.block_outputs);
+}
+
 }  // namespace
 
 std::shared_ptr<Convolution> pack(const Context& context, const KernelEntry& entry, const TensorView& weight,
@@ -128,6 +145,7 @@ std::shared_ptr<Convolution> pack(const Context& context, const KernelEntry& ent
       context.allocate(type, {layer->blocks, taps, layer->padded_channels, layer->block_outputs}, MemoryUse::weights);
   layer->bias = context.allocate(DType::f32, {layer->blocks * layer->block_outputs}, MemoryUse::weights);
   layer->resident_bytes = layer->weights.bytes() + layer->bias.bytes();
+  if (context.work) context.work->of(Effort::filters) += static_cast<double>(weight.count());
   if (!context.dry_run) fill(context, *layer, weight, bias);
   return layer;
 }
@@ -144,6 +162,7 @@ void convolve(const Context& context, const Geometry& geometry) {
     if (!context.dry_run) convolve_reference(context, geometry);
   } else {
     const Segments segments = plan_segments(geometry);
+    if (context.work) count_tiles(*context.work, geometry, segments);
     const Tensor scratch =
         context.allocate(DType::u8, {context.threads * static_cast<int64_t>(segments.scratch_bytes)});
     if (!context.dry_run) convolve_tiles(context, geometry, segments, scratch.raw());
@@ -196,6 +215,9 @@ void convolution(const Context& context, const FrameList& x, const Convolution& 
   const int64_t frames = reach(static_cast<int64_t>(x.size()), layer.kernel_time, shape.stride_time);
   const Shape expected = {g.out_height, g.out_width, layer.out_channels};
   if (static_cast<int64_t>(out.size()) != frames || frames == 0) mismatch("frames of out");
+  for (int64_t t = 0; t < frames; ++t)
+    for (int64_t tap = 0; tap < layer.kernel_time; ++tap)
+      g.frame_taps += x[static_cast<size_t>(t * shape.stride_time + tap)].defined();
   const auto check = [&](const FrameList& list, DType type) {
     if (list.size() != out.size()) mismatch("frames of residual");
     for (const Tensor& frame : list)

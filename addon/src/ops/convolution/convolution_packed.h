@@ -27,6 +27,7 @@ struct Geometry {
   DType x_type = DType::f32, residual_type = DType::f32, out_type = DType::f32;
   int64_t height = 0, width = 0;  // of a frame of x, after doubling
   int64_t out_height = 0, out_width = 0;
+  int64_t frame_taps = 0;  // pairs of an output frame and a frame of x that it reads, zeros left out
   /// The row of frame `t` that tap (kt, kh) of output row (out_t, row) reads, or null when it is all zeros.
   const std::byte* input_row(int64_t out_t, int64_t row, int kt, int kh) const {
     const std::byte* frame = x[static_cast<size_t>(out_t * shape.stride_time + kt)];

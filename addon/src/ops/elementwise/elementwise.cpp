@@ -20,7 +20,7 @@ ElementSpans spans_of(const Tensor& a, const Tensor& b, const Tensor& out) {
 void run(const Context& context, const std::vector<Kernel<ElementFunction>>& table, const Tensor& a, const Tensor& b,
          const Tensor& out) {
   context.check_cancelled();
-  if (context.work) context.work->bytes += static_cast<double>(a.bytes() + out.bytes() + (&a == &b ? 0 : b.bytes()));
+  if (context.work) context.work->pass(static_cast<double>(a.bytes() + out.bytes() + (&a == &b ? 0 : b.bytes())));
   if (context.dry_run) return;
   const ElementFunction kernel = choose_kernel(table, context).run;
   const ElementSpans spans = spans_of(a, b, out);
@@ -98,7 +98,7 @@ void gated_gelu(const Context& context, const Tensor& gate, const Tensor& up, Te
 bool all_finite(const Context& context, const Tensor& x) {
   expect(is_activation(x), "all_finite", "x must be f32 or bf16");
   context.check_cancelled();
-  if (context.work) context.work->bytes += static_cast<double>(x.bytes());
+  if (context.work) context.work->pass(static_cast<double>(x.bytes()));
   if (context.dry_run) return true;
   const FiniteFunction kernel = choose_kernel(all_finite_kernels(), context).run;
   const ElementSpans spans = spans_of(x, x, x);

@@ -14,7 +14,7 @@ void require(bool fits, const char* what, const Tensor& tensor) {
 }
 
 void count_pass(const Context& context, uint64_t bytes) {
-  if (context.work) context.work->bytes += static_cast<double>(bytes);
+  if (context.work) context.work->pass(static_cast<double>(bytes));
 }
 
 }  // namespace

@@ -75,6 +75,13 @@ PanelLinear::PanelLinear(const Context& context, const LinearSource& source, con
     scales_ = context.allocate(DType::f32, {(out_features + kTile - 1) / kTile, depth_tiles_}, MemoryUse::weights);
   bias_ = load_bias(context, source, panels_ * kernel.columns);
   resident_bytes = weights_.bytes() + (scales_.defined() ? scales_.bytes() : 0) + (bias_.defined() ? bias_.bytes() : 0);
+  if (context.work) {
+    const bool float_source = source.weight.type != DType::i8;
+    const Effort effort = kernel.format == LinearFormat::int8_tiles
+                              ? (float_source ? Effort::weights_quantized : Effort::weights_int8)
+                              : (kernel.weight == DType::bf16 ? Effort::weights_bf16 : Effort::weights_f32);
+    context.work->of(effort) += static_cast<double>(source.weight.count());
+  }
   if (!context.dry_run) pack_weights(context, source);
 }
 
@@ -151,10 +158,15 @@ void PanelLinear::run(const Context& context, const Tensor& x, Tensor& out, cons
   const int64_t rows = x.size(0), chunk_rows = std::min(round_up(rows, kernel_.rows), kChunkRows);
   const int64_t row_panels = (chunk_rows + kernel_.rows - 1) / kernel_.rows;
   if (context.work) {
+    WorkCount& work = *context.work;
     const double operations = 2.0 * rows * in_features * out_features;
-    (kernel_.product == DType::i8     ? context.work->int8_ops
-     : kernel_.product == DType::bf16 ? context.work->bf16_ops
-                                      : context.work->f32_ops) += operations;
+    const double whole_blocks = 2.0 * round_up(rows, kernel_.rows) * depth_ * (panels_ * kernel_.columns);
+    const bool int8 = kernel_.product == DType::i8, bf16 = kernel_.product == DType::bf16;
+    (int8 ? work.int8_ops : bf16 ? work.bf16_ops : work.f32_ops) += operations;
+    work.of(int8 ? Effort::linear_int8 : bf16 ? Effort::linear_bf16 : Effort::linear_f32) += whole_blocks;
+    work.of(int8 ? Effort::rows_int8 : bf16 ? Effort::rows_bf16 : Effort::rows_f32) += static_cast<double>(x.count());
+    work.of(Effort::outputs) += static_cast<double>(out.count());
+    if (epilogue.activation != Activation::none) work.of(Effort::activations) += static_cast<double>(out.count());
   }
   Chunk chunk;
   chunk.row_panel_bytes = depth_ * kernel_.rows * static_cast<int64_t>(dtype_size(kernel_.activation));

@@ -13,7 +13,9 @@ bool is_activation(const Tensor& x) { return x.type() == DType::f32 || x.type() 
 bool is_vector(const Tensor& x, int64_t width) { return x.type() == DType::f32 && x.count() == width; }
 
 void count_pass(const Context& context, const Tensor& x, const Tensor& out) {
-  if (context.work) context.work->bytes += static_cast<double>(x.bytes() + out.bytes());
+  if (!context.work) return;
+  context.work->bytes += static_cast<double>(x.bytes() + out.bytes());
+  context.work->of(Effort::norm_bytes) += static_cast<double>(x.bytes() + out.bytes());
 }
 
 NormRows rows_of(const Tensor& x, const Tensor& scale, float epsilon, const Tensor& out) {

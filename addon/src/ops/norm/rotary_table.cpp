@@ -26,7 +26,7 @@ RotaryTable make_rotary_table(const Context& context, int64_t frames, int64_t he
   const int64_t positions = std::max({frames, height, width});
   Tensor cosines = context.allocate(DType::f32, {3, positions, pairs}),
          sines = context.allocate(DType::f32, {3, positions, pairs});
-  if (context.work) context.work->bytes += static_cast<double>(table.cosine.bytes() + table.sine.bytes());
+  if (context.work) context.work->pass(static_cast<double>(table.cosine.bytes() + table.sine.bytes()));
   if (context.dry_run) return table;
 
   auto row_of = [&](const Tensor& values, int axis, int64_t position) {

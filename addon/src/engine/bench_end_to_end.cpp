@@ -1,0 +1,233 @@
+#include "engine/bench_end_to_end.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <nlohmann/json.hpp>
+
+#include "engine/bench/random_model.h"
+#include "engine/session.h"
+#include "models/umt5/umt5_tensors.h"
+#include "models/wan_dit/wan_dit_tensors.h"
+#include "models/wan_vae/wan_vae_tensors.h"
+#include "runtime/ceilings.h"
+#include "runtime/processor_time.h"
+
+namespace rushes {
+namespace {
+
+constexpr int kDitLayers = 30, kTextLayers = 24;
+// Rows of the embedding table that are written. umT5 has 256,384; the rest is looked up, never computed with.
+constexpr int64_t kVocabulary = 32128;
+// A prompt of 100 words.
+constexpr int kTokens = 130;
+// Left free on the disk.
+constexpr uint64_t kReserve = uint64_t{1} << 30;
+
+std::vector<ExpectedTensor> text_tensors(int layers) {
+  return umt5_tensors({.dim = 4096, .heads = 64, .ffn = 10240, .layers = layers, .vocabulary = kVocabulary});
+}
+
+// The model's files in the folder, and what was left out of them.
+class RandomFiles {
+ public:
+  explicit RandomFiles(const EndToEndOptions& options)
+      : options_(options), layers_(options.layers), text_layers_(options.text_layers) {
+    std::filesystem::create_directories(options.folder);
+    make_room();
+    paths_.dit = write("dit-1.3b-int8-" + std::to_string(layers_), wan_dit_tensors(wan_dit_1_3b(layers_)), true);
+    paths_.text_encoder = write("umt5-xxl-" + std::to_string(text_layers_), text_tensors(text_layers_), false);
+    paths_.vae = write("wan-vae", wan_vae_tensors({.base = 96, .latent_channels = 16}), false);
+    if (layers_ < kDitLayers)
+      note("The transformer has " + std::to_string(layers_) + " of " + std::to_string(kDitLayers) + " layers.");
+    if (text_layers_ < kTextLayers)
+      note("The text encoder has " + std::to_string(text_layers_) + " of " + std::to_string(kTextLayers) + " layers.");
+  }
+
+  const ModelPaths& paths() const { return paths_; }
+  int text_layers() const { return text_layers_; }
+  const std::vector<std::string>& notes() const { return notes_; }
+
+ private:
+  std::filesystem::path path_of(const std::string& name) const { return options_.folder / (name + ".safetensors"); }
+
+  void note(const std::string& text) {
+    notes_.push_back(text);
+    if (options_.on_line) options_.on_line(text);
+  }
+
+  uint64_t missing_bytes() const {
+    const auto bytes = [&](const std::string& name, const std::vector<ExpectedTensor>& tensors, bool quantized) {
+      return std::filesystem::exists(path_of(name)) ? 0 : random_model_bytes(tensors, quantized);
+    };
+    return bytes("dit-1.3b-int8-" + std::to_string(layers_), wan_dit_tensors(wan_dit_1_3b(layers_)), true) +
+           bytes("umt5-xxl-" + std::to_string(text_layers_), text_tensors(text_layers_), false) +
+           bytes("wan-vae", wan_vae_tensors({.base = 96, .latent_channels = 16}), false);
+  }
+
+  // Fewer layers of the text encoder, which is most of it, where the disk is small.
+  void make_room() {
+    const uint64_t available = std::filesystem::space(options_.folder).available,
+                   usable = available > kReserve ? available - kReserve : 0;
+    const int wanted = text_layers_;
+    const uint64_t needed = missing_bytes();
+    while (text_layers_ > 1 && missing_bytes() > usable) --text_layers_;
+    if (missing_bytes() > usable) {
+      Error error("disk.full",
+                  "The benchmark's models need " + bytes_text(needed) + " in " + options_.folder.string() + ".",
+                  "Free some space, or choose fewer layers.");
+      error.needed_bytes = needed;
+      error.free_bytes = available;
+      throw error;
+    }
+    if (text_layers_ < wanted)
+      note("The disk has " + bytes_text(available) + " free, so the text encoder has " + std::to_string(text_layers_) +
+           " of " + std::to_string(wanted) + " layers.");
+  }
+
+  // Beside its place first: an interrupted run leaves no half of a file behind under that name.
+  std::filesystem::path write(const std::string& name, const std::vector<ExpectedTensor>& tensors, bool quantized) {
+    const std::filesystem::path path = path_of(name), part = path.string() + ".part";
+    if (std::filesystem::exists(path)) return path;
+    if (options_.on_line)
+      options_.on_line("writing " + path.string() + ", " + bytes_text(random_model_bytes(tensors, quantized)));
+    write_random_model(part, tensors, quantized);
+    std::filesystem::rename(part, path);
+    return path;
+  }
+
+  const EndToEndOptions& options_;
+  int layers_, text_layers_;
+  ModelPaths paths_;
+  std::vector<std::string> notes_;
+};
+
+// Seconds of the products and of reading and writing every weight once, and of nothing else.
+double floor_seconds(const WorkCount& work, const Ceilings& ceilings) {
+  const auto weights = [&](Effort effort, double bytes_read_and_written) {
+    return work.efforts[static_cast<size_t>(effort)] * bytes_read_and_written;
+  };
+  const double bytes = weights(Effort::weights_int8, 2) + weights(Effort::weights_quantized, 3) +
+                       weights(Effort::weights_bf16, 4) + weights(Effort::weights_f32, 6) + weights(Effort::filters, 4);
+  return work.int8_ops / ceilings.int8.rate + work.bf16_ops / ceilings.bf16.rate + work.f32_ops / ceilings.f32.rate +
+         bytes / ceilings.memory.rate;
+}
+
+struct StageTime {
+  std::string stage;
+  double seconds = 0, processor = 0, floor = 0, planned = 0;
+  uint64_t peak = 0, planned_peak = 0;
+
+  nlohmann::json json() const {
+    return {{"stage", stage},
+            {"seconds", seconds},
+            {"processorSeconds", processor},
+            {"floorSeconds", floor},
+            {"plannedSeconds", planned},
+            {"peakBytes", peak},
+            {"plannedPeakBytes", planned_peak},
+            {"ratio", floor > 0 ? seconds / floor : 0},
+            {"processorRatio", floor > 0 ? processor / floor : 0}};
+  }
+  std::string line() const {
+    char text[200];
+    std::snprintf(text, sizeof text,
+                  "%-8s %9.2f s  %9.2f s of the processor per thread  floor %8.2f s  %5.2fx (%5.2fx)  planned %8.2f s  "
+                  "peak %s",
+                  stage.c_str(), seconds, processor, floor, floor > 0 ? seconds / floor : 0,
+                  floor > 0 ? processor / floor : 0, planned, bytes_text(peak).c_str());
+    return text;
+  }
+};
+
+rushes_settings settings_of(const EndToEndOptions& options) {
+  rushes_settings settings = default_settings();
+  settings.width = options.width;
+  settings.height = options.height;
+  settings.num_frames = options.frames;
+  settings.num_steps = options.steps;
+  settings.threads = options.threads;
+  settings.seed = 1;
+  settings.quant_linear = RUSHES_QUANT_LINEAR_INT8;
+  settings.attention_type = RUSHES_ATTENTION_TYPE_SAGESLA;
+  settings.sla_topk = 0.1;
+  return settings;
+}
+
+}  // namespace
+
+EndToEndOptions end_to_end_options(const std::string& json) {
+  const nlohmann::json given = nlohmann::json::parse(json, nullptr, false);
+  EndToEndOptions out;
+  const auto number = [&](const char* name, int& value, int least, int most) {
+    if (!given.contains(name)) return;
+    const nlohmann::json& found = given[name];
+    if (!found.is_number_integer() || found < least || found > most)
+      throw Error("settings.invalid", std::string(name) + " must be a whole number from " + std::to_string(least) +
+                                          " to " + std::to_string(most) + ".");
+    value = found;
+  };
+  if (!given.is_object() || !given.contains("folder") || !given["folder"].is_string())
+    throw Error("settings.invalid", "The benchmark needs a folder for its models.");
+  out.folder = given["folder"].get<std::string>();
+  number("layers", out.layers, 1, kDitLayers);
+  number("textLayers", out.text_layers, 1, kTextLayers);
+  number("width", out.width, 64, 1280);
+  number("height", out.height, 64, 1280);
+  number("frames", out.frames, 1, 81);
+  number("steps", out.steps, 1, 4);
+  number("threads", out.threads, 0, 1024);
+  return out;
+}
+
+std::string bench_end_to_end(const EndToEndOptions& options) {
+  const RandomFiles files(options);
+  const CpuFeatures& cpu = CpuFeatures::host();
+  const int threads = options.threads > 0 ? options.threads : cpu.cores;
+  const Ceilings ceilings = measure_ceilings(cpu, threads, 0.3);
+
+  Session session(files.paths());
+  GenerateRequest request;
+  request.settings = settings_of(options);
+  for (int i = 0; i < kTokens; ++i) request.ids.push_back(2 + i * 97 % 30000);
+  std::vector<double> processor;
+  double before = process_processor_seconds();
+  Observer observer;
+  observer.packet = [](std::span<const uint8_t>, bool, int64_t) {};
+  observer.stage_ended = [&](rushes_stage, double, uint64_t, bool) {
+    const double now = process_processor_seconds();
+    processor.push_back((now - before) / threads);
+    before = now;
+  };
+  const GenerateReport report = session.generate(request, observer);
+
+  nlohmann::json stages = nlohmann::json::array();
+  StageTime sum{"all"};
+  for (size_t i = 0; i < report.stages.size(); ++i) {
+    const StageCost &done = report.stages[i], &planned = report.plan.stages[i];
+    const StageTime stage{done.stage,      done.seconds,    processor[i],      floor_seconds(planned.work, ceilings),
+                          planned.seconds, done.peak_bytes, planned.peak_bytes};
+    sum.seconds += stage.seconds;
+    sum.processor += stage.processor;
+    sum.floor += stage.floor;
+    sum.planned += stage.planned;
+    sum.peak = std::max(sum.peak, stage.peak);
+    sum.planned_peak = std::max(sum.planned_peak, stage.planned_peak);
+    stages.push_back(stage.json());
+    if (options.on_line) options.on_line(stage.line());
+  }
+  if (options.on_line) options.on_line(sum.line());
+  return nlohmann::json{
+      {"machine", cpu.model},
+      {"threads", threads},
+      {"clip",
+       {{"width", options.width}, {"height", options.height}, {"frames", options.frames}, {"steps", options.steps}}},
+      {"layers", options.layers},
+      {"textLayers", files.text_layers()},
+      {"notes", files.notes()},
+      {"settings", settings_json(report.settings)},
+      {"stages", stages},
+      {"sum", sum.json()}}
+      .dump(2);
+}
+
+}  // namespace rushes
