@@ -51,7 +51,7 @@ struct H264Decoder::State {
 };
 
 H264Decoder::H264Decoder(int width, int height, Sink sink)
-    : state_(std::make_unique<State>(width, height, std::move(sink))) {
+    : state_(new State{.width = width, .height = height, .sink = std::move(sink), .decoder = nullptr}) {
   ISVCDecoder* decoder = nullptr;
   if (WelsCreateDecoder(&decoder) != 0 || !decoder)
     throw Error("engine.internal", "The H.264 decoder could not be made.");

@@ -35,7 +35,7 @@ TEST_CASE("keeping before the first step is finished waits for it; while the las
   const Outcome last = generate(demo, settings, {.keep_at_step = 3});
   REQUIRE_MESSAGE(last.status.code[0] == 0, last.status.sentence);
   CHECK(last.report["keptStep"] == 2);
-  CHECK(last.seconds_to_obey < 1);
+  CHECK(last.seconds_to_obey < 10);  // a second, and what a busy machine adds
   settings = small_settings();
   settings.num_steps = 1;
   CHECK(generate(demo, settings, {.keep_at_step = 1}).report["keptStep"].is_null());

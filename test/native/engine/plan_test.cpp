@@ -3,7 +3,7 @@
 
 #include <doctest/doctest.h>
 
-#include <chrono>
+#include <ctime>
 #include <thread>
 
 #include "engine/demo_run.h"
@@ -106,17 +106,23 @@ TEST_CASE("a plan of 1.3B takes milliseconds once its headers are open") {
   names.text = folder / "text.safetensors";
   rushes_settings settings;
   rushes_settings_default(&settings);
+  // Of the processor: what other programs do meanwhile is not the question.
   const auto time = [&] {
-    const auto start = std::chrono::steady_clock::now();
+    const std::clock_t start = std::clock();
     const nlohmann::json planned = plan(names, settings);
     MESSAGE(planned["fits"].get<bool>() << " " << planned["stages"].dump());
-    return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
+    return 1000.0 * static_cast<double>(std::clock() - start) / CLOCKS_PER_SEC;
   };
   const double first = time(), second = time();
   settings.memory_budget = 2;
   const double short_of_memory = time();
   MESSAGE("first plan " << first << " ms, next " << second << " ms, one that does not fit " << short_of_memory
                         << " ms");
-  CHECK(second < 1000);
-  CHECK(short_of_memory < 3000);
+#ifdef __SANITIZE_ADDRESS__
+  constexpr double kSlower = 10;
+#else
+  constexpr double kSlower = 1;
+#endif
+  CHECK(second < 1000 * kSlower);
+  CHECK(short_of_memory < 3000 * kSlower);
 }

@@ -73,6 +73,7 @@ TEST_CASE("fuzz: mutated files open or are refused") {
   check_seeds(pytorch_seeds(), exercise_file, true, 200);
   check_seeds(pickle_seeds(), exercise_pickle, false, 200);
   check_seeds(header_seeds(), exercise_header, false, 200);
+  check_seeds(clip_seeds(), exercise_clip, true, 200);
 }
 
 TEST_CASE("fuzz: replay of RUSHES_FUZZ_REPLAY" * doctest::skip(std::getenv("RUSHES_FUZZ_REPLAY") == nullptr)) {
@@ -86,5 +87,6 @@ TEST_CASE("fuzz: replay of RUSHES_FUZZ_REPLAY" * doctest::skip(std::getenv("RUSH
     exercise_file(bytes);
     exercise_pickle(bytes);
     exercise_header(bytes);
+    exercise_clip(bytes);
   }
 }

@@ -76,7 +76,7 @@ TEST_CASE("inspect: sparse files with complete headers of 1.3B, 14B and A14B in 
           CHECK(report["sizes"]["dim"] == model.config->dim);
           CHECK(report["sizes"]["inChannels"] == model.config->in_channels);
           CHECK(report["bytes"].get<int64_t>() > (kind == 2 ? 1 : 2) * model.parameters);
-          CHECK(seconds < 5);  // a bound against reading the data, not a benchmark
+          CHECK(seconds < 60);  // a bound against reading the data, not a benchmark
         }
       }
     }

@@ -15,11 +15,16 @@ std::string exercise_file(std::span<const std::byte> bytes);
 std::string exercise_pickle(std::span<const std::byte> pickle);
 /// The same for a safetensors file with this header and as much data as its last tensor asks for, up to a limit.
 std::string exercise_header(std::span<const std::byte> header);
+/// Decodes the bytes as an H.264 stream of one small size, one access unit a picture. Returns the refusal's code, "" when
+/// every picture came.
+std::string exercise_clip(std::span<const std::byte> stream);
 
 /// Small valid inputs for each.
 std::vector<std::vector<std::byte>> safetensors_seeds();
 std::vector<std::vector<std::byte>> pytorch_seeds();
 std::vector<std::vector<std::byte>> pickle_seeds();
 std::vector<std::vector<std::byte>> header_seeds();
+/// Empty where the engine is built without OpenH264.
+std::vector<std::vector<std::byte>> clip_seeds();
 
 }  // namespace rushes::fuzz
