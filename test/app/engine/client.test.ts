@@ -292,7 +292,7 @@ describe("the engine ends with its parent", () => {
     expect(isAlive(engineId)).toBe(true);
     if (doing === "work") await until(() => plumbing.notes().includes("generate from 0"), "the work to begin");
     child.kill("SIGKILL");
-    await until(() => !isAlive(engineId), "the engine to end", 3000);
+    await until(() => !isAlive(engineId), "the engine to end");
   });
 
   test("a close finishes although answers come in while it waits", async () => {
@@ -320,6 +320,6 @@ describe("the engine ends with its parent", () => {
     const { child, engineId } = await parent("nothing");
     if (child.exitCode === null) await once(child, "exit");
     expect(child.exitCode).toBe(0);
-    await until(() => !isAlive(engineId), "the engine to end", 3000);
+    await until(() => !isAlive(engineId), "the engine to end");
   });
 });

@@ -90,10 +90,15 @@ export class Plumbing {
   }
 }
 
+/** Cancelling and ending are promised within a second; what a loaded machine adds to that is not the program's doing.
+ * The work that is ended takes longer than this. Milliseconds. */
+export const soon = 10_000;
+
+/** Waits until something is so; asks every 10 ms. */
 export async function until(
   condition: () => boolean | Promise<boolean>,
   what: string,
-  milliseconds = 20_000,
+  milliseconds = 60_000,
 ): Promise<void> {
   for (const end = Date.now() + milliseconds; Date.now() < end;) {
     if (await condition()) return;

@@ -156,7 +156,7 @@ async function refusal(file: string | Uint8Array): Promise<void> {
     ({ record: { rushes } }) => expect(rushes).toBe(1),
     (error: { code: string }) => expect(error.code).toBe("video.foreign"),
   );
-  expect(performance.now() - began).toBeLessThan(5000);
+  expect(performance.now() - began).toBeLessThan(30_000);
 }
 
 function foreign(container: string): Uint8Array {

@@ -245,9 +245,11 @@ describe("fingerprints and embeddings", () => {
   test("an eleven gigabyte file is read in a moment", async () => {
     const path = file("large");
     truncateSync(path, 11_000_000_000);
-    const began = Date.now();
+    // Of the processor: reading all of it takes several seconds of that, however busy the machine is.
+    const before = process.cpuUsage();
     await fingerprint(path);
-    expect(Date.now() - began).toBeLessThan(1000);
+    const { user, system } = process.cpuUsage(before);
+    expect((user + system) / 1e6).toBeLessThan(1);
   });
 
   test("embeddings are named after ids, encoder, length, format, precision and device", () => {

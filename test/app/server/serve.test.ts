@@ -7,7 +7,7 @@ import { constants, getPriority } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { runRushes } from "../cli/run-rushes.ts";
-import { isAlive, Plumbing, until } from "../engine/plumbing.ts";
+import { isAlive, Plumbing, until, soon } from "../engine/plumbing.ts";
 import { ServeProcess, type ServeOptions } from "./serve-process.ts";
 
 let plumbing: Plumbing;
@@ -43,7 +43,7 @@ describe("ending", () => {
       const events = await first.fetch("/api/events");
       const began = Date.now();
       expect(await first.stop(signal)).toBe(0);
-      expect(Date.now() - began).toBeLessThan(5000);
+      expect(Date.now() - began).toBeLessThan(soon);
       await events.body!.cancel().catch(() => {});
       expect(readdirSync(plumbing.library).filter((name) => name.endsWith(".token"))).toEqual([]);
 

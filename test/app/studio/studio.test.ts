@@ -10,7 +10,7 @@ import { readJob } from "../../../app/history/reads/jobs.ts";
 import { readSettings } from "../../../app/media/mp4.ts";
 import { openStudio } from "../../../app/studio/open-studio.ts";
 import type { JobRequest, Studio } from "../../../app/studio/studio.ts";
-import { Plumbing, until } from "../engine/plumbing.ts";
+import { Plumbing, until, soon } from "../engine/plumbing.ts";
 import { probe } from "../media/encoded-clip.ts";
 
 let plumbing: Plumbing;
@@ -359,7 +359,7 @@ describe("an engine that dies", () => {
 
 describe("cancelling", () => {
   test("a running job ends it within a second and leaves nothing beside the videos", async () => {
-    plumbing.script({ stepMs: 3000 });
+    plumbing.script({ stepMs: 30_000 });
     const { id } = await studio.enqueue(request());
     const controller = new AbortController();
     const done = studio.wait(id, { signal: controller.signal });
@@ -367,7 +367,7 @@ describe("cancelling", () => {
     const began = Date.now();
     controller.abort();
     expect(await done).toMatchObject({ state: "cancelled", video: null });
-    expect(Date.now() - began).toBeLessThan(1000);
+    expect(Date.now() - began).toBeLessThan(soon);
     expect(videos()).toEqual([]);
   });
 
@@ -433,7 +433,7 @@ describe("several studios on one library", () => {
   });
 
   test("a running job is cancelled from the other one within a second", async () => {
-    plumbing.script({ stepMs: 3000 });
+    plumbing.script({ stepMs: 30_000 });
     const other = await openStudio({ libraryFolder: plumbing.library });
     try {
       const { id } = await studio.enqueue(request());
@@ -442,7 +442,7 @@ describe("several studios on one library", () => {
       const began = Date.now();
       other.cancel(id);
       expect((await done).state).toBe("cancelled");
-      expect(Date.now() - began).toBeLessThan(1000);
+      expect(Date.now() - began).toBeLessThan(soon);
     } finally {
       await other.close();
     }

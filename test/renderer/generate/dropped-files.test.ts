@@ -67,7 +67,9 @@ test("a picture begins an Image to Video, also when its path was opened with the
 
 test("a preset is added and offered; a list of prompts goes to the dialog that looks at it", async () => {
   await takeDroppedFile(new File(["{}"], "Mine.json", { type: "application/json" }));
-  await vi.waitFor(() => expect(toasts.all.at(-1)).toMatchObject({ text: "Preset “Mine” was added" }));
+  await vi.waitFor(() => expect(toasts.all.at(-1)).toMatchObject({ text: "Preset “Mine” was added" }), {
+    timeout: 30_000,
+  });
   await takeDroppedFile(new File(["a ball\na square"], "list.txt", { type: "text/plain" }));
   expect(route.view).toBe("queue");
   expect(promptFile.take()).toEqual({ fileName: "list.txt", content: "a ball\na square" });

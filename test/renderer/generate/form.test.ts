@@ -13,12 +13,12 @@ beforeEach(async () => {
   studio = new ScriptedStudio();
   const stop = studio.connect(form);
   form.replace({}, null, null);
-  await vi.waitFor(() => expect(form.checking).toBe(false));
+  await vi.waitFor(() => expect(form.checking).toBe(false), { timeout: 30_000 });
   studio.asked.length = 0;
   return stop;
 });
 
-const settled = () => vi.waitFor(() => expect(form.checking).toBe(false));
+const settled = () => vi.waitFor(() => expect(form.checking).toBe(false), { timeout: 30_000 });
 
 test("many keystrokes become one question, with the last words", async () => {
   for (const prompt of ["a", "a r", "a red ball"]) form.set("prompt", prompt);
@@ -31,9 +31,9 @@ test("an answer to older values is dropped, however late it comes", async () => 
   const open: ((check: DraftCheck) => void)[] = [];
   studio.answers["generate:check"] = () => new Promise((resolve) => open.push(resolve));
   form.set("numSteps", 2);
-  await vi.waitFor(() => expect(open).toHaveLength(1));
+  await vi.waitFor(() => expect(open).toHaveLength(1), { timeout: 30_000 });
   form.set("numSteps", 3);
-  await vi.waitFor(() => expect(open).toHaveLength(2));
+  await vi.waitFor(() => expect(open).toHaveLength(2), { timeout: 30_000 });
   open[1]!(checkOf({ numSteps: 3 }));
   await settled();
   open[0]!(checkOf({ numSteps: 2 }));
@@ -103,12 +103,12 @@ test("settings of a result are used with its seed or without", async () => {
 
 test("what was set is kept for the next start", async () => {
   form.set("prompt", "kept words");
-  await vi.waitFor(() => expect(studio.session.values.prompt).toBe("kept words"), { timeout: 3000 });
+  await vi.waitFor(() => expect(studio.session.values.prompt).toBe("kept words"), { timeout: 30_000 });
 });
 
 test("another job's values are borrowed and leave no trace", async () => {
   form.set("prompt", "my own words");
-  await vi.waitFor(() => expect(studio.session.values.prompt).toBe("my own words"), { timeout: 3000 });
+  await vi.waitFor(() => expect(studio.session.values.prompt).toBe("my own words"), { timeout: 30_000 });
   form.borrow({ prompt: "the job's words" }, null);
   expect(form.value("prompt")).toBe("the job's words");
   form.set("prompt", "the job's words, changed");

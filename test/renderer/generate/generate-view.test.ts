@@ -65,7 +65,7 @@ function progressed(stage: JobStage, fraction: number, step = 0, overall = 0.5):
 async function run(id: number) {
   studio.queue = { ...studio.queue, running: jobOf(id, { state: "running", startedAt: Date.now() }), waiting: [] };
   studio.say({ kind: "job:changed", jobId: id, state: "running", note: "" });
-  await vi.waitFor(() => expect(liveJob.job?.id).toBe(id));
+  await vi.waitFor(() => expect(liveJob.job?.id).toBe(id), { timeout: 30_000 });
 }
 
 test("New empties the form, puts the default preset beneath it, and can be undone", async () => {
@@ -104,7 +104,7 @@ test("says why it cannot run, then runs by Ctrl+Enter from inside the prompt wit
   await page.getByRole("radio", { name: "Int8" }).first().click();
   await userEvent.click(prompt());
   await userEvent.keyboard("{Control>}{Enter}{/Control}");
-  await vi.waitFor(() => expect(studio.requests("queue:add")).toHaveLength(1));
+  await vi.waitFor(() => expect(studio.requests("queue:add")).toHaveLength(1), { timeout: 30_000 });
   expect(studio.requests("queue:add")[0]).toEqual({
     drafts: [{ values: { prompt: "a red ball bounces", quantLinear: "int8" } }],
   });
@@ -202,18 +202,18 @@ test("a job on its way: stage, step, noise, picture's shape, time, the end, and 
   expect(studio.requests("queue:keep")).toEqual([{ jobId: 1 }]);
   await expect.element(page.getByText("Finishing early …")).toBeVisible();
   await userEvent.keyboard("{Control>}.{/Control}");
-  await vi.waitFor(() => expect(studio.requests("queue:cancel")).toEqual([{ jobId: 1 }]));
+  await vi.waitFor(() => expect(studio.requests("queue:cancel")).toEqual([{ jobId: 1 }]), { timeout: 30_000 });
 
   studio.details = [detailOf(1)];
   studio.queue = { ...studio.queue, running: null };
   studio.say({ kind: "job:changed", jobId: 1, state: "done", note: "" });
-  await vi.waitFor(() => expect(document.querySelector("video")).not.toBeNull());
+  await vi.waitFor(() => expect(document.querySelector("video")).not.toBeNull(), { timeout: 30_000 });
   expect(document.querySelector("video")).toMatchObject({ muted: true, loop: true });
   expect(announcer.words).toBe("The video is finished");
   await page.getByRole("button", { name: "Use seed" }).click();
   expect(form.value("seed")).toBe(7);
   await page.getByRole("button", { name: "Variation" }).click();
-  await vi.waitFor(() => expect(studio.requests("queue:add")).toHaveLength(2));
+  await vi.waitFor(() => expect(studio.requests("queue:add")).toHaveLength(2), { timeout: 30_000 });
   expect(studio.requests("queue:add")[1]?.drafts[0]?.values).not.toHaveProperty("seed");
 });
 
@@ -235,7 +235,7 @@ test("a failed job says what to do and is tried again", async () => {
   studio.say({ kind: "job:changed", jobId: 5, state: "failed", note: "" });
   await expect.element(page.getByText("Use a smaller size.")).toBeVisible();
   await page.getByRole("button", { name: "Try again" }).click();
-  await vi.waitFor(() => expect(studio.requests("queue:retry")).toEqual([{ jobId: 5 }]));
+  await vi.waitFor(() => expect(studio.requests("queue:retry")).toEqual([{ jobId: 5 }]), { timeout: 30_000 });
 });
 
 test("a waiting job is edited in the form, and the own draft comes back", async () => {
@@ -248,9 +248,11 @@ test("a waiting job is edited in the form, and the own draft comes back", async 
   await expect.element(prompt()).toHaveValue("its words");
   await userEvent.fill(prompt(), "better words");
   await page.getByRole("button", { name: "Save", exact: true }).first().click();
-  await vi.waitFor(() => expect(studio.requests("queue:edit")[0]?.draft.values.prompt).toBe("better words"));
-  await vi.waitFor(() => expect(route.view).toBe("queue"));
-  await vi.waitFor(() => expect(form.value("prompt")).toBe("my own words"));
+  await vi.waitFor(() => expect(studio.requests("queue:edit")[0]?.draft.values.prompt).toBe("better words"), {
+    timeout: 30_000,
+  });
+  await vi.waitFor(() => expect(route.view).toBe("queue"), { timeout: 30_000 });
+  await vi.waitFor(() => expect(form.value("prompt")).toBe("my own words"), { timeout: 30_000 });
 });
 
 test("Image to Video says what is missing where no model can do it", async () => {
@@ -297,7 +299,7 @@ describe.each(["dark", "light"])("%s", (theme) => {
   test("axe finds nothing with a finished video and a note of changes", async () => {
     studio.details = [detailOf(1)];
     await render(GenerateView);
-    await vi.waitFor(() => expect(document.querySelector("video")).not.toBeNull());
+    await vi.waitFor(() => expect(document.querySelector("video")).not.toBeNull(), { timeout: 30_000 });
     await form.apply({ kind: "preset", name: "Draft" }, { values: { numSteps: 2, numFrames: 49 } });
     await expect.element(page.getByRole("region", { name: /Draft/ })).toBeVisible();
     await settled();

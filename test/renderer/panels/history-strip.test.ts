@@ -26,7 +26,7 @@ async function open(selected: number | null = null) {
   const onselect = vi.fn();
   const { container } = await render(HistoryStrip, { selected, onselect });
   (container as HTMLElement).style.height = "110px";
-  await expect.poll(() => results.card(count)?.id, { timeout: 10_000 }).toBe(count);
+  await expect.poll(() => results.card(count)?.id, { timeout: 30_000 }).toBe(count);
   return onselect;
 }
 
@@ -41,10 +41,10 @@ test("only what is in sight exists; a click and Enter choose", async () => {
   await userEvent.keyboard("{Enter}");
   expect(onselect).toHaveBeenLastCalledWith(count - 3);
   await userEvent.keyboard("{End}");
-  await expect.poll(focused, { timeout: 10_000 }).toBe(1);
-  await expect.poll(() => results.card(1)?.id, { timeout: 10_000 }).toBe(1);
+  await expect.poll(focused, { timeout: 30_000 }).toBe(1);
+  await expect.poll(() => results.card(1)?.id, { timeout: 30_000 }).toBe(1);
   await userEvent.keyboard("{Home}");
-  await expect.poll(focused, { timeout: 10_000 }).toBe(count);
+  await expect.poll(focused, { timeout: 30_000 }).toBe(count);
   expect(studio.requests("history:cards").flatMap(({ ids: asked }) => asked).length).toBeLessThan(400);
 });
 
@@ -52,7 +52,7 @@ test("new results come in front", async () => {
   await open();
   ids = [count + 1, ...ids];
   studio.say({ kind: "history:changed", jobIds: [count + 1] });
-  await expect.poll(() => cell(count + 1) !== null, { timeout: 10_000 }).toBe(true);
+  await expect.poll(() => cell(count + 1) !== null, { timeout: 30_000 }).toBe(true);
 });
 
 test("nothing for axe to find", async () => {

@@ -80,7 +80,7 @@ describe("one clip", () => {
     playback.loop = false;
     playback.play();
     expect(playback.playing).toBe(true);
-    await expect.poll(() => playback.playing, { timeout: 15_000 }).toBe(false);
+    await expect.poll(() => playback.playing, { timeout: 30_000 }).toBe(false);
     expect(playback.frame).toBe(clipFrames - 1);
     await playback.settled();
     await expect.poll(() => frameOf(1, video)).toBe(clipFrames - 1);
@@ -95,7 +95,7 @@ describe("one clip", () => {
           seen = playback.frame;
           return began;
         },
-        { timeout: 15_000, interval: 20 },
+        { timeout: 30_000, interval: 20 },
       )
       .toBe(true);
     expect(video.playbackRate).toBe(2);
@@ -113,7 +113,7 @@ describe("several clips", () => {
     await playback.settled();
     await expect.poll(() => [frameOf(1, first), frameOf(2, second)]).toEqual([7, 7]);
     playback.play();
-    await expect.poll(() => playback.frame, { timeout: 15_000 }).toBeGreaterThan(9);
+    await expect.poll(() => playback.frame, { timeout: 30_000 }).toBeGreaterThan(9);
     playback.pause();
     await playback.settled();
     await expect.poll(() => [frameOf(1, first), frameOf(2, second)]).toEqual([playback.frame, playback.frame]);
@@ -126,9 +126,9 @@ describe("several clips", () => {
     const [first, second] = [clip(1), clip(2)];
     await playback.settled();
     playback.play();
-    await expect.poll(() => playback.frame, { timeout: 15_000 }).toBeGreaterThan(3);
+    await expect.poll(() => playback.frame, { timeout: 30_000 }).toBeGreaterThan(3);
     await expect
-      .poll(() => Math.abs(first.currentTime - second.currentTime), { timeout: 15_000 })
+      .poll(() => Math.abs(first.currentTime - second.currentTime), { timeout: 30_000 })
       .toBeLessThan(1.5 / clipFps);
     let before = playback.frame;
     await expect
@@ -138,11 +138,11 @@ describe("several clips", () => {
           before = playback.frame;
           return began;
         },
-        { timeout: 15_000, interval: 20 },
+        { timeout: 30_000, interval: 20 },
       )
       .toBe(true);
     await expect
-      .poll(() => Math.abs(first.currentTime - second.currentTime), { timeout: 15_000 })
+      .poll(() => Math.abs(first.currentTime - second.currentTime), { timeout: 30_000 })
       .toBeLessThan(1.5 / clipFps);
   });
 

@@ -40,7 +40,7 @@ afterEach(() => end());
 async function open(...ids: number[]) {
   route.go("compare", "", ids.length === 0 ? {} : { ids: ids.join(",") }, true);
   await render(ViewFrame, { view: CompareView });
-  if (ids.length > 0) await expect.poll(videos, { timeout: 10_000 }).toHaveLength(ids.length);
+  if (ids.length > 0) await expect.poll(videos, { timeout: 30_000 }).toHaveLength(ids.length);
 }
 const videos = () => [...document.querySelectorAll("video")];
 const ready = () => expect.poll(() => videos().every((video) => video.readyState >= 2 && !video.seeking)).toBe(true);
@@ -73,7 +73,7 @@ describe("comparing", () => {
     await page.getByRole("radio", { name: "Difference" }).click();
     const canvas = () => document.querySelector("canvas")!;
     const apart = greyOf(2, 0) - greyOf(1, 0);
-    await expect.poll(() => canvas() && near(greyShown(canvas()), apart * 4, 6), { timeout: 10_000 }).toBe(true);
+    await expect.poll(() => canvas() && near(greyShown(canvas()), apart * 4, 6), { timeout: 30_000 }).toBe(true);
     await page.getByRole("radio", { name: "16×" }).click();
     await expect.poll(() => near(greyShown(canvas()), apart * 16, 20)).toBe(true);
     await page.getByRole("radio", { name: "1×", exact: true }).click();

@@ -84,8 +84,8 @@ describe("50,000 results", () => {
       await new Promise(requestAnimationFrame);
     }
     scroller.scrollTop = scroller.scrollHeight;
-    await expect.poll(() => present(1), { timeout: 10_000 }).toBe(true);
-    await expect.poll(() => results.card(1)?.id, { timeout: 10_000 }).toBe(1);
+    await expect.poll(() => present(1), { timeout: 30_000 }).toBe(true);
+    await expect.poll(() => results.card(1)?.id, { timeout: 30_000 }).toBe(1);
     const asked = studio.requests("history:cards").flatMap(({ ids }) => ids).length - before;
     expect(asked).toBeLessThan(1500);
     expect(document.querySelectorAll("[data-result]").length).toBeLessThan(150);
@@ -97,15 +97,15 @@ describe("50,000 results", () => {
     await expect.poll(() => present(count)).toBe(true);
     const scroller = scrollerOf();
     scroller.scrollTop = scroller.scrollHeight / 2;
-    await expect.poll(() => historyList.top !== null && historyList.top < count - 1000, { timeout: 10_000 }).toBe(true);
+    await expect.poll(() => historyList.top !== null && historyList.top < count - 1000, { timeout: 30_000 }).toBe(true);
     const chosen = historyList.top!;
     await expect.poll(() => present(chosen)).toBe(true);
     await expect.poll(() => results.card(chosen)?.id).toBe(chosen);
     (document.querySelector(`[data-result="${chosen}"]`) as HTMLElement).click();
     await expect.element(page.getByRole("heading", { name: `Result ${chosen}` })).toBeInTheDocument();
     await page.getByRole("button", { name: "Back to the history" }).click();
-    await expect.poll(() => present(chosen), { timeout: 10_000 }).toBe(true);
-    await expect.poll(() => focusedId(), { timeout: 10_000 }).toBe(chosen);
+    await expect.poll(() => present(chosen), { timeout: 30_000 }).toBe(true);
+    await expect.poll(() => focusedId(), { timeout: 30_000 }).toBe(chosen);
   });
 });
 
@@ -177,11 +177,11 @@ describe("selection and keyboard", () => {
     await expect.poll(() => [...historyList.selection]).toEqual([count - 1, count - 2]);
     await expect.element(page.getByText("2 selected")).toBeInTheDocument();
     await userEvent.keyboard("{End}");
-    await expect.poll(() => focusedId(), { timeout: 10_000 }).toBe(1);
+    await expect.poll(() => focusedId(), { timeout: 30_000 }).toBe(1);
     await userEvent.keyboard("{Escape}");
     expect(historyList.selection.size).toBe(0);
     await userEvent.keyboard("{Home}");
-    await expect.poll(() => focusedId(), { timeout: 10_000 }).toBe(count);
+    await expect.poll(() => focusedId(), { timeout: 30_000 }).toBe(count);
     await userEvent.keyboard("{Enter}");
     await expect.poll(() => route.detailNumber).toBe(count);
   });
@@ -235,7 +235,7 @@ describe("the pictures", () => {
     await open();
     await expect.poll(() => results.card(count)?.id).toBe(count);
     await card(count).hover();
-    await expect.poll(() => document.querySelector("video")?.paused, { timeout: 10_000 }).toBe(false);
+    await expect.poll(() => document.querySelector("video")?.paused, { timeout: 30_000 }).toBe(false);
     const video = document.querySelector("video")!;
     expect(video.muted).toBe(true);
     await page.getByRole("textbox").hover();
