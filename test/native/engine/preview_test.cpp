@@ -33,8 +33,8 @@ TEST_CASE("previews follow every step but the last and change no bit of the resu
   CHECK(without.previews.empty());
   CHECK(with.frames == without.frames);
   REQUIRE(with.previews.size() == 2);
-  // A machine that other programs or sanitizers keep slow may expect more than a tenth of a second of a picture, and then
-  // shows approximate ones, rightly; not one that expects the whole clip in less.
+  // A machine that other programs or sanitizers keep slow may expect more than a tenth of a second of a picture, and
+  // then shows approximate ones, rightly; not one that expects the whole clip in less.
   const bool quick = with.report["plan"]["stages"][3]["seconds"].get<double>() < 0.1;
   for (int i = 0; i < 2; ++i) {
     CHECK(with.previews[i].step == i + 1);
