@@ -52,7 +52,7 @@ const filledScreens: readonly Screen[] = [
   { name: "compare-wipe", place: "compare?ids=3,4", prepare: compareBy("Wipe") },
   { name: "compare-difference", place: "compare?ids=3,4", prepare: compareBy("Difference") },
   { name: "models", place: "models" },
-  { name: "models-inspector", place: "models", prepare: open(/^Inspect: Transformer/) },
+  { name: "models-inspector", place: "models", prepare: inspectFirst },
   { name: "settings", place: "settings" },
   { name: "settings-presets", place: "settings", prepare: open(/^Presets/) },
   { name: "settings-chinese", place: "settings", language: "zh" },
@@ -62,6 +62,11 @@ async function unfoldAdvanced({ page }: StudioWindow) {
   const fold = page.getByRole("button", { name: /^Advanced Settings/ });
   if ((await fold.getAttribute("aria-expanded")) !== "true") await fold.click();
   await fold.scrollIntoViewIfNeeded();
+}
+
+async function inspectFirst({ page }: StudioWindow) {
+  await page.getByRole("button", { name: "Files", exact: true }).first().click();
+  await page.getByRole("button", { name: /^Inspect: Transformer/ }).first().click();
 }
 
 async function writeMany({ page }: StudioWindow) {
