@@ -66,7 +66,10 @@ async function unfoldAdvanced({ page }: StudioWindow) {
 
 async function inspectFirst({ page }: StudioWindow) {
   await page.getByRole("button", { name: "Files", exact: true }).first().click();
-  await page.getByRole("button", { name: /^Inspect: Transformer/ }).first().click();
+  await page
+    .getByRole("button", { name: /^Inspect: Transformer/ })
+    .first()
+    .click();
 }
 
 async function writeMany({ page }: StudioWindow) {
