@@ -18,6 +18,11 @@ export async function discardFiles(database: HistoryDatabase, discard: DiscardFi
       if (keepsake && existsSync(path)) await discard(path);
       removeForgotten(database, path);
     } catch (error) {
+      // Two purges at once: the other one was quicker.
+      if (!existsSync(path)) {
+        forgetDiscard(database, path);
+        continue;
+      }
       left.push(path);
       reason ||= asRushesError(error).message;
     }

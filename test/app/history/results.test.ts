@@ -162,6 +162,19 @@ describe("the trash", () => {
     expect(files()).toEqual([]);
   });
 
+  test("two purges at once are no trouble to each other", async () => {
+    const id = finished();
+    deleteResults(database, [id]);
+    purgeResults(database, [id]);
+    // As a system's trash does with what another one has taken meanwhile.
+    const late = async (path: string) => {
+      await discard(path);
+      throw new Error("There is no such file.");
+    };
+    await discardFiles(database, late);
+    expect(readDiscards(database)).toEqual([]);
+  });
+
   test("kill -9 at any moment of deleting and purging loses no result and leaves no file behind", async () => {
     const ids = Array.from({ length: 12 }, () => finished());
     database.close();
