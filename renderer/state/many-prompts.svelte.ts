@@ -23,6 +23,8 @@ class ManyPrompts {
   #problems = $state.raw<readonly string[]>([]);
   #plan = $state.raw<PlanCard | null>(null);
   #refusal = $state.raw<ErrorRecord | null>(null);
+  /** Why adding failed: another attempt may do better. */
+  #failure = $state.raw<ErrorRecord | null>(null);
   #reading = $state(false);
   #adding = $state(false);
   #timer: ReturnType<typeof setTimeout> | undefined;
@@ -52,9 +54,9 @@ class ManyPrompts {
     return this.#problems;
   }
 
-  /** Why none of them can run with the form's settings. */
+  /** Why none of them can run with the form's settings, or why adding them failed just now. */
   get refusal(): ErrorRecord | null {
-    return this.#refusal;
+    return this.#refusal ?? this.#failure;
   }
 
   /** The list shown belongs to an older text. */
@@ -102,6 +104,7 @@ class ManyPrompts {
   async add(next = false): Promise<boolean> {
     if (!this.canAdd) return false;
     this.#adding = true;
+    this.#failure = null;
     try {
       const drafts = this.#drafts.map(withForm);
       const { jobs: added } = await request("queue:add", { drafts, ...(next ? { next } : {}) });
@@ -110,7 +113,7 @@ class ManyPrompts {
       this.clear();
       return true;
     } catch (error) {
-      this.#refusal = asRushesError(error).toJSON();
+      this.#failure = asRushesError(error).toJSON();
       return false;
     } finally {
       this.#adding = false;
@@ -123,7 +126,7 @@ class ManyPrompts {
   }
 
   #askSoon(): void {
-    this.#refusal = null;
+    this.#refusal = this.#failure = null;
     this.#reading = true;
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => void this.#ask(), expandDelay);

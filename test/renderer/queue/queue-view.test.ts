@@ -223,6 +223,9 @@ describe("many prompts", () => {
     await dialog().getByRole("button", { name: "Add 1 to queue" }).click();
     await expect.element(dialog().getByRole("alert")).toMatchTextContent(/The model is gone\./);
     await expect.element(dialog().getByRole("textbox", { name: "Prompts" })).toHaveValue('["A ball }{"]');
+    // What was in the way may be gone: the same list can be tried again.
+    await dialog().getByRole("button", { name: "Add 1 to queue" }).click();
+    await expect.poll(() => route.query.has("many")).toBe(false);
   });
 });
 
