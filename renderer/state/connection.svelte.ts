@@ -6,12 +6,17 @@ import { listen, request } from "../bridge.ts";
 
 type EventOf<K extends StudioEventKind> = Extract<StudioEvent, { kind: K }>;
 
+/** Wait before the studio is asked again where its events flow and its answer failed, milliseconds. */
+const askAgainAfter = 1000;
+
 class Connection {
   #connected = $state(false);
   #wasConnected = $state(false);
   #hello = $state.raw<Hello | null>(null);
   #lastNumber: number | null = null;
   #stop: (() => void) | null = null;
+  /** Counts what is heard of the connection: an answer that comes after the next word of it is too late. */
+  #heard = 0;
   readonly #listeners = new Map<StudioEventKind, Set<(event: never) => void>>();
   readonly #refreshers = new Set<() => void>();
 
@@ -42,6 +47,7 @@ class Connection {
   stop(): void {
     this.#stop?.();
     this.#stop = null;
+    this.#heard++;
     this.#connected = false;
     this.#wasConnected = false;
     this.#hello = null;
@@ -65,16 +71,19 @@ class Connection {
   }
 
   async #connect(connected: boolean): Promise<void> {
+    const heard = ++this.#heard;
     if (!connected) {
       this.#connected = false;
       return;
     }
-    try {
-      this.#hello = await request("studio:hello", {});
-    } catch {
-      // The events' connection is open but requests fail: the next attempt will tell.
+    const hello = await request("studio:hello", {}).catch(() => null);
+    if (heard !== this.#heard) return;
+    if (hello === null) {
+      // Events flow, so nobody will say once more that there is a connection.
+      setTimeout(() => heard === this.#heard && void this.#connect(true), askAgainAfter);
       return;
     }
+    this.#hello = hello;
     this.#connected = true;
     this.#wasConnected = true;
     this.#lastNumber = null;

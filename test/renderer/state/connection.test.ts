@@ -19,6 +19,19 @@ test("hello comes first, then everything is asked for", async () => {
   stop();
 });
 
+test("a first answer that fails is asked for again, since events flow already", async () => {
+  const studio = new ScriptedStudio();
+  const hello = studio.answers["studio:hello"]!;
+  let asked = 0;
+  studio.answers["studio:hello"] = (request) => {
+    if (++asked === 1) throw new Error("not now");
+    return hello(request);
+  };
+  disconnect = studio.connect();
+  await expect.poll(() => connection.connected).toBe(true);
+  expect(asked).toBe(2);
+});
+
 test("only the kind that was asked for is heard, until it is not wanted any more", async () => {
   const studio = new ScriptedStudio();
   disconnect = studio.connect();
