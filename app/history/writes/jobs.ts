@@ -51,27 +51,15 @@ export function insertJobs(
         .get() as { low: number | null; high: number | null };
       const first = place === "end" ? (high ?? 0) + 1 : (low ?? 1) - jobs.length;
       return jobs.map((job, index) => {
-        const { prompt, image } = job.settings;
         const { lastInsertRowid } = insert.run({
-          ...searchable(job.settings),
+          ...wantedColumns(job),
           uid: job.uid,
           position: first + index,
           kind: job.kind,
-          prompt,
-          searchText: searchText(prompt),
-          mode: job.mode,
-          model: job.model,
-          files: JSON.stringify(job.files),
-          image,
-          settings: JSON.stringify(job.settings),
-          tokenIds: Buffer.from(job.ids.buffer, job.ids.byteOffset, job.ids.byteLength),
-          tokenCount: job.ids.length,
           sourceJobId: job.sourceJobId,
           createdAt: now,
-          warnings: JSON.stringify(job.warnings),
           latentsPath: job.latentsPath,
           savePath: job.savePath,
-          expectedSeconds: job.expectedSeconds ?? null,
         });
         const id = Number(lastInsertRowid);
         insertChange(database, id, "queued", "accepted", now);
@@ -81,8 +69,33 @@ export function insertJobs(
     .immediate();
 }
 
+/** What an edit replaces of a waiting job. */
+export type WantedJob = Pick<
+  AcceptedJob,
+  "mode" | "model" | "files" | "settings" | "ids" | "warnings" | "expectedSeconds"
+>;
+
+/** The columns of what is to run. */
+export function wantedColumns({ mode, model, files, settings, ids, warnings, expectedSeconds }: WantedJob) {
+  const { prompt, image } = settings;
+  return {
+    ...searchable(settings),
+    prompt,
+    searchText: searchText(prompt),
+    mode,
+    model,
+    files: JSON.stringify(files),
+    image,
+    settings: JSON.stringify(settings),
+    tokenIds: Buffer.from(ids.buffer, ids.byteOffset, ids.byteLength),
+    tokenCount: ids.length,
+    warnings: JSON.stringify(warnings),
+    expectedSeconds: expectedSeconds ?? null,
+  };
+}
+
 /** The settings that have columns of their own. */
-export function searchable(settings: ResolvedSettings) {
+function searchable(settings: ResolvedSettings) {
   const { seed, width, height, numFrames, numSteps, quantLinear, attentionType, slaTopk, sigmaMax } = settings;
   return { seed, width, height, numFrames, numSteps, quantLinear, attentionType, slaTopk, sigmaMax };
 }

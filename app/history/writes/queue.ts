@@ -3,9 +3,8 @@
 import { RushesError } from "../../../contract/errors.ts";
 import type { JobState } from "../../../contract/job.ts";
 import type { HistoryDatabase } from "../database.ts";
-import { searchText } from "../search-text.ts";
 import { releaseInput } from "./inputs.ts";
-import { type AcceptedJob, insertChange, moveJob, searchable, unknownJob } from "./jobs.ts";
+import { insertChange, moveJob, unknownJob, type WantedJob, wantedColumns } from "./jobs.ts";
 
 /** Puts a waiting job directly before another one; null: to the end. When the other one has begun meanwhile, the job
  * becomes the first. Throws job.unknown or job.started. */
@@ -45,16 +44,10 @@ export function removeFromQueue(database: HistoryDatabase, ids: readonly number[
     .immediate();
 }
 
-/** What an edit replaces; the job keeps its number, uid, place, copy and acceptance. */
-export type EditedJob = Pick<
-  AcceptedJob,
-  "mode" | "model" | "files" | "settings" | "ids" | "warnings" | "expectedSeconds"
->;
-
-/** Replaces what a waiting job will run; gives the files of steps that no longer fit it. A video that an earlier attempt
- * had finished stays on the disk and is no longer the job's. Throws job.unknown or
- * job.started, also for a job that only decodes. */
-export function editInQueue(database: HistoryDatabase, id: number, job: EditedJob, now = Date.now()): string[] {
+/** Replaces what a waiting job will run; it keeps its number, uid, place, copy and acceptance. Gives the files of steps that
+ * no longer fit it. A video that an earlier attempt had finished stays on the disk and is no longer the job's. Throws
+ * job.unknown or job.started, also for a job that only decodes. */
+export function editInQueue(database: HistoryDatabase, id: number, job: WantedJob, now = Date.now()): string[] {
   return database
     .transaction((): string[] => {
       requireWaiting(database, id);
@@ -65,7 +58,6 @@ export function editInQueue(database: HistoryDatabase, id: number, job: EditedJo
           advice: "Take it out of the queue, or generate a new video.",
         });
       const steps = database.prepare("DELETE FROM job_step_latents WHERE job_id = ? RETURNING path").all(id);
-      const { prompt, image } = job.settings;
       const { latents, input } = database
         .prepare("SELECT latents_path AS latents, input_image AS input FROM jobs WHERE id = ?")
         .get(id) as Record<"latents" | "input", string | null>;
@@ -83,19 +75,8 @@ export function editInQueue(database: HistoryDatabase, id: number, job: EditedJo
            WHERE id = @id`,
         )
         .run({
-          ...searchable(job.settings),
+          ...wantedColumns(job),
           id,
-          prompt,
-          searchText: searchText(prompt),
-          mode: job.mode,
-          model: job.model,
-          files: JSON.stringify(job.files),
-          image,
-          settings: JSON.stringify(job.settings),
-          tokenIds: Buffer.from(job.ids.buffer, job.ids.byteOffset, job.ids.byteLength),
-          tokenCount: job.ids.length,
-          warnings: JSON.stringify(job.warnings),
-          expectedSeconds: job.expectedSeconds ?? null,
         });
       releaseInput(database, input);
       insertChange(database, id, "queued", "edited", now);
