@@ -57,6 +57,7 @@ class Form {
   #lastChange: { id: SettingId; at: number } | null = null;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #asked = 0;
+  #latest: Promise<void> = Promise.resolve();
 
   /** What the user set; everything else is inherited. */
   get values(): Values {
@@ -280,19 +281,25 @@ class Form {
     this.#timer = setTimeout(() => void this.#ask(), checkDelay);
   }
 
-  /** Later answers win; an answer to older values is dropped. */
-  async #ask(): Promise<void> {
+  /** Later answers win; an answer to older values is dropped. Resolves when the latest one has come, also where another
+   * question overtook this one: who waits compares with what is asked last. */
+  #ask(): Promise<void> {
     clearTimeout(this.#timer);
-    const asked = ++this.#asked;
+    this.#latest = this.#answer(++this.#asked);
+    return this.#latest;
+  }
+
+  async #answer(asked: number): Promise<void> {
     try {
       const check = await request("generate:check", { draft: this.draft });
-      if (asked !== this.#asked) return;
+      if (asked !== this.#asked) return this.#latest;
       this.#check = check;
       this.#checkFailed = false;
     } catch {
-      if (asked === this.#asked) this.#checkFailed = true;
+      if (asked !== this.#asked) return this.#latest;
+      this.#checkFailed = true;
     }
-    if (asked === this.#asked) this.#checking = false;
+    this.#checking = false;
   }
 
   /** What was typed here outlives a reconnection; only the first answer fills the form. */

@@ -96,3 +96,25 @@ test("what was set is kept in the studio after a moment", async () => {
   expect(session.view("advancedOpen", false)).toBe(true);
   expect(session.view("advancedOpen", "text")).toBe("text");
 });
+
+test("what became different is said although another question overtook the one of the change", async () => {
+  const waiting: (() => void)[] = [];
+  let slow = false;
+  const studio = await connected(
+    new ScriptedStudio({
+      "generate:check": ({ draft }) =>
+        slow
+          ? new Promise<DraftCheck>((resolve) => waiting.push(() => resolve(checkOf(draft.values))))
+          : checkOf(draft.values),
+    }),
+  );
+  slow = true;
+  const applied = form.apply({ kind: "preset", name: "Draft" }, { values: { numSteps: 2 } });
+  await expect.poll(() => waiting.length).toBe(1);
+  studio.say({ kind: "presets:changed" });
+  await expect.poll(() => waiting.length).toBe(2);
+  waiting[0]?.();
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  waiting[1]?.();
+  expect((await applied).changes.map(({ id }) => id)).toEqual(["numSteps"]);
+});
