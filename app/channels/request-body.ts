@@ -1,17 +1,23 @@
 // Request bodies, read no further than they may be long.
 import { RushesError } from "../../contract/errors.ts";
 
-/** Pieces of a body until it ends. Throws request.too_large as soon as it is known to be longer than `limit` bytes. */
+/** How much more than the limit is read away before a refusal, bytes: a client that is cut off while it still sends would
+ * hear of a broken connection, not of the refusal. */
+const readAway = 32_000_000;
+
+/** Pieces of a body until it ends. Throws request.too_large when it is longer than `limit` bytes; nothing is kept of
+ * what is longer. */
 export async function* bodyPieces(request: Request, limit: number): AsyncGenerator<Uint8Array> {
   const announced = Number(request.headers.get("content-length") ?? 0);
-  if (announced > limit) throw tooLarge(limit);
+  if (announced > limit + readAway) throw tooLarge(limit);
   let bytes = 0;
   if (!request.body) return;
   for await (const piece of request.body as ReadableStream<Uint8Array>) {
     bytes += piece.byteLength;
-    if (bytes > limit) throw tooLarge(limit);
-    yield piece;
+    if (bytes > limit + readAway) break;
+    if (Math.max(bytes, announced) <= limit) yield piece;
   }
+  if (Math.max(bytes, announced) > limit) throw tooLarge(limit);
   if (bytes < announced)
     throw new RushesError("request.invalid", { sentence: "The request ended before its body did." });
 }
