@@ -10,6 +10,8 @@ class Exports {
   #running = $state.raw<readonly ExportState[]>([]);
   /** Begun in this window: others' downloads are not this one's to fetch. */
   readonly #own = new Set<string>();
+  /** What is over stays over: the word of its end may come before the answer that it began. */
+  readonly #ended = new Map<string, ExportState>();
   #follows = false;
 
   /** Exports that are not finished, in their order. */
@@ -33,9 +35,7 @@ class Exports {
         const wanted = { jobId, format, ...(folder === null ? {} : { folder }) };
         const { export: begun } = await request("exports:start", wanted);
         this.#own.add(begun.id);
-        this.#take(begun);
-        // A short export may have ended before its number was known here.
-        if (!this.#running.some(({ id }) => id === begun.id)) await this.#refresh();
+        this.#take(this.#ended.get(begun.id) ?? begun);
       } catch (error) {
         toasts.error(error);
       }
@@ -50,9 +50,11 @@ class Exports {
     const others = this.#running.filter(({ id }) => id !== state.id);
     const known = this.#running.find(({ id }) => id === state.id);
     if (state.state === "running") {
+      if (this.#ended.has(state.id)) return;
       this.#running = known ? this.#running.map((each) => (each.id === state.id ? state : each)) : [...others, state];
       return;
     }
+    this.#ended.set(state.id, state);
     this.#running = others;
     if (this.#own.delete(state.id)) tell(state);
   }

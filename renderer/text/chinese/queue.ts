@@ -18,6 +18,7 @@ export const queue: typeof english = {
   running: "运行中",
   nothingRuns: "没有任务在运行",
   nothingRunsSentence: "添加任务后会立即开始。",
+  nothingRunsPaused: "队列已暂停。点击“继续”后恢复运行。",
   openLive: "在生成视图中显示",
   waiting: "等待中",
   nothingWaits: "没有等待的任务",

@@ -16,6 +16,7 @@ export const queue = {
   running: "Running",
   nothingRuns: "Nothing runs",
   nothingRunsSentence: "The next job begins as soon as it is added.",
+  nothingRunsPaused: "The queue is paused. Press Resume, and it goes on.",
   openLive: "Show in Generate",
   waiting: "Waiting",
   nothingWaits: "Nothing waits",

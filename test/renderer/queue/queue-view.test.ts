@@ -159,6 +159,7 @@ describe("changing", () => {
     const screen = await show([2]);
     await screen.getByRole("button", { name: "Pause" }).click();
     await expect.element(screen.getByText("Paused: model memory released")).toBeVisible();
+    await expect.element(screen.getByText("The queue is paused. Press Resume, and it goes on.")).toBeVisible();
     await screen.getByRole("button", { name: "Resume" }).click();
     await expect.element(screen.getByRole("button", { name: "Pause" })).toBeVisible();
     expect(studio.asked.map(({ channel }) => channel)).toContain("queue:resume");
