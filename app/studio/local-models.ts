@@ -99,7 +99,7 @@ export class LocalModels implements StudioModels {
         architecture: dit.architecture,
         state: problem === null ? "ready" : "incomplete",
         problem,
-        quantization: dit16 ? `${dit.quantization}, ${dit16.quantization}` : dit.quantization,
+        quantization: dit16 ? `${formatOf(dit)} + ${formatOf(dit16)}` : dit.quantization,
         capabilities: model.capabilities,
         peakBytes: plan?.peakBytes ?? null,
         fits: plan?.fits ?? null,
@@ -145,4 +145,9 @@ function filesOf({ files, dit16 }: ModelManifest): Promise<ModelFileEntry>[] {
 async function fileEntry(role: ModelFileEntry["role"], path: string): Promise<ModelFileEntry> {
   const facts = path === "" ? null : await stat(path).catch(() => null);
   return { role, path, bytes: facts?.isFile() ? facts.size : null };
+}
+
+/** A transformer's weight format beside another one's, where "none" would say nothing. */
+function formatOf({ quantization }: { readonly quantization: string }): string {
+  return quantization === "none" ? "16-bit" : quantization;
 }

@@ -19,7 +19,8 @@ export interface ModelEntry {
   readonly state: "ready" | "incomplete";
   readonly problem: string | null;
   readonly builtIn: boolean;
-  /** What the files are: "int8 (TurboDiffusion)", "none", ... */
+  /** What the transformer is: "int8 (TurboDiffusion)", "none", or of both where there are two:
+   * "int8 (TurboDiffusion) + 16-bit". */
   readonly quantization: string;
   readonly files: readonly ModelFileEntry[];
   readonly bytes: number;

@@ -8,7 +8,9 @@ import { useJobSettings } from "../../state/use-settings.ts";
 import { text } from "../../text/text.svelte.ts";
 import { historyList } from "./history-list.svelte.ts";
 
+/** Leaves the list: a selection that stayed would turn the next click on a card into another choice. */
 export function compareResults(ids: readonly number[]): void {
+  historyList.selectNone();
   route.go("compare", "", { ids: ids.join(",") });
 }
 

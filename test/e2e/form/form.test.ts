@@ -219,6 +219,8 @@ describe("models used in place", () => {
     const report = await studio.installedModels.report(demo.files.dit);
     expect(report).toMatchObject({ family: "wan-dit", complete: true, quantizedLayers: 80 });
     expect(report.text).toMatch(/Quantization {4}int8 \(TurboDiffusion\), 80 layers/);
+    const shipped = (await studio.installedModels.list()).find(({ id }) => id === "demo");
+    expect(shipped?.quantization).toBe("int8 (TurboDiffusion) + 16-bit");
     await expect(studio.installedModels.report(folder)).rejects.toMatchObject({ code: "checkpoint.unsupported" });
   });
 

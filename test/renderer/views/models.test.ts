@@ -16,7 +16,7 @@ const demo: ModelEntry = {
   state: "ready",
   problem: null,
   builtIn: true,
-  quantization: "int8 (TurboDiffusion), none",
+  quantization: "int8 (TurboDiffusion) + 16-bit",
   files: [
     { role: "transformer", path: "/rushes/models/demo/demo-t2v-quant.pth", bytes: 10_265_330 },
     { role: "transformer16", path: "/rushes/models/demo/demo-t2v.pth", bytes: 18_626_380 },

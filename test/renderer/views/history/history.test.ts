@@ -199,6 +199,7 @@ describe("selection and keyboard", () => {
     expect([...historyList.selection].sort()).toEqual([count - 2, count]);
     await page.getByRole("button", { name: "Compare" }).click();
     await expect.poll(() => [route.view, route.numbers("ids").sort()]).toEqual(["compare", [count - 2, count]]);
+    expect(historyList.selection.size).toBe(0);
   });
 
   test("deleting takes them away and Undo brings them back; F marks", async () => {
