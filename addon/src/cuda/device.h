@@ -91,12 +91,15 @@ RUSHES_DEVICE void mma_e4m3(float (&d)[4], const uint32_t (&a)[4], const uint32_
 // ---- wgmma (architecture 90a only): four consecutive warps together, d += a b for 64 x kColumns x 32 bytes of depth.
 // Operands lie in shared memory K-major in rows of 128 bytes with the 128-byte swizzle (swizzled_128), 8 rows to 1024 bytes,
 // groups of 8 rows one after the other; `a` and `b` are the first row's window, `depth_byte` (0, 32, 64, 96) the slice.
+// Where `adds` is false d = a b, whatever d held.
 /// The place of 16-byte chunk `chunk` (0..7) of row `row` in such an operand, in bytes from its start.
 RUSHES_DEVICE int swizzled_128(int row, int chunk);
 template <int kColumns>
-RUSHES_DEVICE void wgmma_bf16(float (&d)[kColumns / 2], Shared<uint8_t> a, Shared<uint8_t> b, int depth_byte);
+RUSHES_DEVICE void wgmma_bf16(float (&d)[kColumns / 2], Shared<uint8_t> a, Shared<uint8_t> b, int depth_byte,
+                              bool adds = true);
 template <int kColumns>
-RUSHES_DEVICE void wgmma_int8(int32_t (&d)[kColumns / 2], Shared<uint8_t> a, Shared<uint8_t> b, int depth_byte);
+RUSHES_DEVICE void wgmma_int8(int32_t (&d)[kColumns / 2], Shared<uint8_t> a, Shared<uint8_t> b, int depth_byte,
+                              bool adds = true);
 RUSHES_DEVICE void wgmma_begin();   // before the first product after the sums' registers were touched
 RUSHES_DEVICE void wgmma_commit();  // ends a group
 template <int kGroupsLeft>
@@ -141,4 +144,5 @@ RUSHES_DEVICE void atomic_max(uint32_t* word, uint32_t value);
 #include "cuda/emulator/device_emulator.h"
 #else
 #include "cuda/device_ptx.h"
+#include "cuda/device_wgmma_ptx.h"
 #endif
