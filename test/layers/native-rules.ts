@@ -7,12 +7,13 @@ import type { Problem, Source } from "./source.ts";
  * contract/settings makes. */
 const floors: Record<string, readonly string[]> = {
   binding: ["rushes", "engine", "generated"],
-  engine: ["rushes", "generated", "models", "samplers", "media", "files", "ops", "runtime"],
+  engine: ["rushes", "generated", "models", "samplers", "media", "files", "ops", "cuda", "runtime"],
   models: ["ops", "files", "runtime"],
   samplers: ["ops", "runtime"],
   media: ["runtime"],
   files: ["runtime"],
-  ops: ["runtime"],
+  ops: ["cuda", "runtime"],
+  cuda: ["runtime"],
   runtime: [],
   generated: ["rushes"],
 };
