@@ -10,8 +10,9 @@ namespace rushes {
 namespace {
 
 // Every operation that has benchmark cases (engine/bench/<operation>.cpp).
-const std::vector<void (*)(Bench&)> kOperations = {bench_linear, bench_attention, bench_convolution,
-                                                   bench_transformer};
+const std::vector<void (*)(Bench&)> kOperations = {bench_linear,      bench_attention,    bench_convolution,
+                                                   bench_transformer, bench_text_encoder, bench_serial_parts,
+                                                   bench_scaling};
 
 CpuFeatures limited_features(const std::string& isa) {
   const CpuFeatures& host = CpuFeatures::host();
@@ -44,6 +45,18 @@ nlohmann::json ceiling_json(const Ceiling& ceiling) {
           {"note", ceiling.note}};
 }
 
+nlohmann::json asked_json(double asked) { return asked > 0 ? nlohmann::json(asked) : nlohmann::json(); }
+
+nlohmann::json claim_json(const BenchClaim& claim) {
+  return {{"what", claim.what},
+          {"value", claim.value},
+          {"processorValue", asked_json(claim.processor_value)},
+          {"unit", claim.unit},
+          {"asked", asked_json(claim.asked)},
+          {"atLeast", claim.at_least},
+          {"reached", claim.asked > 0 ? nlohmann::json(reached(claim)) : nlohmann::json()}};
+}
+
 nlohmann::json result_json(const BenchResult& result, const Ceilings& ceilings) {
   const BenchCase& c = result.measured;
   const Ceiling& ceiling = ceilings.of(static_cast<int>(c.ceiling));
@@ -59,6 +72,8 @@ nlohmann::json result_json(const BenchResult& result, const Ceilings& ceilings) 
           {"error", result.error},
           {"tolerance", c.tolerance},
           {"correct", result.error <= c.tolerance},
+          {"asked", asked_json(c.asked)},
+          {"reached", c.asked > 0 ? nlohmann::json(reached(result)) : nlohmann::json()},
           {"command", "engine_bench --filter '" + c.operation + " " + c.shape + "'"}};
 }
 
@@ -74,12 +89,18 @@ std::string run_bench(const BenchOptions& options) {
                 ceilings.clock_hertz / 1e9);
   bench.note(line);
   for (int kind = 0; kind < 4; ++kind) bench.note(ceiling_line(ceilings.of(kind)));
+  if (!options.isa.empty()) {  // beside the machine's: what these instructions could reach at most
+    const Ceilings limited = measure_ceilings(features, threads, options.quick ? 0.05 : 0.3);
+    for (int kind = 0; kind < 3; ++kind) bench.note("forced to " + options.isa + ": " + ceiling_line(limited.of(kind)));
+  }
   for (auto* operation : kOperations) operation(bench);
 
   if (options.json) {
     nlohmann::json out = {{"machine", features.model}, {"threads", threads}, {"clockHertz", ceilings.clock_hertz}};
     for (int kind = 0; kind < 4; ++kind) out["ceilings"][ceilings.of(kind).name] = ceiling_json(ceilings.of(kind));
     out["results"] = nlohmann::json::array();
+    out["claims"] = nlohmann::json::array();
+    for (const BenchClaim& claim : bench.claims()) out["claims"].push_back(claim_json(claim));
     for (const BenchResult& result : bench.results()) out["results"].push_back(result_json(result, ceilings));
     return out.dump(2);
   }

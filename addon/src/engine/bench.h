@@ -19,8 +19,10 @@ struct BenchOptions {
 /// Runs the cases. Returns all lines, or with json {"machine", "threads", "ceilings": {int8, bf16, f32, memory:
 /// {"rate", "theory", "share", "isa", "note"}}, "clockHertz", "results": [{"operation", "shape", "kernel", "seconds",
 /// "rate", "unit", "ceiling", "share",
-/// "processorShare", "error", "tolerance", "correct", "command"}]}. Rates are operations (one
-/// multiply-add = 2) or bytes per second. Throws settings.invalid for an unknown isa.
+/// "processorShare", "error", "tolerance", "correct", "asked", "reached", "command"}], "claims": [{"what", "value",
+/// "processorValue", "unit", "asked", "atLeast", "reached"}]}. "asked" is what this CPU's column of the speed table
+/// asks; null, like "reached", where nothing is asked. Rates are operations (one multiply-add = 2) or bytes per second.
+/// Throws settings.invalid for an unknown isa.
 std::string run_bench(const BenchOptions& options);
 
 }  // namespace rushes

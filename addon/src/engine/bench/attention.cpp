@@ -3,17 +3,19 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdio>
 #include <memory>
 
 #include "engine/bench/measure.h"
 #include "ops/attention/attention_kernels.h"
+#include "ops/attention/block_selection.h"
 #include "runtime/random.h"
 
 namespace rushes {
 namespace {
 
 constexpr int64_t kHeadSize = 128;
+// SLA and SageSLA at top-k 0.1 against dense attention, at 32,760 tokens.
+constexpr double kTimesFaster = 6;
 
 /// Normal values, drawn once for a short block and repeated with a changing factor: drawing millions takes longer than
 /// what is measured, and equal rows would make every score equal.
@@ -57,6 +59,33 @@ struct AttentionInputs {
   Tensor q, k, v, weight, bias, out;
 };
 
+// What SLA costs beside its chosen blocks: the time at top-k 0, from the line through two values of top-k. Everything
+// that does not grow with top-k is in it: K's mean, pooling, block scores, top-k and the linear branch, and also
+// loading and packing q, k and v, which any attention has. So it is more than the branch and the selection, never less.
+void bench_share_beside_blocks(Bench& bench, const Context& context, AttentionInputs& inputs, AttentionType type,
+                               const std::string& what, int64_t tokens) {
+  constexpr double kFew = 0.1, kMany = 0.2;
+  const auto kept = [&](double top_k) { return static_cast<double>(attention::kept_blocks(top_k, tokens)); };
+  const auto time = [&](double top_k) {
+    return times_of([&] { inputs.run(context, type, top_k, tokens, tokens, inputs.out); });
+  };
+  RunTimes few{1e30, 1e30}, many = few;
+  for (int count = 0; count < 3; ++count)  // in turn, so that both meet the same neighbours
+    for (const double top_k : {kFew, kMany}) {
+      const RunTimes times = time(top_k);
+      RunTimes& best = top_k == kFew ? few : many;
+      best = {std::min(best.wall, times.wall), std::min(best.processor, times.processor)};
+    }
+  const double step = kept(kFew) / (kept(kMany) - kept(kFew));
+  const auto share = [&](double at_few, double at_many) {
+    const double blocks = (at_many - at_few) * step;
+    return 100 * (at_few - blocks) / blocks;
+  };
+  bench.claim({what + ": everything but the chosen blocks (branch, smoothing, pooling, top-k, packing)",
+               "% of the sparse part", share(few.wall, many.wall), share(few.processor, many.processor),
+               tokens > 20000 ? bench.asked(10) : 0, false});
+}
+
 }  // namespace
 
 void bench_attention(Bench& bench) {
@@ -75,7 +104,7 @@ void bench_attention(Bench& bench) {
                                  [&](const auto& form) { return bench.wanted(form.operation, shape); });
     if (!any) continue;
     const auto inputs = std::make_shared<AttentionInputs>(context, tokens, heads);
-    double seconds[3] = {};
+    BenchResult results[3];
     for (int i = 0; i < 3; ++i) {
       const auto [type, operation] = kForms[i];
       if (!bench.wanted(operation, shape)) continue;
@@ -91,6 +120,7 @@ void bench_attention(Bench& bench) {
       counting.work = &work;
       inputs->run(counting, type, 0.1, tokens, tokens, inputs->out);
       c.work = work.int8_ops + work.bf16_ops + work.f32_ops;
+      if (i == 0) c.asked = bench.asked(0.55, 0.35);
       c.tolerance = 2e-2;
       // Dense: a few queries against all keys. Sparse: the first tokens as a sequence of their own.
       c.error = [=, type = type] {
@@ -102,15 +132,18 @@ void bench_attention(Bench& bench) {
         return check::relative_error(ours, expected);
       };
       c.run = [=, type = type] { inputs->run(context, type, 0.1, tokens, tokens, inputs->out); };
-      seconds[i] = bench.measure(std::move(c)).seconds;
+      results[i] = bench.measure(std::move(c));
     }
+    const std::string at = " at " + std::to_string(tokens) + " tokens";
     for (int i = 1; i < 3; ++i)
-      if (seconds[0] > 0 && seconds[i] > 0) {
-        char line[128];
-        std::snprintf(line, sizeof line, "%s is %.1f times faster than dense attention at %lld tokens",
-                      kForms[i].operation, seconds[0] / seconds[i], static_cast<long long>(tokens));
-        bench.note(line);
-      }
+      if (results[0].seconds > 0 && results[i].seconds > 0)
+        bench.claim({kForms[i].operation + (" against dense attention" + at), "times faster",
+                     results[0].seconds / results[i].seconds,
+                     results[0].processor_seconds / results[i].processor_seconds,
+                     tokens > 20000 ? bench.asked(kTimesFaster) : 0});
+    for (int i = 1; i < 3; ++i)
+      if (results[i].seconds > 0)
+        bench_share_beside_blocks(bench, context, *inputs, kForms[i].type, kForms[i].operation + at, tokens);
   }
 }
 

@@ -57,6 +57,7 @@ void bench_layer(Bench& bench, DType compute, const Layer& layer) {
   c.ceiling = compute == DType::bf16 ? CeilingKind::bf16 : CeilingKind::f32;
   c.work = 2.0 * static_cast<double>(layer.height * layer.width) * static_cast<double>(layer.out) *
            static_cast<double>(layer.in) * 9 * layer.kernel_time;
+  if (compute == DType::bf16) c.asked = bench.asked(0.55, 0.35);
   c.tolerance = 1e-5;
   c.run = [&] { convolution(context, x, *packed, kSame, nullptr, out); };
   c.error = [&] {  // a small frame of the same layer

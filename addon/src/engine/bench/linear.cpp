@@ -47,6 +47,7 @@ void bench_layer(Bench& bench, LinearFormat format, int64_t rows, const Layer& l
   c.kernel = choose_kernel(linear_kernels(format, DType::bf16), context).info.name;
   c.ceiling = int8 ? CeilingKind::int8 : CeilingKind::bf16;
   c.work = 2.0 * static_cast<double>(rows) * static_cast<double>(layer.depth) * static_cast<double>(layer.outputs);
+  c.asked = int8 ? bench.asked(0.65, 0.40) : bench.asked(0.75, 0.55);
   c.tolerance = 2e-5;  // both are rounded to bf16 once; a sum on a rounding edge may go either way
   c.run = [&] { linear(context, x, *prepared, out); };
   c.error = [&] {  // the last rows, odd count: the row tail of the last tile is in them

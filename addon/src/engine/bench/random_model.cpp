@@ -1,5 +1,7 @@
 #include "engine/bench/random_model.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <random>
 
@@ -82,6 +84,18 @@ uint64_t random_model_bytes(const std::vector<ExpectedTensor>& tensors, bool qua
                  : 2 * count;
   }
   return bytes;
+}
+
+RandomCheckpoint::RandomCheckpoint(const std::vector<ExpectedTensor>& tensors, bool quantized) {
+  static int count = 0;
+  path_ = std::filesystem::temp_directory_path() /
+          ("rushes-bench-" + std::to_string(getpid()) + "-" + std::to_string(++count) + ".safetensors");
+  write_random_model(path_, tensors, quantized);
+}
+
+RandomCheckpoint::~RandomCheckpoint() {
+  std::error_code ignored;
+  std::filesystem::remove(path_, ignored);
 }
 
 }  // namespace rushes

@@ -18,4 +18,17 @@ void write_random_model(const std::filesystem::path& path, const std::vector<Exp
 /// Bytes of its tensors, header not counted.
 uint64_t random_model_bytes(const std::vector<ExpectedTensor>& tensors, bool quantized);
 
+/// A file of random weights that is gone when this is.
+class RandomCheckpoint {
+ public:
+  RandomCheckpoint(const std::vector<ExpectedTensor>& tensors, bool quantized);
+  ~RandomCheckpoint();
+  RandomCheckpoint(const RandomCheckpoint&) = delete;
+  RandomCheckpoint& operator=(const RandomCheckpoint&) = delete;
+  const std::filesystem::path& path() const { return path_; }
+
+ private:
+  std::filesystem::path path_;
+};
+
 }  // namespace rushes
