@@ -1,0 +1,132 @@
+#include "cuda/emulator/device_memory.h"
+
+#include <sys/mman.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "cuda/emulator/block.h"
+
+namespace rushes::cuda::emulator {
+namespace {
+
+constexpr uint64_t kPage = 4096, kAlignment = 256;
+constexpr unsigned char kNoise = 0xff;  // a NaN in every format of floating-point numbers
+
+uint64_t round_up(uint64_t value, uint64_t multiple) { return (value + multiple - 1) / multiple * multiple; }
+
+}  // namespace
+
+DeviceMemory& DeviceMemory::instance() {
+  static DeviceMemory memory;
+  return memory;
+}
+
+DeviceMemory::DeviceMemory() {
+  for (size_ = uint64_t{256} << 30; size_ >= uint64_t{1} << 30; size_ /= 2) {
+    void* mapping = mmap(nullptr, size_, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (mapping == MAP_FAILED) continue;
+    base_ = static_cast<std::byte*>(mapping);
+    free_[base_] = size_;
+    return;
+  }
+  size_ = 0;
+}
+
+std::byte* DeviceMemory::allocate(uint64_t bytes) {
+  std::lock_guard lock(mutex_);
+  const uint64_t aligned = round_up(std::max<uint64_t>(bytes, 1), kAlignment);
+  const uint64_t page_bytes = round_up(aligned, kPage), range = page_bytes + kPage;
+  const auto found = std::find_if(free_.begin(), free_.end(), [&](const auto& entry) { return entry.second >= range; });
+  if (found == free_.end()) return nullptr;
+  std::byte* const pages = found->first;
+  if (mprotect(pages, page_bytes, PROT_READ | PROT_WRITE)) return nullptr;
+  const uint64_t left = found->second - range;
+  free_.erase(found);
+  if (left) free_[pages + range] = left;
+  std::memset(pages, kNoise, page_bytes);
+  if (!opened_) mprotect(pages, page_bytes, PROT_NONE);
+  // The end of the allocation meets the page that nobody can touch, as near as its alignment allows.
+  std::byte* const data = pages + page_bytes - aligned;
+  blocks_[data] = {bytes, pages, page_bytes};
+  allocated_ += bytes;
+  return data;
+}
+
+bool DeviceMemory::free(std::byte* data) {
+  std::lock_guard lock(mutex_);
+  const auto found = blocks_.find(data);
+  if (found == blocks_.end()) return false;
+  const Block block = found->second;
+  if (!opened_) mprotect(block.pages, block.page_bytes, PROT_READ);
+  const auto* const bytes = reinterpret_cast<const unsigned char*>(block.pages);
+  const auto begin = static_cast<uint64_t>(data - block.pages);
+  bool is_intact = true;
+  for (uint64_t i = 0; i < block.page_bytes; ++i)
+    if ((i < begin || i >= begin + block.bytes) && bytes[i] != kNoise) is_intact = false;
+  mprotect(block.pages, block.page_bytes, PROT_NONE);
+  madvise(block.pages, block.page_bytes, MADV_DONTNEED);
+  blocks_.erase(found);
+  allocated_ -= block.bytes;
+  auto [entry, inserted] = free_.emplace(block.pages, block.page_bytes + kPage);
+  if (const auto next = std::next(entry); next != free_.end() && entry->first + entry->second == next->first) {
+    entry->second += next->second;
+    free_.erase(next);
+  }
+  if (entry != free_.begin())
+    if (const auto before = std::prev(entry); before->first + before->second == entry->first) {
+      before->second += entry->second;
+      free_.erase(entry);
+    }
+  if (!is_intact)
+    throw Violation(Fault::address, "A kernel or a copy wrote beside an allocation of " + std::to_string(block.bytes) +
+                                        " bytes of device memory.");
+  return true;
+}
+
+bool DeviceMemory::contains(const void* data, uint64_t bytes) const {
+  std::lock_guard lock(mutex_);
+  auto* const address = const_cast<std::byte*>(static_cast<const std::byte*>(data));
+  auto found = blocks_.upper_bound(address);
+  if (found == blocks_.begin()) return false;
+  --found;
+  return address + bytes <= found->first + found->second.bytes;
+}
+
+bool DeviceMemory::is_device_address(const void* address) const {
+  return base_ && address >= base_ && address < base_ + size_;
+}
+
+std::string DeviceMemory::describe(const void* address) const {
+  std::unique_lock lock(mutex_, std::try_to_lock);
+  auto* const place = const_cast<std::byte*>(static_cast<const std::byte*>(address));
+  if (!lock) return "device memory";
+  auto found = blocks_.upper_bound(place);
+  if (found == blocks_.begin()) return "device memory before every allocation";
+  --found;
+  return "byte " + std::to_string(place - found->first) + " of an allocation of " +
+         std::to_string(found->second.bytes) + " bytes";
+}
+
+uint64_t DeviceMemory::allocated_bytes() const {
+  std::lock_guard lock(mutex_);
+  return allocated_;
+}
+uint64_t DeviceMemory::live() const {
+  std::lock_guard lock(mutex_);
+  return blocks_.size();
+}
+
+void DeviceMemory::protect(int protection) const {
+  for (const auto& [data, block] : blocks_) mprotect(block.pages, block.page_bytes, protection);
+}
+void DeviceMemory::open() {
+  std::lock_guard lock(mutex_);
+  if (opened_++ == 0) protect(PROT_READ | PROT_WRITE);
+}
+void DeviceMemory::close() {
+  std::lock_guard lock(mutex_);
+  if (--opened_ == 0) protect(PROT_NONE);
+}
+
+}  // namespace rushes::cuda::emulator
