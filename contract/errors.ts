@@ -204,6 +204,36 @@ export const errorTexts = {
     advice: "Run `rushes doctor` to see what it has.",
     retry: false,
   },
+  "gpu.unavailable": {
+    text: "There is no graphics card here that Rushes can use.",
+    advice: "Choose the device cpu, or run `rushes doctor` to see why.",
+    retry: false,
+  },
+  "gpu.driver": {
+    text: "The driver of the graphics card is missing or too old for Rushes.",
+    advice: "Install NVIDIA's current driver, or choose the device cpu.",
+    retry: false,
+  },
+  "gpu.no_kernel": {
+    text: "This build of Rushes has no code for this graphics card.",
+    advice: "Choose the device cpu, or install a build for this card.",
+    retry: false,
+  },
+  "gpu.unsupported": {
+    text: "A step of this job cannot be computed on this graphics card.",
+    advice: "Choose the device cpu.",
+    retry: false,
+  },
+  "gpu.lost": {
+    text: "The graphics card stopped working during the job.",
+    advice: "Try again, or choose the device cpu. If it happens again, restart the computer or update the driver.",
+    retry: true,
+  },
+  "gpu.failed": {
+    text: "The graphics card could not do a part of the job.",
+    advice: "Try again, or choose the device cpu.",
+    retry: true,
+  },
   "history.unreadable": {
     text: "The library's database cannot be read.",
     advice: "Check that rushes.db in the library folder is not damaged.",

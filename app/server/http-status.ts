@@ -24,6 +24,8 @@ const statuses: Partial<Record<ErrorCode, number>> = {
   "history.busy": 503,
   "engine.missing": 503,
   "engine.crashed": 503,
+  "gpu.lost": 503,
+  "gpu.failed": 503,
   "memory.exhausted": 507,
   "disk.full": 507,
   "engine.internal": 500,

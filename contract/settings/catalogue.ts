@@ -455,11 +455,12 @@ export const catalogue = [
     order: 1,
     stage: "load",
     engine: true,
-    help: "Where the model runs; reference is slow and exact.",
+    help: "Where the model runs: this computer's processor, or an NVIDIA graphics card; reference is slow and exact.",
     default: "auto",
     choices: [
       { id: "auto", label: "Auto" },
       { id: "cpu", label: "CPU" },
+      { id: "cuda", label: "GPU (CUDA)" },
       { id: "reference", label: "Reference" },
     ],
   },

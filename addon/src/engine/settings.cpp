@@ -100,6 +100,8 @@ void check_settings(const rushes_settings& settings) {
 rushes_settings resolve_settings(rushes_settings settings, const ModelFacts& facts) {
   check_settings(settings);
   if (settings.device == RUSHES_DEVICE_AUTO) settings.device = RUSHES_DEVICE_CPU;
+  if (settings.device == RUSHES_DEVICE_CUDA)
+    throw Error("gpu.unavailable", "This build of Rushes computes on the CPU only.", "Choose the device cpu.");
   if (settings.precision == RUSHES_PRECISION_AUTO) {
     const bool bf16 = settings.device == RUSHES_DEVICE_CPU && CpuFeatures::host().supports(Isa::avx512_bf16);
     settings.precision = bf16 ? RUSHES_PRECISION_BF16 : RUSHES_PRECISION_FP32;

@@ -11,7 +11,8 @@ namespace rushes {
 /// An error a user can read. Thrown inside the engine only; engine.h turns it into a rushes_status.
 /// Codes in use: checkpoint.missing, checkpoint.corrupt, checkpoint.incomplete, checkpoint.unsupported,
 /// settings.invalid, memory.exhausted, output.not_finite, output.black, disk.full, file.unwritable, file.unreadable,
-/// job.cancelled, engine.internal, engine.unavailable, cpu.unsupported.
+/// job.cancelled, engine.internal, engine.unavailable, cpu.unsupported, gpu.unavailable, gpu.driver, gpu.no_kernel,
+/// gpu.unsupported, gpu.lost, gpu.failed.
 class Error : public std::exception {
  public:
   Error(std::string code, std::string sentence, std::string advice = {}, std::string detail = {})

@@ -51,6 +51,24 @@ export const errors: Readonly<Partial<Record<ErrorCode, { readonly text: string;
     advice: "请使用 Rushes 生成的视频,或其 MP4、WebM 或 PNG 帧导出。",
   },
   "cpu.unsupported": { text: "此 CPU 缺少引擎所需的指令。", advice: "请在设置的诊断中查看它支持的指令。" },
+  "gpu.unavailable": {
+    text: "这里没有 Rushes 可用的显卡。",
+    advice: "请将设备设为 CPU,或在设置的诊断中查看原因。",
+  },
+  "gpu.driver": {
+    text: "显卡驱动缺失或过旧,Rushes 无法使用。",
+    advice: "请安装 NVIDIA 的最新驱动,或将设备设为 CPU。",
+  },
+  "gpu.no_kernel": {
+    text: "此版本的 Rushes 不含适用于这块显卡的代码。",
+    advice: "请将设备设为 CPU,或安装支持这块显卡的版本。",
+  },
+  "gpu.unsupported": { text: "该任务的某一步无法在这块显卡上计算。", advice: "请将设备设为 CPU。" },
+  "gpu.lost": {
+    text: "显卡在任务进行中停止工作。",
+    advice: "请重试,或将设备设为 CPU。若再次发生,请重启计算机或更新驱动。",
+  },
+  "gpu.failed": { text: "显卡未能完成任务的某一部分。", advice: "请重试,或将设备设为 CPU。" },
   "history.unreadable": { text: "无法读取媒体库的数据库。", advice: "请检查媒体库文件夹中的 rushes.db 是否损坏。" },
   "history.newer": { text: "媒体库由更新版本的 Rushes 写入。", advice: "请更新 Rushes,或选择其他媒体库。" },
   "history.busy": { text: "另一个程序正在使用媒体库的数据库。", advice: "请稍候再试。" },

@@ -67,8 +67,8 @@ export const settings: Readonly<Record<SettingId, SettingWords>> = {
   },
   device: {
     label: "设备",
-    help: "模型运行的位置;参考实现缓慢而精确。",
-    choices: { auto: "自动", cpu: "CPU", reference: "参考实现" },
+    help: "模型运行的位置:本机处理器,或 NVIDIA 显卡;参考实现缓慢而精确。",
+    choices: { auto: "自动", cpu: "CPU", cuda: "GPU(CUDA)", reference: "参考实现" },
   },
   precision: {
     label: "精度",

@@ -17,5 +17,6 @@ export const windowAdvice: Readonly<Partial<Record<ErrorCode, string>>> = {
   "engine.internal": "Try again, and report the technical detail.",
   "engine.unavailable": "Look at the diagnostics in Settings to see what is missing.",
   "cpu.unsupported": "Look at the diagnostics in Settings to see what it has.",
+  "gpu.unavailable": "Choose the device CPU, or look at the diagnostics in Settings to see why.",
   "history.newer": "Update Rushes, or use another library.",
 };
