@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 
 #include "runtime/cpu_features.h"
+#include "runtime/page_pool.h"
 
 #ifdef RUSHES_HAS_OPENH264
 #include <wels/codec_api.h>
@@ -81,6 +82,7 @@ uint64_t resident_bytes() {
 }
 
 void return_freed_memory() {
+  PagePool::of_this_process().trim();
 #ifdef __GLIBC__
   malloc_trim(0);
 #endif

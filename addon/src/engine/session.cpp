@@ -5,6 +5,7 @@
 #include "engine/frame_audit.h"
 #include "engine/step_preview.h"
 #include "media/h264_encoder.h"
+#include "runtime/page_pool.h"
 
 namespace rushes {
 namespace {
@@ -56,6 +57,7 @@ class Session::Run {
       ~Finish() {
         const StageCost cost{stage_name(stage), seconds_since(start), run.session_.memory_.peak()};
         run.report_.stages.push_back(cost);
+        PagePool::of_this_process().trim();  // the next stage's blocks are of other sizes
         run.session_.publish();
         if (run.observer_.stage_ended)
           run.observer_.stage_ended(stage, cost.seconds, cost.peak_bytes, std::uncaught_exceptions() == exceptions);
