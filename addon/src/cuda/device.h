@@ -13,7 +13,12 @@
 #if defined(RUSHES_CUDA_EMULATOR)
 #define RUSHES_DEVICE inline
 #define RUSHES_KERNEL(threads, blocks) void
+/// Where in a kernel's source a function was called, for the emulator's errors. Nothing on a GPU.
+#define RUSHES_SITE const char *file = __builtin_FILE(), int line = __builtin_LINE()
+#define RUSHES_AND_SITE , RUSHES_SITE
 #else
+#define RUSHES_SITE
+#define RUSHES_AND_SITE
 #define RUSHES_DEVICE __device__ __forceinline__
 /// Before a kernel's name: the most threads of a block, and how many blocks a multiprocessor should hold.
 #define RUSHES_KERNEL(threads, blocks) __global__ void __launch_bounds__(threads, blocks)
@@ -52,8 +57,8 @@ template <class T>
 RUSHES_DEVICE Shared<T> shared_memory(int offset, int count);
 
 // ---- order
-RUSHES_DEVICE void sync_block();  // barrier of all threads of the block; orders shared and global memory
-RUSHES_DEVICE void sync_warp();   // the whole warp; orders shared memory among its threads
+RUSHES_DEVICE void sync_block(RUSHES_SITE);  // barrier of all threads of the block; orders shared and global memory
+RUSHES_DEVICE void sync_warp(RUSHES_SITE);   // the whole warp; orders shared memory among its threads
 
 // ---- between the lanes of a warp (the whole warp). T: float, int32_t, uint32_t
 template <class T>
@@ -67,19 +72,19 @@ RUSHES_DEVICE uint32_t warp_ballot(bool predicate);
 // ---- global to shared memory without registers, 16 bytes a call
 /// to[index..] = from[..]; zeros when not `valid` (from is then not read). Not visible before copy_async_wait and a barrier.
 template <class T>
-RUSHES_DEVICE void copy_async(Shared<T> to, int index, const T* from, bool valid = true);
+RUSHES_DEVICE void copy_async(Shared<T> to, int index, const T* from, bool valid = true RUSHES_AND_SITE);
 RUSHES_DEVICE void copy_async_commit();  // ends a group of this thread's copies
 template <int kGroupsLeft>
-RUSHES_DEVICE void copy_async_wait();  // all but the latest kGroupsLeft groups of this thread have arrived
+RUSHES_DEVICE void copy_async_wait(RUSHES_SITE);  // all but the latest kGroupsLeft groups of this thread have arrived
 
 // ---- matrix fragments of the whole warp
 /// ldmatrix of kCount (1, 2, 4) 8x8 matrices of 16-bit elements: lane i gives the row of 16 bytes that starts at rows[index],
 /// lanes 8m..8m+7 the rows of matrix m. In matrix m lane l gets row l / 4, the two elements from column 2 * (l % 4) on; with
 /// `transposed` column l / 4, the elements of rows 2 * (l % 4) and the next.
 template <int kCount, class T>
-RUSHES_DEVICE void load_matrix(uint32_t (&out)[kCount], Shared<T> rows, int index);
+RUSHES_DEVICE void load_matrix(uint32_t (&out)[kCount], Shared<T> rows, int index RUSHES_AND_SITE);
 template <int kCount, class T>
-RUSHES_DEVICE void load_matrix_transposed(uint32_t (&out)[kCount], Shared<T> rows, int index);
+RUSHES_DEVICE void load_matrix_transposed(uint32_t (&out)[kCount], Shared<T> rows, int index RUSHES_AND_SITE);
 
 /// d += a b: mma.sync m16n8k16 (bf16, f16) and m16n8k32 (int8, e4m3), a row-major, b column-major, fragments as in the PTX
 /// manual: with g = lane / 4 and t = lane % 4, d[0], d[1] are row g, columns 2t, 2t+1; d[2], d[3] row g + 8.

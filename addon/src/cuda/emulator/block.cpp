@@ -12,6 +12,9 @@
 #include <numeric>
 #include <utility>
 
+#include "cuda/emulator/memory_faults.h"
+#include "cuda/emulator/wgmma.h"
+
 namespace rushes::cuda::emulator {
 namespace {
 
@@ -83,6 +86,7 @@ class BlockRunner {
       block_.warps[i].block = &block_;
       block_.warps[i].index = static_cast<int>(i);
       block_.warps[i].threads = &block_.threads[i * kLanes];
+      block_.warps[i].products = std::make_shared<PendingProducts>();
     }
   }
 
@@ -108,16 +112,19 @@ class BlockRunner {
   void begin() {
     block_.epoch = 1;
     block_.error = nullptr;
-    block_.shared.begin(block_.shape->shared_bytes);
+    block_.refusal = {};
+    block_.shared.begin(block_.shape->shared_bytes, block_.threads.data(), block_.shape->architecture == 90);
     for (Warp& warp : block_.warps) {
       warp.ready = kAllLanes;
       warp.at_barrier = warp.finished = warp.at_function = warp.warp_epoch = 0;
+      warp.products->clear();
     }
     for (Thread& thread : block_.threads) {
       thread.stamp = stamp_of(thread);
       thread.copies.clear();
       thread.copies_arrived = 0;
       thread.copy_group = 0;
+      thread.fences = thread.fenced = 0;
       thread.line = 0;
       start_fiber(thread.fiber, thread_entry);
     }
@@ -129,6 +136,7 @@ class BlockRunner {
     current = &first;
     switch_fiber(block_.scheduler, first.fiber);
     if (block_.error) std::rethrow_exception(std::exchange(block_.error, nullptr));
+    if (block_.refusal.signal) throw_refusal(*block_.refusal.thread, block_.refusal);
     if (warp.at_function) part_of_warp(warp);
   }
 
@@ -148,8 +156,10 @@ class BlockRunner {
       waits |= warp.at_barrier != 0;
       left |= warp.finished != 0;
     }
+    check_warp_groups();
     if (!waits) return false;
     if (left) some_left();
+    check_sites();
     if (++block_.epoch > record::kLastEpoch) {
       block_.shared.forget_order();
       block_.epoch = 1;
@@ -159,8 +169,27 @@ class BlockRunner {
       warp.ready = kAllLanes;
       warp.warp_epoch = 0;
     }
-    for (Thread& thread : block_.threads) thread.stamp = stamp_of(thread);
+    for (Thread& thread : block_.threads) {
+      thread.stamp = stamp_of(thread);
+      thread.fenced = thread.fences;
+    }
     return true;
+  }
+
+  // Four warps that multiply together have made the same products up to here.
+  void check_warp_groups() const {
+    for (size_t i = 1; i < block_.warps.size(); ++i)
+      if (i % 4 && block_.warps[i].products->history != block_.warps[i - 1].products->history)
+        violation(block_.warps[i].threads[0], Fault::divergence,
+                  "its warp has called wgmma otherwise than the warp before it, of the same four");
+  }
+
+  void check_sites() const {
+    const Thread& first = block_.threads.front();
+    for (const Thread& thread : block_.threads)
+      if (thread.line != first.line || thread.file != first.file)
+        violation(thread, Fault::barrier,
+                  "waits in this sync_block, but thread 0 in that of line " + std::to_string(first.line));
   }
 
   [[noreturn]] void some_left() const {
@@ -221,6 +250,11 @@ void block_together() {
 }
 
 void order_warp(Warp& warp) {
+  for (int lane = 1; lane < kLanes; ++lane)
+    if (warp.threads[lane].line != warp.threads[0].line)
+      violation(
+          warp.threads[lane], Fault::divergence,
+          "waits in this sync_warp, but lane 0 of its warp in that of line " + std::to_string(warp.threads[0].line));
   if (++warp.warp_epoch > record::kLastWarpEpoch) {
     warp.block->shared.forget_order(warp.threads[0]);
     warp.warp_epoch = 0;
@@ -233,8 +267,10 @@ void run_grid(const LaunchShape& shape, void (*body)(void*), void* data) {
   std::atomic<bool> failed = false;
   std::exception_ptr error;
   int64_t error_block = blocks;
+  const FaultHandlers handlers;
 #pragma omp parallel num_threads(static_cast <int>(std::min <int64_t>(omp_get_max_threads(), blocks)))
   {
+    const SignalStack signal_stack;
     std::unique_ptr<BlockRunner> runner;
     try {
       runner = std::make_unique<BlockRunner>(shape, body, data);

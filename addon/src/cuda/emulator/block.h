@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <cstring>
 #include <exception>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -32,6 +33,7 @@ struct LaunchShape {
 struct Thread;
 struct Warp;
 struct Block;
+struct PendingProducts;
 
 /// What all lanes of a warp do together. The last lane to arrive runs `action` for all of them: `arguments[lane]` is
 /// what that lane brought, on its own stack.
@@ -57,8 +59,9 @@ struct alignas(64) Thread {
     alignas(16) unsigned char data[16];
   };
   std::vector<PendingCopy> copies;
-  size_t copies_arrived = 0;  // at the front of `copies`
-  uint32_t copy_group = 0;    // the one being filled
+  size_t copies_arrived = 0;        // at the front of `copies`
+  uint32_t copy_group = 0;          // the one being filled
+  uint16_t fences = 0, fenced = 0;  // fence_shared_for_wgmma: calls, and calls before the latest barrier
 };
 
 struct Warp {
@@ -72,6 +75,15 @@ struct Warp {
   const WarpFunction* function = nullptr;
   void* arguments[kLanes] = {};
   uint32_t warp_epoch = 0;
+  std::shared_ptr<PendingProducts> products;  // see wgmma.h
+};
+
+/// What the processor would not do for a thread; see memory_faults.h.
+struct Refusal {
+  int signal = 0;  // 0: nothing was refused
+  void* address = nullptr;
+  bool is_alignment = false;
+  Thread* thread = nullptr;
 };
 
 struct Block {
@@ -84,6 +96,7 @@ struct Block {
   void (*body)(void*) = nullptr;
   void* body_data = nullptr;
   std::exception_ptr error;
+  Refusal refusal;
   uint32_t epoch = 1;
 };
 
@@ -100,6 +113,7 @@ enum class Fault {
   barrier,        // threads of a block wait at different barriers, or some have left
   divergence,     // a function of the whole warp without the whole warp
   address,        // global memory that is not there
+  undefined,      // what C++ and CUDA leave undefined
   architecture,   // an instruction that the pretended card does not have
   fence,          // wgmma reads what ordinary stores wrote, without a fence
 };

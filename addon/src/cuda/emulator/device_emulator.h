@@ -10,6 +10,7 @@
 #include "cuda/emulator/block.h"
 #include "cuda/emulator/matrix.h"
 #include "cuda/emulator/number_formats.h"
+#include "cuda/emulator/wgmma.h"
 
 namespace rushes::cuda {
 
@@ -26,6 +27,11 @@ RUSHES_DEVICE int grid_z() { return emulator::current->block->shape->grid_z; }
 
 namespace emulator {
 
+/// Says where in its source the thread is, for what may be found wrong after it.
+inline void at(const char* file, int line) {
+  current->file = file;
+  current->line = line;
+}
 /// Checks that [first, first + bytes) of a window of `count` elements of `size` bytes from `offset` on is there and
 /// lies as `alignment` asks; returns where it lies in shared memory. Throws Violation.
 int place_in_window(int offset, int count, int size, int first, int bytes, int alignment);
@@ -97,7 +103,10 @@ RUSHES_DEVICE Shared<T> shared_memory(int offset, int count) {
   return {offset, count};
 }
 
-RUSHES_DEVICE void sync_block() { emulator::block_together(); }
+RUSHES_DEVICE void sync_block(const char* file, int line) {
+  emulator::at(file, line);
+  emulator::block_together();
+}
 
 namespace emulator {
 template <class T>
@@ -129,7 +138,10 @@ T exchanged(const WarpFunction& function, T value, int lane) {
 
 }  // namespace emulator
 
-RUSHES_DEVICE void sync_warp() { emulator::warp_together(emulator::kSyncWarp, nullptr); }
+RUSHES_DEVICE void sync_warp(const char* file, int line) {
+  emulator::at(file, line);
+  emulator::warp_together(emulator::kSyncWarp, nullptr);
+}
 
 template <class T>
 RUSHES_DEVICE T shuffle(T value, int lane) {
@@ -156,13 +168,15 @@ void wait_for_copies(int groups_left);
 }  // namespace emulator
 
 template <class T>
-RUSHES_DEVICE void copy_async(Shared<T> to, int index, const T* from, bool valid) {
+RUSHES_DEVICE void copy_async(Shared<T> to, int index, const T* from, bool valid, const char* file, int line) {
+  emulator::at(file, line);
   emulator::begin_copy(emulator::place_in_window(to.offset(), to.count(), sizeof(T), index, 16, 16),
                        valid ? from : nullptr);
 }
 RUSHES_DEVICE void copy_async_commit() { ++emulator::current->copy_group; }
 template <int kGroupsLeft>
-RUSHES_DEVICE void copy_async_wait() {
+RUSHES_DEVICE void copy_async_wait(const char* file, int line) {
+  emulator::at(file, line);
   emulator::wait_for_copies(kGroupsLeft);
 }
 
@@ -186,11 +200,14 @@ void load_matrix_of(uint32_t (&out)[kCount], Shared<T> rows, int index) {
 }  // namespace emulator
 
 template <int kCount, class T>
-RUSHES_DEVICE void load_matrix(uint32_t (&out)[kCount], Shared<T> rows, int index) {
+RUSHES_DEVICE void load_matrix(uint32_t (&out)[kCount], Shared<T> rows, int index, const char* file, int line) {
+  emulator::at(file, line);
   emulator::load_matrix_of<kCount, false>(out, rows, index);
 }
 template <int kCount, class T>
-RUSHES_DEVICE void load_matrix_transposed(uint32_t (&out)[kCount], Shared<T> rows, int index) {
+RUSHES_DEVICE void load_matrix_transposed(uint32_t (&out)[kCount], Shared<T> rows, int index, const char* file,
+                                          int line) {
+  emulator::at(file, line);
   emulator::load_matrix_of<kCount, true>(out, rows, index);
 }
 
@@ -218,6 +235,36 @@ RUSHES_DEVICE void mma_e4m3(float (&d)[4], const uint32_t (&a)[4], const uint32_
 }
 
 RUSHES_DEVICE int swizzled_128(int row, int chunk) { return row * 128 + ((chunk ^ (row & 7)) << 4); }
+
+namespace emulator {
+template <int kColumns, class Sum>
+void multiply_in_groups(const WarpFunction& function, Sum (&d)[kColumns / 2], Shared<uint8_t> a, Shared<uint8_t> b,
+                        int depth_byte, bool adds) {
+  static_assert(kColumns == 64 || kColumns == 128 || kColumns == 192 || kColumns == 256);
+  WarpGroupProduct own = {
+      reinterpret_cast<uint32_t*>(d), kColumns, a.offset(), a.count(), b.offset(), b.count(), depth_byte, adds};
+  warp_together(function, &own);
+}
+}  // namespace emulator
+
+template <int kColumns>
+RUSHES_DEVICE void wgmma_bf16(float (&d)[kColumns / 2], Shared<uint8_t> a, Shared<uint8_t> b, int depth_byte,
+                              bool adds) {
+  emulator::multiply_in_groups<kColumns>(emulator::kWgmmaBf16, d, a, b, depth_byte, adds);
+}
+template <int kColumns>
+RUSHES_DEVICE void wgmma_int8(int32_t (&d)[kColumns / 2], Shared<uint8_t> a, Shared<uint8_t> b, int depth_byte,
+                              bool adds) {
+  emulator::multiply_in_groups<kColumns>(emulator::kWgmmaInt8, d, a, b, depth_byte, adds);
+}
+RUSHES_DEVICE void wgmma_begin() { emulator::warp_together(emulator::kWgmmaBegin, nullptr); }
+RUSHES_DEVICE void wgmma_commit() { emulator::warp_together(emulator::kWgmmaCommit, nullptr); }
+template <int kGroupsLeft>
+RUSHES_DEVICE void wgmma_wait() {
+  int groups = kGroupsLeft;
+  emulator::warp_together(emulator::kWgmmaWait, &groups);
+}
+RUSHES_DEVICE void fence_shared_for_wgmma() { ++emulator::current->fences; }
 
 RUSHES_DEVICE uint16_t to_bf16(float value) { return emulator::bf16_bits(value); }
 RUSHES_DEVICE uint32_t pack_bf16(float low, float high) {

@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <mutex>
+#include <utility>
 
 #include "cuda/emulator/block.h"
 #include "cuda/emulator/device_memory.h"
@@ -76,6 +77,11 @@ Counts counts() {
 
 DeviceAccess::DeviceAccess() { DeviceMemory::instance().open(); }
 DeviceAccess::~DeviceAccess() { DeviceMemory::instance().close(); }
+
+void require_device_address(const char* kernel, const void* address) {
+  if (address && !DeviceMemory::instance().is_device_address(address))
+    throw Violation(Fault::address, std::string("Kernel ") + kernel + " was given an address that is not the card's.");
+}
 
 Code launch_kernel(const char* name, Grid grid, int threads, int shared_bytes, void (*body)(void*), void* data) {
   State& s = state();

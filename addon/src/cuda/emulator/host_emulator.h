@@ -52,6 +52,8 @@ struct Counts {
 };
 Counts counts();
 
+/// Throws Violation for an address that a card could not read.
+void require_device_address(const char* kernel, const void* address);
 /// Runs a launch, or says why it cannot be started. Throws Violation.
 Code launch_kernel(const char* name, Grid grid, int threads, int shared_bytes, void (*body)(void*), void* data);
 

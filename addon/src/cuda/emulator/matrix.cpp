@@ -20,14 +20,12 @@ float value_f16(uint32_t bits) {
   if (exponent == 0 || exponent == 31) return f16_value(static_cast<uint16_t>(bits));
   return std::bit_cast<float>((bits & 0x8000u) << 16 | (((bits & 0x7fffu) << 13) + 0x38000000u));
 }
-float value_e4m3(uint32_t bits) {
-  static const std::array<float, 256> values = [] {
-    std::array<float, 256> out{};
-    for (size_t i = 0; i < out.size(); ++i) out[i] = e4m3_value(static_cast<uint8_t>(i));
-    return out;
-  }();
-  return values[bits & 255u];
-}
+const std::array<float, 256> kE4m3Values = [] {
+  std::array<float, 256> out{};
+  for (size_t i = 0; i < out.size(); ++i) out[i] = e4m3_value(static_cast<uint8_t>(i));
+  return out;
+}();
+float value_e4m3(uint32_t bits) { return kE4m3Values[bits & 255u]; }
 
 // d += a b with a [16][kDepth], b [kDepth][8], eight sums of a row side by side.
 template <int kDepth>

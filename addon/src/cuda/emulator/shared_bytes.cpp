@@ -1,5 +1,6 @@
 #include "cuda/emulator/shared_bytes.h"
 
+#include <bit>
 #include <cstring>
 #include <string>
 
@@ -47,8 +48,8 @@ bool all_equal(const uint32_t* entries) {
   return difference == 0;
 }
 
-template <int kBytes>
-void set_all(uint32_t* entries, uint32_t value) {
+template <int kBytes, class T>
+void set_all(T* entries, T value) {
   for (int i = 0; i < kBytes; ++i) entries[i] = value;
 }
 
@@ -56,8 +57,10 @@ std::string byte_text(int offset) { return "byte " + std::to_string(offset) + " 
 
 }  // namespace
 
-void SharedBytes::begin(int count) {
+void SharedBytes::begin(int count, const Thread* threads, bool has_products) {
   count_ = count;
+  threads_ = threads;
+  has_products_ = has_products;
   const auto size = static_cast<size_t>(count);
   if (writes_.size() < size) {
     writes_.resize(size);
@@ -66,6 +69,10 @@ void SharedBytes::begin(int count) {
     data_ = reinterpret_cast<unsigned char*>((reinterpret_cast<uintptr_t>(storage_.data()) + 1023) & ~uintptr_t{1023});
   }
   if (!count) return;
+  if (has_products) {
+    fences_.assign(size, 0);
+    products_.assign((size + 15) / 16, 0);
+  }
   std::memset(writes_.data(), 0, size * sizeof(uint32_t));
   std::memset(reads_.data(), 0, size * sizeof(uint32_t));
   std::memset(data_, 0xff, size);
@@ -119,6 +126,12 @@ void SharedBytes::write_byte(const Thread& thread, int offset, uint32_t flags) {
               "writes " + byte_text(offset) + ", which " + (read & (kManyWarps | kManyLanes) ? "others and " : "") +
                   "thread " + std::to_string(thread_of(read)) + " read without a barrier in between");
   writes_[i] = thread.stamp | flags;
+  if (!has_products_) return;
+  fences_[i] = thread.fences;
+  if (products_[i / 16])
+    violation(thread, Fault::in_flight,
+              "writes " + byte_text(offset) + ", which a product of warp " +
+                  std::to_string(std::countr_zero(products_[i / 16])) + " reads until wgmma_wait");
 }
 
 template <int kBytes>
@@ -138,6 +151,7 @@ void SharedBytes::write_whole(const Thread& thread, int offset, uint32_t flags) 
   if (all_equal<kBytes>(writes) && all_equal<kBytes>(reads)) {
     write_byte(thread, offset, flags);
     set_all<kBytes>(writes, writes[0]);
+    if (has_products_) set_all<kBytes>(fences_.data() + offset, thread.fences);
   } else {
     for (int i = 0; i < kBytes; ++i) write_byte(thread, offset + i, flags);
   }
@@ -184,7 +198,32 @@ void SharedBytes::expect(const Thread& thread, int offset) {
 
 void SharedBytes::arrive(const Thread& thread, int offset, const unsigned char* from) {
   set_all<16>(writes_.data() + offset, thread.stamp | kWritten);
+  if (has_products_) set_all<16>(fences_.data() + offset, thread.fences);
   std::memcpy(data_ + offset, from, 16);
+}
+
+void SharedBytes::begin_product(const Thread& thread, int offset) {
+  read(thread, offset, 16);
+  for (int i = offset; i < offset + 16; ++i) {
+    const Thread& writer = threads_[thread_of(writes_[static_cast<size_t>(i)])];
+    if (static_cast<int16_t>(writer.fenced - fences_[static_cast<size_t>(i)]) <= 0)
+      violation(thread, Fault::fence,
+                "its product reads " + byte_text(i) + ", which thread " + std::to_string(writer.index) +
+                    " wrote without fence_shared_for_wgmma before the barrier");
+  }
+  mark_product(thread, offset);
+}
+
+void SharedBytes::mark_product(const Thread& thread, int offset) {
+  products_[static_cast<size_t>(offset) / 16] |= 1u << thread.warp->index;
+}
+
+void SharedBytes::end_product(const Thread& thread, int offset) {
+  products_[static_cast<size_t>(offset) / 16] &= ~(1u << thread.warp->index);
+  for (int i = offset; i < offset + 16; ++i) {
+    uint32_t& entry = reads_[static_cast<size_t>(i)];
+    entry = with_reader(entry, thread.stamp);
+  }
 }
 
 }  // namespace rushes::cuda::emulator

@@ -24,8 +24,9 @@ constexpr uint32_t kManyWarps = 1, kManyLanes = 2;  // of reads
 
 class SharedBytes {
  public:
-  /// Forgets everything; the bytes become noise that is not a number.
-  void begin(int count);
+  /// Forgets everything; the bytes become noise that is not a number. `threads`: of the block; `has_products`: wgmma
+  /// may be called.
+  void begin(int count, const Thread* threads, bool has_products);
   int count() const { return count_; }
   unsigned char* data() { return data_; }
 
@@ -35,6 +36,11 @@ class SharedBytes {
   /// 16 bytes that a copy will fill, and their arrival.
   void expect(const Thread& thread, int offset);
   void arrive(const Thread& thread, int offset, const unsigned char* from);
+
+  /// 16 bytes that a product of the thread's warp begins to read, reads still, has read.
+  void begin_product(const Thread& thread, int offset);
+  void mark_product(const Thread& thread, int offset);
+  void end_product(const Thread& thread, int offset);
 
   /// Epochs are about to be counted from 1 again: all accesses so far are in order with later ones.
   void forget_order();
@@ -53,6 +59,10 @@ class SharedBytes {
   unsigned char* data_ = nullptr;  // 1024-byte aligned
   std::vector<unsigned char> storage_;
   std::vector<uint32_t> writes_, reads_;
+  const Thread* threads_ = nullptr;
+  bool has_products_ = false;
+  std::vector<uint16_t> fences_;    // of a byte: the calls of fence_shared_for_wgmma by who wrote it, before
+  std::vector<uint32_t> products_;  // of 16 bytes: the warps with a product under way that reads them
 };
 
 }  // namespace rushes::cuda::emulator
