@@ -117,6 +117,10 @@ void SharedBytes::write_byte(const Thread& thread, int offset, uint32_t flags) {
     violation(thread, Fault::in_flight,
               "writes " + byte_text(offset) + ", which a copy_async of thread " + std::to_string(thread_of(written)) +
                   " has not been waited for to fill");
+  if (has_products_ && products_[i / 16])
+    violation(thread, Fault::in_flight,
+              "writes " + byte_text(offset) + ", which a product of warp " +
+                  std::to_string(std::countr_zero(products_[i / 16])) + " reads until wgmma_wait");
   if ((written & kWritten) && !in_order(written, thread.stamp))
     violation(thread, Fault::race,
               "writes " + byte_text(offset) + ", which thread " + std::to_string(thread_of(written)) +
@@ -126,12 +130,7 @@ void SharedBytes::write_byte(const Thread& thread, int offset, uint32_t flags) {
               "writes " + byte_text(offset) + ", which " + (read & (kManyWarps | kManyLanes) ? "others and " : "") +
                   "thread " + std::to_string(thread_of(read)) + " read without a barrier in between");
   writes_[i] = thread.stamp | flags;
-  if (!has_products_) return;
-  fences_[i] = thread.fences;
-  if (products_[i / 16])
-    violation(thread, Fault::in_flight,
-              "writes " + byte_text(offset) + ", which a product of warp " +
-                  std::to_string(std::countr_zero(products_[i / 16])) + " reads until wgmma_wait");
+  if (has_products_) fences_[i] = thread.fences;
 }
 
 template <int kBytes>

@@ -8,7 +8,8 @@
 namespace rushes::cuda::emulator {
 namespace {
 
-constexpr uint32_t kNoise = 0x7fffdeadu;  // not a number, and as an int nothing that a sum would be by chance
+// Not a number, of the kind that any arithmetic changes; as an int nothing that a sum would be by chance.
+constexpr uint32_t kNoise = 0x7fa0deadu;
 constexpr int kRows = 64, kRowBytes = 128;
 
 const WarpGroupProduct& product_of(void* const (&arguments)[kLanes], int lane) {
