@@ -24,6 +24,9 @@ struct Context {
   /// Type of activations that enter matrix products: f32, or bf16 where the CPU has it. The residual stream is f32.
   DType compute = DType::f32;
   MemoryCounter* memory = nullptr;
+  /// Backend cuda only: the accelerator (never null there, also while planning) and what counts its memory.
+  Device* device = nullptr;
+  MemoryCounter* device_memory = nullptr;
   const std::atomic<bool>* cancelled = nullptr;
   /// Planning: tensors have no memory and operations only check shapes, allocate their scratch and count work.
   bool dry_run = false;
@@ -37,11 +40,22 @@ struct Context {
     if (is_cancelled()) throw Cancelled();
   }
   bool is_cancelled() const { return cancelled && cancelled->load(std::memory_order_relaxed); }
-  /// Uninitialised counted memory. Every scratch buffer whose size grows with the input comes from here, and is taken
+  /// The same job on this computer's own processor and memory: for what is small or has no kernel for a device.
+  Context on_host() const {
+    Context host = *this;
+    if (backend != Backend::cuda) return host;
+    host.backend = Backend::cpu;
+    host.device = nullptr;
+    host.device_memory = nullptr;
+    return host;
+  }
+  /// Uninitialised counted memory, on the device when the backend is cuda. Every scratch buffer whose size grows with the input comes from here, and is taken
   /// before the dry_run return, so that a plan sees it.
   Tensor allocate(DType type, Shape shape, MemoryUse use = MemoryUse::activations) const {
     const auto bytes = static_cast<uint64_t>(element_count(shape)) * dtype_size(type);
-    return Tensor(type, std::move(shape), std::make_shared<Storage>(memory, use, bytes, dry_run));
+    return Tensor(type, std::move(shape),
+                  backend == Backend::cuda ? std::make_shared<Storage>(device_memory, use, bytes, dry_run, device)
+                                           : std::make_shared<Storage>(memory, use, bytes, dry_run));
   }
 };
 

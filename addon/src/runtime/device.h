@@ -5,8 +5,6 @@
 #include <cstdint>
 #include <string>
 
-#include "runtime/memory.h"
-
 namespace rushes {
 
 /// What decides which kernels an accelerator can run, and how its memory is planned. Plain data, so that a plan can be
@@ -26,6 +24,8 @@ class Device {
  public:
   virtual ~Device() = default;
   virtual const DeviceInfo& info() const = 0;
+  /// What kernels are started on, as cuda/host.h's StreamHandle; null where none can be (a device that is only planned).
+  virtual void* stream() const = 0;
   /// 256-byte aligned, not initialised. Throws memory.exhausted (needed, free).
   virtual std::byte* allocate(uint64_t bytes) = 0;
   /// May be given out again at once: later work waits for earlier work.

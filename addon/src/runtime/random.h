@@ -7,19 +7,20 @@
 
 #include "runtime/context.h"
 #include "runtime/tensor.h"
+#include "runtime/transfer.h"
 
 namespace rushes::check {
 
-/// Normal values of the given scale, as f32 or bf16.
+/// Normal values of the given scale, as f32 or bf16; on the device of a cuda context.
 inline Tensor random_tensor(const Context& context, Shape shape, uint64_t seed, float scale = 1.0f, DType type = DType::f32) {
-  Tensor out = context.allocate(type, std::move(shape));
+  Tensor out = context.on_host().allocate(type, std::move(shape));
   std::mt19937_64 engine(seed);
   std::normal_distribution<float> normal(0.0f, scale);
   for (int64_t i = 0; i < out.count(); ++i) {
     if (type == DType::f32) out.data<float>()[i] = normal(engine);
     else out.data<bf16>()[i] = bf16(normal(engine));
   }
-  return out;
+  return to_device(context, out);
 }
 
 /// The element as float, whatever the type (f32 or bf16).
@@ -40,8 +41,10 @@ inline Tensor spoiled_copy(const Tensor& x) {
 /// Set (ops/checks.cpp) to make the next relative_error compare a wrong output; it clears it.
 inline thread_local bool spoil_output = false;
 
-/// ||out - reference|| / ||reference|| in float64; infinite when out holds a non-finite value.
+/// ||out - reference|| / ||reference|| in float64; infinite when out holds a non-finite value. Either may lie on a device.
 inline double relative_error(const Tensor& out, const Tensor& reference) {
+  if (out.device() || reference.device())
+    return relative_error(to_host(Context(), out), to_host(Context(), reference));
   if (std::exchange(spoil_output, false))  // one value of a copy is off by the sum of all magnitudes
     return relative_error(spoiled_copy(out), reference);
   double difference = 0, norm = 0;

@@ -26,10 +26,19 @@ std::string shape_text(const Shape& shape) {
   return text + "]";
 }
 
-Storage::Storage(MemoryCounter* counter, MemoryUse use, uint64_t bytes, bool dry_run)
-    : counter_(counter), use_(use), bytes_(bytes) {
+Storage::Storage(MemoryCounter* counter, MemoryUse use, uint64_t bytes, bool dry_run, Device* device)
+    : counter_(counter), device_(device), use_(use), bytes_(bytes) {
   if (counter_) counter_->add(use_, bytes_);
   if (dry_run) return;
+  if (device_) {
+    try {
+      data_ = device_->allocate(bytes_);
+    } catch (...) {
+      if (counter_) counter_->remove(use_, bytes_);
+      throw;
+    }
+    return;
+  }
   data_ = is_pooled(bytes_) ? PagePool::of_this_process().take(bytes_, page_use(use_))
                             : static_cast<std::byte*>(std::aligned_alloc(64, (bytes_ + 127) / 64 * 64));
   if (data_) return;
@@ -41,7 +50,9 @@ Storage::Storage(MemoryCounter* counter, MemoryUse use, uint64_t bytes, bool dry
 }
 
 Storage::~Storage() {
-  if (data_ && is_pooled(bytes_))
+  if (data_ && device_)
+    device_->release(data_, bytes_);
+  else if (data_ && is_pooled(bytes_))
     PagePool::of_this_process().give(data_, bytes_, page_use(use_));
   else
     std::free(data_);

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "runtime/device.h"
 #include "runtime/dtype.h"
 #include "runtime/memory.h"
 
@@ -23,25 +24,29 @@ inline int64_t element_count(const Shape& shape) {
 /// "[1536, 8960]"
 std::string shape_text(const Shape& shape);
 
-/// Bytes on a device, counted while they live. `data` is null while planning (Context::dry_run): then only the count
-/// is kept and nothing may be read or written.
+/// Bytes in host memory, or in the memory of a device, counted while they live. `data` is null while planning
+/// (Context::dry_run): then only the count is kept and nothing may be read or written. The device must outlive it.
 class Storage {
  public:
-  Storage(MemoryCounter* counter, MemoryUse use, uint64_t bytes, bool dry_run);
+  Storage(MemoryCounter* counter, MemoryUse use, uint64_t bytes, bool dry_run, Device* device = nullptr);
   ~Storage();
   Storage(const Storage&) = delete;
   Storage& operator=(const Storage&) = delete;
   std::byte* data() const { return data_; }
   uint64_t bytes() const { return bytes_; }
+  /// Whose memory this is; null: the host's.
+  Device* device() const { return device_; }
 
  private:
   MemoryCounter* counter_;
+  Device* device_;
   MemoryUse use_;
   uint64_t bytes_;
   std::byte* data_ = nullptr;
 };
 
-/// Copying a Tensor shares its memory. Memory is 64-byte aligned and not initialised.
+/// Copying a Tensor shares its memory. Memory is 64-byte aligned (256 on a device) and not initialised. Elements of a
+/// tensor on a device may only be touched by kernels and by runtime/transfer.h.
 class Tensor {
  public:
   Tensor() = default;
@@ -55,6 +60,8 @@ class Tensor {
   int64_t count() const { return element_count(shape_); }
   uint64_t bytes() const { return static_cast<uint64_t>(count()) * dtype_size(type_); }
   bool defined() const { return storage_ != nullptr; }
+  /// Where the elements lie; null: in host memory.
+  Device* device() const { return storage_ ? storage_->device() : nullptr; }
 
   /// Typed pointer to the first element; T must match type() (bf16 for DType::bf16, float for f32, ...).
   template <class T>

@@ -2,6 +2,7 @@
 #include <string>
 
 #include "ops/attention/attention_kernels.h"
+#include "ops/check_context.h"
 #include "runtime/random.h"
 
 namespace rushes {
@@ -25,41 +26,42 @@ constexpr SparseCase kSparseCases[] = {{1, 128, 325, 0.34}, {2, 128, 180, 1.0}, 
 // sagesla: a value on the edge of the quantizer's rounding may fall to either side.
 double tolerance(DType type, bool sage) { return type == DType::bf16 ? 1e-2 : sage ? 1e-4 : 1e-5; }
 
-Context make_context(Backend backend, int threads) {
-  Context context;
-  context.backend = backend;
-  context.threads = threads;
-  return context;
-}
-
-double dense_error(const DenseCase& c, DType type, DenseFunction run, int threads) {
-  const Context context = make_context(Backend::cpu, threads);
-  const Tensor q = check::random_tensor(context, {c.queries, c.heads * c.head_size}, 1, 1.5f, type);
-  const Tensor k = check::random_tensor(context, {c.keys, c.heads * c.head_size}, 2, 1.5f, type);
-  const Tensor v = check::random_tensor(context, {c.keys, c.heads * c.head_size}, 3, 1.0f, type);
-  const Tensor bias = check::random_tensor(context, {c.heads, c.queries + c.keys - 1}, 4, 2.0f);
-  Tensor out = context.allocate(DType::f32, q.shape()), expected = context.allocate(DType::f32, q.shape());
-  const auto problem = [&](Tensor& to) {
-    return DenseProblem{q, k, v, c.heads, c.head_size, c.queries, c.keys, 0.1f, c.bias ? &bias : nullptr, to};
+double dense_error(const DenseCase& c, DType type, const Kernel<DenseFunction>& kernel, int threads) {
+  const Context context = check::context_for(kernel.info, threads, type), host = context.on_host();
+  const Tensor q = check::random_tensor(host, {c.queries, c.heads * c.head_size}, 1, 1.5f, type);
+  const Tensor k = check::random_tensor(host, {c.keys, c.heads * c.head_size}, 2, 1.5f, type);
+  const Tensor v = check::random_tensor(host, {c.keys, c.heads * c.head_size}, 3, 1.0f, type);
+  const Tensor bias = check::random_tensor(host, {c.heads, c.queries + c.keys - 1}, 4, 2.0f);
+  Tensor out = context.allocate(DType::f32, q.shape()), expected = host.allocate(DType::f32, q.shape());
+  const auto run = [&](const Context& on, DenseFunction function, Tensor& to) {
+    const Tensor on_q = to_device(on, q), on_k = to_device(on, k), on_v = to_device(on, v),
+                 on_bias = to_device(on, bias);
+    function(on, {on_q, on_k, on_v, c.heads, c.head_size, c.queries, c.keys, 0.1f, c.bias ? &on_bias : nullptr, to});
   };
-  run(context, problem(out));
-  dense_reference(context, problem(expected));
+  run(context, kernel.run, out);
+  run(host, dense_reference, expected);
   return check::relative_error(out, expected);
 }
 
-double sparse_error(const SparseCase& c, AttentionType kind, DType type, SparseFunction run, int threads) {
-  const Context context = make_context(Backend::cpu, threads);
+double sparse_error(const SparseCase& c, AttentionType kind, DType type, const Kernel<SparseFunction>& kernel,
+                    int threads) {
+  const Context context = check::context_for(kernel.info, threads, type), host = context.on_host();
   const Shape shape{c.length, c.heads * c.head_size};
-  const Tensor q = check::random_tensor(context, shape, 5, 1.5f, type),
-               k = check::random_tensor(context, shape, 6, 1.5f, type);
-  const Tensor v = check::random_tensor(context, shape, 7, 1.0f, type);
-  const Tensor weight = check::random_tensor(context, {c.head_size, c.head_size}, 8, 0.2f);
-  const Tensor bias = check::random_tensor(context, {c.head_size}, 9, 0.1f);
-  const SparseAttention settings{kind, c.top_k, &weight, &bias};
-  const SparseAttentionParts parts;
-  Tensor out = context.allocate(DType::f32, shape), expected = context.allocate(DType::f32, shape);
-  run(context, {q, k, v, c.heads, c.head_size, c.length, settings, out, parts});
-  sparse_reference(context, {q, k, v, c.heads, c.head_size, c.length, settings, expected, parts});
+  const Tensor q = check::random_tensor(host, shape, 5, 1.5f, type),
+               k = check::random_tensor(host, shape, 6, 1.5f, type);
+  const Tensor v = check::random_tensor(host, shape, 7, 1.0f, type);
+  const Tensor weight = check::random_tensor(host, {c.head_size, c.head_size}, 8, 0.2f);
+  const Tensor bias = check::random_tensor(host, {c.head_size}, 9, 0.1f);
+  Tensor out = context.allocate(DType::f32, shape), expected = host.allocate(DType::f32, shape);
+  const auto run = [&](const Context& on, SparseFunction function, Tensor& to) {
+    const Tensor on_q = to_device(on, q), on_k = to_device(on, k), on_v = to_device(on, v);
+    const Tensor on_weight = to_device(on, weight), on_bias = to_device(on, bias);
+    const SparseAttention settings{kind, c.top_k, &on_weight, &on_bias};
+    const SparseAttentionParts parts;
+    function(on, {on_q, on_k, on_v, c.heads, c.head_size, c.length, settings, to, parts});
+  };
+  run(context, kernel.run, out);
+  run(host, sparse_reference, expected);
   return check::relative_error(out, expected);
 }
 
@@ -70,7 +72,7 @@ using namespace attention;
 
 void append_attention_checks(const CpuFeatures& features, std::vector<KernelCheck>& checks) {
   const auto checked = [&features](const KernelInfo& info) {
-    return info.backend == Backend::cpu && features.supports(info.isa);
+    return info.backend != Backend::reference && check::can_check(info, features);
   };
   for (const DType type : {DType::f32, DType::bf16}) {
     for (const auto& kernel : dense_kernels(type))
@@ -80,7 +82,7 @@ void append_attention_checks(const CpuFeatures& features, std::vector<KernelChec
                                  " queries " + std::to_string(c.queries) + " keys " + std::to_string(c.keys) +
                                  (c.bias ? " bias" : "");
         checks.push_back({kernel.info, text, tolerance(type, false),
-                          [c, type, run = kernel.run](int threads) { return dense_error(c, type, run, threads); }});
+                          [c, type, &kernel](int threads) { return dense_error(c, type, kernel, threads); }});
       }
     for (const AttentionType kind : {AttentionType::sla, AttentionType::sagesla})
       for (const auto& kernel : sparse_kernels(type, kind))
@@ -91,7 +93,7 @@ void append_attention_checks(const CpuFeatures& features, std::vector<KernelChec
                                    std::to_string(c.top_k).substr(0, 4);
           checks.push_back(
               {kernel.info, text, tolerance(type, kind == AttentionType::sagesla),
-               [c, kind, type, run = kernel.run](int threads) { return sparse_error(c, kind, type, run, threads); }});
+               [c, kind, type, &kernel](int threads) { return sparse_error(c, kind, type, kernel, threads); }});
         }
   }
 }

@@ -3,7 +3,7 @@
 #include <cmath>
 #include <cstring>
 
-#include "ops/convolution/convolution_packed.h"
+#include "ops/convolution/convolution_cuda.h"
 
 namespace rushes {
 namespace convolution_tiles {
@@ -35,15 +35,49 @@ void channel_norm_portable(const NormCall& call) {
   }
 }
 
+void upsample_nearest_loops(const DoublingCall& call) {
+  const auto pixel = static_cast<size_t>(call.pixel_bytes), row_bytes = static_cast<size_t>(call.width) * pixel;
+#pragma omp parallel for num_threads(call.threads) schedule(static)
+  for (int64_t row = 0; row < call.rows; ++row) {
+    const std::byte* from = static_cast<const std::byte*>(call.x) + static_cast<size_t>(row) * row_bytes;
+    std::byte* to = static_cast<std::byte*>(call.out) + static_cast<size_t>(row) * 4 * row_bytes;
+    for (int64_t column = 0; column < 2 * call.width; ++column)
+      std::memcpy(to + static_cast<size_t>(column) * pixel, from + static_cast<size_t>(column / 2) * pixel, pixel);
+    std::memcpy(to + 2 * row_bytes, to, 2 * row_bytes);
+  }
+}
+
+namespace {
+
+template <class Entry>
+std::vector<Entry> with(std::vector<Entry> kernels, const std::vector<Entry>& cuda) {
+  kernels.insert(kernels.end(), cuda.begin(), cuda.end());
+  return kernels;
+}
+
+}  // namespace
+
+const std::vector<DoublingEntry>& upsample_nearest_kernels() {
+  static const auto table = with<DoublingEntry>(
+      {
+          {{"upsample_nearest", "upsample_nearest_reference", Backend::reference}, upsample_nearest_loops},
+          {{"upsample_nearest", "upsample_nearest_portable", Backend::cpu}, upsample_nearest_loops},
+      },
+      upsample_nearest_cuda_kernels());
+  return table;
+}
+
 const std::vector<NormEntry>& channel_norm_kernels() {
-  static const std::vector<NormEntry> table = {
-    {{"channel_norm", "channel_norm_reference", Backend::reference, Isa::portable}, channel_norm_reference},
-    {{"channel_norm", "channel_norm_portable", Backend::cpu, Isa::portable}, channel_norm_portable},
+  static const auto table = with<NormEntry>(
+      {
+        {{"channel_norm", "channel_norm_reference", Backend::reference, Isa::portable}, channel_norm_reference},
+            {{"channel_norm", "channel_norm_portable", Backend::cpu, Isa::portable}, channel_norm_portable},
 #if defined(__x86_64__)
-    {{"channel_norm", "channel_norm_avx2", Backend::cpu, Isa::avx2}, channel_norm_avx2},
-    {{"channel_norm", "channel_norm_avx512", Backend::cpu, Isa::avx512}, channel_norm_avx512},
+            {{"channel_norm", "channel_norm_avx2", Backend::cpu, Isa::avx2}, channel_norm_avx2},
+            {{"channel_norm", "channel_norm_avx512", Backend::cpu, Isa::avx512}, channel_norm_avx512},
 #endif
-  };
+      },
+      channel_norm_cuda_kernels());
   return table;
 }
 
@@ -62,9 +96,9 @@ void channel_norm(const Context& context, const Tensor& x, const Tensor& gamma, 
   }
   if (context.dry_run) return;
   const auto run = choose_kernel(convolution_tiles::channel_norm_kernels(), context).run;
-  const int64_t channels = x.size(-1), pixels = x.count() / channels, step = std::max<int64_t>(16384 / channels, 1);
-#pragma omp parallel for num_threads(context.threads) schedule(static)
-  for (int64_t first = 0; first < pixels; first += step) {
+  const int64_t channels = x.size(-1), pixels = x.count() / channels;
+  const int64_t step = context.backend == Backend::cuda ? pixels : std::max<int64_t>(16384 / channels, 1);
+  const auto normalize = [&](int64_t first) {
     NormCall call;
     call.x_bf16 = x.type() == DType::bf16;
     call.out_bf16 = out.type() == DType::bf16;
@@ -74,8 +108,12 @@ void channel_norm(const Context& context, const Tensor& x, const Tensor& gamma, 
     call.silu = silu;
     call.pixels = std::min(step, pixels - first);
     call.channels = channels;
+    call.device = context.device;
     run(call);
-  }
+  };
+  if (context.backend == Backend::cuda) return normalize(0);
+#pragma omp parallel for num_threads(context.threads) schedule(static)
+  for (int64_t first = 0; first < pixels; first += step) normalize(first);
   context.check_cancelled();
 }
 
@@ -86,17 +124,15 @@ void upsample_nearest(const Context& context, const Tensor& x, Tensor& out) {
                 shape_text(x.shape()) + " -> " + shape_text(out.shape()));
   if (context.work) context.work->pass(static_cast<double>(x.bytes() + out.bytes()));
   if (context.dry_run) return;
-  const int64_t width = x.size(2), rows = x.size(0) * x.size(1);
-  const size_t pixel = static_cast<size_t>(x.size(3)) * dtype_size(x.type()),
-               row_bytes = static_cast<size_t>(width) * pixel;
-#pragma omp parallel for num_threads(context.threads) schedule(static)
-  for (int64_t row = 0; row < rows; ++row) {
-    const std::byte* from = x.raw() + static_cast<size_t>(row) * row_bytes;
-    std::byte* to = out.raw() + static_cast<size_t>(row) * 4 * row_bytes;
-    for (int64_t column = 0; column < 2 * width; ++column)
-      std::memcpy(to + static_cast<size_t>(column) * pixel, from + static_cast<size_t>(column / 2) * pixel, pixel);
-    std::memcpy(to + 2 * row_bytes, to, 2 * row_bytes);
-  }
+  convolution_tiles::DoublingCall call;
+  call.x = x.raw();
+  call.out = out.raw();
+  call.rows = x.size(0) * x.size(1);
+  call.width = x.size(2);
+  call.pixel_bytes = x.size(3) * static_cast<int64_t>(dtype_size(x.type()));
+  call.threads = context.threads;
+  call.device = context.device;
+  choose_kernel(convolution_tiles::upsample_nearest_kernels(), context).run(call);
   context.check_cancelled();
 }
 

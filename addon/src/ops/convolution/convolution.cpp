@@ -4,32 +4,45 @@
 
 #include <algorithm>
 
-#include "ops/convolution/convolution_packed.h"
+#include "ops/convolution/convolution_cuda.h"
 
 namespace rushes {
 namespace convolution_tiles {
 
+namespace {
+
+std::vector<KernelEntry> with(std::vector<KernelEntry> kernels, const std::vector<KernelEntry>& cuda) {
+  kernels.insert(kernels.end(), cuda.begin(), cuda.end());
+  return kernels;
+}
+
+}  // namespace
+
 const std::vector<KernelEntry>& convolution_kernels(DType compute) {
   // The tables of both compute types name the same f32 arithmetic where a CPU has no bf16 products: bf16 activations
   // are then widened as they are gathered.
-  static const std::vector<KernelEntry> f32 = {
-    {{"convolution", "convolution_reference", Backend::reference, Isa::portable}, nullptr},
-    {{"convolution", "convolution_f32_portable", Backend::cpu, Isa::portable}, &kPortable},
+  static const auto f32 = with(
+      {
+        {{"convolution", "convolution_reference", Backend::reference, Isa::portable}, nullptr},
+            {{"convolution", "convolution_f32_portable", Backend::cpu, Isa::portable}, &kPortable},
 #if defined(__x86_64__)
-    {{"convolution", "convolution_f32_avx2", Backend::cpu, Isa::avx2}, &kAvx2},
-    {{"convolution", "convolution_f32_avx512", Backend::cpu, Isa::avx512}, &kAvx512},
+            {{"convolution", "convolution_f32_avx2", Backend::cpu, Isa::avx2}, &kAvx2},
+            {{"convolution", "convolution_f32_avx512", Backend::cpu, Isa::avx512}, &kAvx512},
 #endif
-  };
-  static const std::vector<KernelEntry> bf16 = {
-    {{"convolution", "convolution_reference", Backend::reference, Isa::portable}, nullptr},
-    {{"convolution", "convolution_bf16_widened_portable", Backend::cpu, Isa::portable}, &kPortable},
+      },
+      convolution_cuda_kernels(DType::f32));
+  static const auto bf16 = with(
+      {
+        {{"convolution", "convolution_reference", Backend::reference, Isa::portable}, nullptr},
+            {{"convolution", "convolution_bf16_widened_portable", Backend::cpu, Isa::portable}, &kPortable},
 #if defined(__x86_64__)
-    {{"convolution", "convolution_bf16_widened_avx2", Backend::cpu, Isa::avx2}, &kAvx2},
-    {{"convolution", "convolution_bf16_widened_avx512", Backend::cpu, Isa::avx512}, &kAvx512},
-    {{"convolution", "convolution_bf16_avx512_bf16", Backend::cpu, Isa::avx512_bf16}, &kAvx512Bf16},
-    {{"convolution", "convolution_bf16_amx", Backend::cpu, Isa::amx}, &kAmx},
+            {{"convolution", "convolution_bf16_widened_avx2", Backend::cpu, Isa::avx2}, &kAvx2},
+            {{"convolution", "convolution_bf16_widened_avx512", Backend::cpu, Isa::avx512}, &kAvx512},
+            {{"convolution", "convolution_bf16_avx512_bf16", Backend::cpu, Isa::avx512_bf16}, &kAvx512Bf16},
+            {{"convolution", "convolution_bf16_amx", Backend::cpu, Isa::amx}, &kAmx},
 #endif
-  };
+      },
+      convolution_cuda_kernels(DType::bf16));
   return compute == DType::bf16 ? bf16 : f32;
 }
 
@@ -132,12 +145,18 @@ std::shared_ptr<Convolution> pack(const Context& context, const KernelEntry& ent
   layer->padded_channels = layer->in_channels;
   layer->block_outputs = layer->out_channels;
   layer->blocks = 1;
-  if (const TileKernel* kernel = entry.run) {
+  if (const TileKernel* kernel = entry.run; kernel && !kernel->device) {
     const int64_t multiple = kernel->channel_multiple;
     layer->padded_channels = (layer->in_channels + multiple - 1) / multiple * multiple;
     layer->vectors = choose_vectors(*kernel, layer->out_channels);
     layer->block_outputs = int64_t{layer->vectors} * kernel->lanes;
     layer->blocks = (layer->out_channels + layer->block_outputs - 1) / layer->block_outputs;
+  }
+  if (context.work) context.work->of(Effort::filters) += static_cast<double>(weight.count());
+  if (entry.run && entry.run->device) {
+    entry.run->device->pack(context, *layer, weight, bias);
+    layer->resident_bytes = layer->weights.bytes() + (layer->bias.defined() ? layer->bias.bytes() : 0);
+    return layer;
   }
   const int64_t taps = int64_t{layer->kernel_time} * layer->kernel_height * layer->kernel_width;
   const DType type = entry.run && entry.run->bf16 ? DType::bf16 : DType::f32;
@@ -145,7 +164,6 @@ std::shared_ptr<Convolution> pack(const Context& context, const KernelEntry& ent
       context.allocate(type, {layer->blocks, taps, layer->padded_channels, layer->block_outputs}, MemoryUse::weights);
   layer->bias = context.allocate(DType::f32, {layer->blocks * layer->block_outputs}, MemoryUse::weights);
   layer->resident_bytes = layer->weights.bytes() + layer->bias.bytes();
-  if (context.work) context.work->of(Effort::filters) += static_cast<double>(weight.count());
   if (!context.dry_run) fill(context, *layer, weight, bias);
   return layer;
 }
@@ -160,6 +178,8 @@ void convolve(const Context& context, const Geometry& geometry) {
   }
   if (!layer.kernel) {
     if (!context.dry_run) convolve_reference(context, geometry);
+  } else if (layer.kernel->device) {
+    layer.kernel->device->convolve(context, geometry);
   } else {
     const Segments segments = plan_segments(geometry);
     if (context.work) count_tiles(*context.work, geometry, segments);

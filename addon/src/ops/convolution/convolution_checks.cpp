@@ -1,4 +1,5 @@
 // Every convolution and channel-norm kernel against the reference, on shapes with odd sizes, strides and paddings.
+#include "ops/check_context.h"
 #include "ops/convolution/convolution_packed.h"
 #include "runtime/random.h"
 
@@ -44,17 +45,10 @@ std::string text(const Case& c) {
 
 TensorView view_of(const Tensor& tensor) { return {"check", tensor.type(), tensor.shape(), tensor.raw()}; }
 
-Context make_context(Backend backend, int threads = 1, DType compute = DType::f32) {
-  Context context;
-  context.backend = backend;
-  context.threads = threads;
-  context.compute = compute;
-  return context;
-}
+constexpr KernelInfo kPlain{{}, {}, Backend::reference};
 
 double run_convolution(const KernelEntry& entry, const Case& c, DType compute, int threads) {
-  const Context plain = make_context(Backend::reference, threads),
-                context = make_context(entry.info.backend, threads, compute);
+  const Context plain = check::context_for(kPlain, threads), context = check::context_for(entry.info, threads, compute);
   const Tensor weight =
       check::random_tensor(plain, {c.out, c.in, c.kernel_time, c.kernel_height, c.kernel_width}, 1, 0.1f, DType::bf16);
   const Tensor bias = check::random_tensor(plain, {c.out}, 2);
@@ -73,13 +67,15 @@ double run_convolution(const KernelEntry& entry, const Case& c, DType compute, i
   FrameList residual, out, expected;
   for (int64_t t = 0; t < frames; ++t) {
     residual.push_back(check::random_tensor(plain, {height, width, c.out}, 90 + static_cast<uint64_t>(t)));
-    out.push_back(plain.allocate(DType::f32, {height, width, c.out}));
+    out.push_back(context.allocate(DType::f32, {height, width, c.out}));
     expected.push_back(plain.allocate(DType::f32, {height, width, c.out}));
   }
   const FrameList* added = c.residual ? &residual : nullptr;
   const auto reference = pack(plain, convolution_kernels(DType::f32)[0], weight_view, &bias_view);
   convolution(plain, x, *reference, c.shape, added, expected);
   const auto packed = pack(context, entry, weight_view, &bias_view);
+  for (FrameList* list : {&x, &residual})
+    for (Tensor& frame : *list) frame = to_device(context, frame);
   convolution(context, x, *packed, c.shape, added, out);
   double worst = 0;
   for (size_t t = 0; t < out.size(); ++t) worst = std::max(worst, check::relative_error(out[t], expected[t]));
@@ -87,22 +83,26 @@ double run_convolution(const KernelEntry& entry, const Case& c, DType compute, i
 }
 
 double run_norm(const NormEntry& entry, int64_t channels, DType type) {
-  const Context plain = make_context(Backend::reference);
+  const Context plain = check::context_for(kPlain, 1), context = check::context_for(entry.info, 1, type);
   const Tensor x = check::random_tensor(plain, {37, channels}, 5, 3, type),
                gamma = check::random_tensor(plain, {channels}, 6);
-  const Tensor out = plain.allocate(type, x.shape()), expected = plain.allocate(DType::f32, x.shape());
-  NormCall call;
-  call.x = x.raw();
-  call.x_bf16 = type == DType::bf16;
-  call.gamma = gamma.data<float>();
-  call.silu = true;
-  call.pixels = 37;
-  call.channels = channels;
-  call.out = expected.raw();
-  channel_norm_reference(call);
-  call.out = out.raw();
-  call.out_bf16 = type == DType::bf16;
-  entry.run(call);
+  const Tensor out = context.allocate(type, x.shape()), expected = plain.allocate(DType::f32, x.shape());
+  const auto run = [&](const Context& on, const NormEntry& with, const Tensor& to) {
+    const Tensor on_x = to_device(on, x), on_gamma = to_device(on, gamma);
+    NormCall call;
+    call.x = on_x.raw();
+    call.x_bf16 = type == DType::bf16;
+    call.gamma = on_gamma.data<float>();
+    call.silu = true;
+    call.pixels = 37;
+    call.channels = channels;
+    call.out = to.raw();
+    call.out_bf16 = to.type() == DType::bf16;
+    call.device = on.device;
+    with.run(call);
+  };
+  run(plain, channel_norm_kernels().front(), expected);
+  run(context, entry, out);
   return check::relative_error(out, expected);
 }
 
@@ -118,10 +118,10 @@ void convolution_tiles::append_kernel_checks(const KernelEntry& entry, DType com
 void append_convolution_checks(const CpuFeatures& features, std::vector<KernelCheck>& checks) {
   for (const DType compute : {DType::f32, DType::bf16})
     for (const auto& entry : convolution_kernels(compute))
-      if (entry.info.backend == Backend::cpu && features.supports(entry.info.isa))
+      if (entry.info.backend != Backend::reference && check::can_check(entry.info, features))
         append_kernel_checks(entry, compute, checks);
   for (const auto& entry : channel_norm_kernels()) {
-    if (entry.info.backend != Backend::cpu || !features.supports(entry.info.isa)) continue;
+    if (entry.info.backend == Backend::reference || !check::can_check(entry.info, features)) continue;
     for (const int64_t channels : {16, 27, 384})
       for (const DType type : {DType::f32, DType::bf16})
         checks.push_back({entry.info, std::to_string(channels) + " channels, " + std::string(dtype_name(type)),

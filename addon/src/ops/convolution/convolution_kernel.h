@@ -3,7 +3,13 @@
 #pragma once
 #include <cstdint>
 
+namespace rushes {
+class Device;
+}
+
 namespace rushes::convolution_tiles {
+
+struct DeviceConvolution;
 
 /// One kernel row (fixed kernel time and height) of a row segment, for one block of outputs:
 /// sums[pixel][output] += sum over taps and channels of x[pixel * pixel_stride + tap * tap_stride + channel] *
@@ -45,6 +51,9 @@ struct TileKernel {
   void (*to_f32)(const uint16_t* in, float* out, int64_t count) = nullptr;
   void (*enter)() = nullptr;  // once per thread before tiles, when set
   void (*leave)() = nullptr;
+  /// Set for a kernel of Backend::cuda, which packs and runs in its own way (convolution_cuda.h); then only `bf16` above
+  /// is used.
+  const DeviceConvolution* device = nullptr;
 };
 
 extern const TileKernel kPortable, kAvx2, kAvx512, kAvx512Bf16, kAmx;
@@ -56,9 +65,20 @@ struct NormCall {
   bool x_bf16 = false, out_bf16 = false, silu = false;
   const float* gamma = nullptr;
   int64_t pixels = 0, channels = 0;
+  Device* device = nullptr;  // of a cuda kernel, which is given all pixels at once
 };
 void channel_norm_portable(const NormCall& call);
 void channel_norm_avx2(const NormCall& call);
 void channel_norm_avx512(const NormCall& call);
+
+/// One call of upsample_nearest: `rows` rows of `width` pixels of `pixel_bytes` become twice as many of twice the width.
+struct DoublingCall {
+  const void* x = nullptr;
+  void* out = nullptr;
+  int64_t rows = 0, width = 0, pixel_bytes = 0;
+  int threads = 1;
+  Device* device = nullptr;  // of a cuda kernel
+};
+void upsample_nearest_loops(const DoublingCall& call);
 
 }  // namespace rushes::convolution_tiles

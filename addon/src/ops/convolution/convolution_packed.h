@@ -62,8 +62,19 @@ void convolve_reference(const Context& context, const Geometry& geometry);
 /// The checks of one entry, which need not be in the table (tests give a model of instructions that are not at hand).
 void append_kernel_checks(const KernelEntry& entry, DType compute, std::vector<KernelCheck>& checks);
 
+/// What stands behind a TileKernel of Backend::cuda.
+struct DeviceConvolution {
+  /// Allocates `weights` and `bias` of a layer whose sizes are set, and fills them unless it is a dry run.
+  void (*pack)(const Context& context, PackedConvolution& layer, const TensorView& weight, const TensorView* bias);
+  /// Takes scratch, then computes unless it is a dry run. All frames of the geometry lie on the context's device.
+  void (*convolve)(const Context& context, const Geometry& geometry);
+};
+
 using NormEntry = Kernel<void (*)(const NormCall&)>;
 const std::vector<NormEntry>& channel_norm_kernels();
 void channel_norm_reference(const NormCall& call);
+
+using DoublingEntry = Kernel<void (*)(const DoublingCall&)>;
+const std::vector<DoublingEntry>& upsample_nearest_kernels();
 
 }  // namespace rushes::convolution_tiles

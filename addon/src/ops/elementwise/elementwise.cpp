@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "ops/elementwise/elementwise_cuda.h"
 #include "ops/elementwise/elementwise_kernels.h"
 #include "ops/expect.h"
 
@@ -13,8 +14,8 @@ constexpr int64_t kChunk = 1 << 14;  // elements a thread takes at a time
 
 bool is_activation(const Tensor& x) { return x.type() == DType::f32 || x.type() == DType::bf16; }
 
-ElementSpans spans_of(const Tensor& a, const Tensor& b, const Tensor& out) {
-  return {a.raw(), b.raw(), out.raw(), a.type() == DType::bf16, out.type() == DType::bf16};
+ElementSpans spans_of(const Context& context, const Tensor& a, const Tensor& b, const Tensor& out) {
+  return {a.raw(), b.raw(), out.raw(), a.type() == DType::bf16, out.type() == DType::bf16, context.device};
 }
 
 void run(const Context& context, const std::vector<Kernel<ElementFunction>>& table, const Tensor& a, const Tensor& b,
@@ -23,30 +24,34 @@ void run(const Context& context, const std::vector<Kernel<ElementFunction>>& tab
   if (context.work) context.work->pass(static_cast<double>(a.bytes() + out.bytes() + (&a == &b ? 0 : b.bytes())));
   if (context.dry_run) return;
   const ElementFunction kernel = choose_kernel(table, context).run;
-  const ElementSpans spans = spans_of(a, b, out);
+  const ElementSpans spans = spans_of(context, a, b, out);
   const int64_t count = a.count();
+  if (context.backend == Backend::cuda) return kernel(spans, 0, count);
 #pragma omp parallel for num_threads(context.threads) schedule(static) if (count > kChunk)
   for (int64_t begin = 0; begin < count; begin += kChunk) kernel(spans, begin, std::min(count, begin + kChunk));
 }
 
 template <class Function>
 std::vector<Kernel<Function>> table_of(std::string_view operation, std::string_view reference_name, Function reference,
-                                       std::initializer_list<Kernel<Function>> cpu) {
+                                       std::initializer_list<Kernel<Function>> cpu,
+                                       const std::vector<Kernel<Function>>& cuda) {
   std::vector<Kernel<Function>> table{{{operation, reference_name, Backend::reference}, reference}};
   table.insert(table.end(), cpu);
+  table.insert(table.end(), cuda.begin(), cuda.end());
   return table;
 }
 
 }  // namespace
 
 #if defined(__x86_64__)
-#define RUSHES_ELEMENT_TABLE(Function, operation)                                                        \
-  table_of<Function>(#operation, #operation "_reference", operation##_reference,                         \
-                     {{{#operation, #operation "_f32_avx2", Backend::cpu, Isa::avx2}, operation##_avx2}, \
-                      {{#operation, #operation "_f32_avx512", Backend::cpu, Isa::avx512}, operation##_avx512}})
+#define RUSHES_ELEMENT_TABLE(Function, operation)                                                               \
+  table_of<Function>(#operation, #operation "_reference", operation##_reference,                                \
+                     {{{#operation, #operation "_f32_avx2", Backend::cpu, Isa::avx2}, operation##_avx2},        \
+                      {{#operation, #operation "_f32_avx512", Backend::cpu, Isa::avx512}, operation##_avx512}}, \
+                     operation##_cuda_kernels())
 #else
 #define RUSHES_ELEMENT_TABLE(Function, operation) \
-  table_of<Function>(#operation, #operation "_reference", operation##_reference, {})
+  table_of<Function>(#operation, #operation "_reference", operation##_reference, {}, operation##_cuda_kernels())
 #endif
 
 const std::vector<Kernel<ElementFunction>>& convert_kernels() {
@@ -101,8 +106,9 @@ bool all_finite(const Context& context, const Tensor& x) {
   if (context.work) context.work->pass(static_cast<double>(x.bytes()));
   if (context.dry_run) return true;
   const FiniteFunction kernel = choose_kernel(all_finite_kernels(), context).run;
-  const ElementSpans spans = spans_of(x, x, x);
+  const ElementSpans spans = spans_of(context, x, x, x);
   const int64_t count = x.count();
+  if (context.backend == Backend::cuda) return kernel(spans, 0, count);
   bool finite = true;
 #pragma omp parallel for num_threads(context.threads) schedule(static) reduction(&& : finite) if (count > kChunk)
   for (int64_t begin = 0; begin < count; begin += kChunk)

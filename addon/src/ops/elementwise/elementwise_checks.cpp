@@ -1,6 +1,7 @@
 // Every elementwise kernel against the reference, on counts that registers do not divide.
 #include <limits>
 
+#include "ops/check_context.h"
 #include "ops/elementwise/elementwise.h"
 #include "ops/elementwise/elementwise_kernels.h"
 #include "runtime/random.h"
@@ -10,27 +11,20 @@ namespace {
 
 constexpr int64_t kCounts[] = {1, 37, 20011};
 
-Context context_for(const KernelInfo& info, int threads) {
-  Context context;
-  context.backend = info.backend;
-  context.features = context.features.limited_to(info.isa);
-  context.threads = threads;
-  return context;
-}
-
 using Operation = void (*)(const Context&, const Tensor& a, const Tensor& b, Tensor& out);
 
 void append(const CpuFeatures& features, const std::vector<Kernel<ElementFunction>>& table, DType in, DType out_type,
             Operation run, std::vector<KernelCheck>& checks) {
   for (const auto& kernel : table)
     for (const int64_t count : kCounts) {
-      if (!features.supports(kernel.info.isa)) continue;
+      if (!check::can_check(kernel.info, features)) continue;
       auto error = [info = kernel.info, count, in, out_type, run](int threads) {
-        const Context tested = context_for(info, threads), plain = context_for({{}, {}, Backend::reference}, 1);
+        const Context tested = check::context_for(info, threads),
+                      plain = check::context_for({{}, {}, Backend::reference}, 1);
         const Tensor a = check::random_tensor(plain, {count}, 1, 4, in),
                      b = check::random_tensor(plain, {count}, 2, 1, in);
         Tensor out = tested.allocate(out_type, {count}), expected = plain.allocate(DType::f32, {count});
-        run(tested, a, b, out);
+        run(tested, to_device(tested, a), to_device(tested, b), out);
         run(plain, a, b, expected);
         return check::relative_error(out, expected);
       };
@@ -43,7 +37,7 @@ void append(const CpuFeatures& features, const std::vector<Kernel<ElementFunctio
 
 // A single bad value anywhere must be seen; the error is the share of answers that are wrong.
 double finite_error(const KernelInfo& info, int64_t count, DType type, int threads) {
-  const Context tested = context_for(info, threads), plain = context_for({{}, {}, Backend::reference}, 1);
+  const Context tested = check::context_for(info, threads), plain = check::context_for({{}, {}, Backend::reference}, 1);
   int wrong = 0;
   const float bad[] = {1.0f, std::numeric_limits<float>::infinity(), -std::numeric_limits<float>::infinity(),
                        std::numeric_limits<float>::quiet_NaN()};
@@ -54,7 +48,7 @@ double finite_error(const KernelInfo& info, int64_t count, DType type, int threa
         x.data<float>()[place] = value;
       else
         x.data<bf16>()[place] = bf16(value);
-      wrong += all_finite(tested, x) != (value == 1.0f);
+      wrong += all_finite(tested, to_device(tested, x)) != (value == 1.0f);
     }
   return wrong / 12.0;
 }
@@ -76,7 +70,7 @@ void append_elementwise_checks(const CpuFeatures& features, std::vector<KernelCh
   for (const auto& kernel : all_finite_kernels())
     for (const DType type : {DType::f32, DType::bf16})
       for (const int64_t count : kCounts)
-        if (features.supports(kernel.info.isa))
+        if (check::can_check(kernel.info, features))
           checks.push_back(
               {kernel.info, "count " + std::to_string(count) + " " + std::string(dtype_name(type)), 0,
                [info = kernel.info, count, type](int threads) { return finite_error(info, count, type, threads); }});

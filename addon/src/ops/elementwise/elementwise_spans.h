@@ -5,11 +5,14 @@
 
 namespace rushes {
 
+class Device;
+
 /// One call. `b` is the second operand of add and the `up` half of gated_gelu; f32 or bf16 bits as flagged.
 struct ElementSpans {
   const void *a = nullptr, *b = nullptr;
   void* out = nullptr;
   bool in_bf16 = false, out_bf16 = false;
+  Device* device = nullptr;  // of a cuda kernel, which is given all elements at once
 };
 
 /// Computes elements [begin, end).

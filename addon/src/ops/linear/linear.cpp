@@ -1,6 +1,7 @@
 // The linear operation's door: argument checks and the choice of a kernel.
 #include "ops/linear/linear.h"
 
+#include "ops/linear/linear_cuda.h"
 #include "ops/linear/packed_linear.h"
 #include "ops/linear/panel_kernels.h"
 
@@ -45,6 +46,12 @@ const std::vector<Kernel<MakeLinear>> kInt8Kernels = {
     {{"int8 linear", "int8_linear_amx", kCpu, Isa::amx}, panel<kInt8Amx>},
 };
 
+std::vector<Kernel<MakeLinear>> with(std::vector<Kernel<MakeLinear>> kernels,
+                                     const std::vector<Kernel<MakeLinear>>& cuda) {
+  kernels.insert(kernels.end(), cuda.begin(), cuda.end());
+  return kernels;
+}
+
 void require(bool holds, const std::string& what) {
   if (!holds) throw Error("engine.internal", "A linear layer was called wrongly: " + what + ".");
 }
@@ -69,15 +76,19 @@ void check_source(const LinearSource& source, LinearFormat format) {
 }  // namespace
 
 const std::vector<Kernel<MakeLinear>>& linear_kernels(LinearFormat format, DType compute) {
+  static const auto f32 = with(kF32Kernels, f32_linear_cuda_kernels());
+  static const auto bf16_widened = with(kBf16WidenedKernels, bf16_linear_cuda_kernels(DType::f32));
+  static const auto bf16 = with(kBf16Kernels, bf16_linear_cuda_kernels(DType::bf16));
+  static const auto int8 = with(kInt8Kernels, int8_linear_cuda_kernels());
   switch (format) {
     case LinearFormat::f32:
-      return kF32Kernels;
+      return f32;
     case LinearFormat::bf16:
-      return compute == DType::bf16 ? kBf16Kernels : kBf16WidenedKernels;
+      return compute == DType::bf16 ? bf16 : bf16_widened;
     case LinearFormat::int8_tiles:
-      return kInt8Kernels;
+      return int8;
   }
-  return kF32Kernels;
+  return f32;
 }
 
 std::shared_ptr<Linear> prepare_linear(const Context& context, const LinearSource& source, LinearFormat format) {

@@ -1,4 +1,5 @@
 // Self-test entries of the linear operation: every kernel of every table against the reference on small odd shapes.
+#include "ops/check_context.h"
 #include "ops/linear/packed_linear.h"
 #include "runtime/random.h"
 
@@ -19,11 +20,10 @@ constexpr Case kCases[] = {
 
 TensorView view_of(const Tensor& tensor) { return {"weight", tensor.type(), tensor.shape(), tensor.raw()}; }
 
-Tensor run(const Context& context, const Kernel<MakeLinear>& kernel, const Case& c, DType x_type) {
-  Context maker = context;
-  maker.backend = kernel.info.backend;
-  const Tensor weight = check::random_tensor(maker, {c.outputs, c.depth}, 1, 0.05f, DType::bf16);
-  const Tensor bias = check::random_tensor(maker, {c.outputs}, 2);
+Tensor run(const Context& maker, const Kernel<MakeLinear>& kernel, const Case& c, DType x_type) {
+  const Context host = maker.on_host();  // a layer is made from host memory on every backend
+  const Tensor weight = check::random_tensor(host, {c.outputs, c.depth}, 1, 0.05f, DType::bf16);
+  const Tensor bias = check::random_tensor(host, {c.outputs}, 2);
   const Tensor gate = check::random_tensor(maker, {c.outputs}, 3);
   const Tensor x = check::random_tensor(maker, {c.rows, c.depth}, 4, 1.0f, x_type);
   LinearSource source{"check", view_of(weight), {}, {}};
@@ -32,7 +32,7 @@ Tensor run(const Context& context, const Kernel<MakeLinear>& kernel, const Case&
   Tensor out = check::random_tensor(maker, {c.rows, c.outputs}, 5);
   Epilogue epilogue{c.activation, c.accumulate, c.accumulate ? &gate : nullptr};
   layer->run(maker, x, out, epilogue);
-  return out;
+  return to_host(maker, out);
 }
 
 }  // namespace
@@ -41,18 +41,16 @@ void append_linear_checks(const CpuFeatures& features, std::vector<KernelCheck>&
   for (const LinearFormat format : {LinearFormat::f32, LinearFormat::bf16, LinearFormat::int8_tiles}) {
     const auto& kernels = linear_kernels(format, DType::bf16);
     for (const auto& kernel : kernels) {
-      if (!features.supports(kernel.info.isa)) continue;
+      if (!check::can_check(kernel.info, features)) continue;
       for (const Case& c : kCases) {
         const DType x_type = c.rows == 37 ? DType::bf16 : DType::f32;
         const std::string text =
             "rows " + std::to_string(c.rows) + " in " + std::to_string(c.depth) + " out " + std::to_string(c.outputs);
         checks.push_back({kernel.info, text, 2e-6, [=, &kernel, &kernels](int threads) {
-                            Context context;
-                            context.features = features;
-                            context.threads = threads;
-                            context.compute = DType::bf16;
-                            const Tensor wanted = run(context, kernels.front(), c, x_type);
-                            return check::relative_error(run(context, kernel, c, x_type), wanted);
+                            const Context plain = check::context_for(kernels.front().info, threads, DType::bf16);
+                            const Context tested = check::context_for(kernel.info, threads, DType::bf16);
+                            const Tensor wanted = run(plain, kernels.front(), c, x_type);
+                            return check::relative_error(run(tested, kernel, c, x_type), wanted);
                           }});
       }
     }

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "ops/expect.h"
+#include "ops/norm/norm_cuda.h"
 #include "ops/norm/norm_kernels.h"
 
 namespace rushes {
@@ -31,29 +32,37 @@ NormRows rows_of(const Tensor& x, const Tensor& scale, float epsilon, const Tens
 }
 
 // Rows are independent, so any split gives the same bits.
-void run(const Context& context, const std::vector<Kernel<NormFunction>>& table, const NormRows& rows, int64_t count) {
+void run(const Context& context, const std::vector<Kernel<NormFunction>>& table, NormRows rows, int64_t count) {
   const NormFunction kernel = choose_kernel(table, context).run;
+  if (context.backend == Backend::cuda) {
+    rows.device = context.device;
+    return kernel(rows, 0, count);
+  }
   constexpr int64_t kChunk = 8;
 #pragma omp parallel for num_threads(context.threads) schedule(static)
   for (int64_t begin = 0; begin < count; begin += kChunk) kernel(rows, begin, std::min(count, begin + kChunk));
 }
 
 std::vector<Kernel<NormFunction>> table_of(std::string_view operation, std::string_view reference_name,
-                                           NormFunction reference, std::initializer_list<Kernel<NormFunction>> cpu) {
+                                           NormFunction reference, std::initializer_list<Kernel<NormFunction>> cpu,
+                                           const std::vector<Kernel<NormFunction>>& cuda) {
   std::vector<Kernel<NormFunction>> table{{{operation, reference_name, Backend::reference}, reference}};
   table.insert(table.end(), cpu);
+  table.insert(table.end(), cuda.begin(), cuda.end());
   return table;
 }
 
 }  // namespace
 
 #if defined(__x86_64__)
-#define RUSHES_NORM_TABLE(operation)                                                           \
-  table_of(#operation, #operation "_reference", operation##_reference,                         \
-           {{{#operation, #operation "_f32_avx2", Backend::cpu, Isa::avx2}, operation##_avx2}, \
-            {{#operation, #operation "_f32_avx512", Backend::cpu, Isa::avx512}, operation##_avx512}})
+#define RUSHES_NORM_TABLE(operation)                                                                  \
+  table_of(#operation, #operation "_reference", operation##_reference,                                \
+           {{{#operation, #operation "_f32_avx2", Backend::cpu, Isa::avx2}, operation##_avx2},        \
+            {{#operation, #operation "_f32_avx512", Backend::cpu, Isa::avx512}, operation##_avx512}}, \
+           operation##_cuda_kernels())
 #else
-#define RUSHES_NORM_TABLE(operation) table_of(#operation, #operation "_reference", operation##_reference, {})
+#define RUSHES_NORM_TABLE(operation) \
+  table_of(#operation, #operation "_reference", operation##_reference, {}, operation##_cuda_kernels())
 #endif
 
 const std::vector<Kernel<NormFunction>>& layer_norm_kernels() {

@@ -1,6 +1,7 @@
 // Every norm kernel against the reference, on widths that registers do not divide.
 #include <algorithm>
 
+#include "ops/check_context.h"
 #include "ops/norm/norm.h"
 #include "ops/norm/norm_kernels.h"
 #include "runtime/random.h"
@@ -17,15 +18,6 @@ constexpr Case kCases[] = {{3, 2, 128, DType::f32, DType::f32},
                            {17, 12, 128, DType::bf16, DType::bf16},
                            {1, 1, 10, DType::bf16, DType::f32}};
 
-// A context in which the operation's table yields exactly this kernel or a plainer one.
-Context context_for(const KernelInfo& info, int threads) {
-  Context context;
-  context.backend = info.backend;
-  context.features = context.features.limited_to(info.isa);
-  context.threads = threads;
-  return context;
-}
-
 using Operation = void (*)(const Context&, const Case&, const Tensor& x, const Tensor& scale, const Tensor& shift,
                            Tensor& out);
 
@@ -33,16 +25,17 @@ void append(const CpuFeatures& features, const std::vector<Kernel<NormFunction>>
             std::vector<KernelCheck>& checks) {
   for (const auto& kernel : table)
     for (const Case& c : kCases) {
-      if (!features.supports(kernel.info.isa) || (c.in == DType::bf16 && !takes_bf16)) continue;
+      if (!check::can_check(kernel.info, features) || (c.in == DType::bf16 && !takes_bf16)) continue;
       const std::string text = "rows " + std::to_string(c.rows) + " width " + std::to_string(c.heads * c.head_size) +
                                " " + std::string(dtype_name(c.in)) + " to " + std::string(dtype_name(c.out));
       auto error = [info = kernel.info, c, run](int threads) {
         const int64_t width = c.heads * c.head_size;
-        const Context tested = context_for(info, threads), plain = context_for({{}, {}, Backend::reference}, 1);
+        const Context tested = check::context_for(info, threads),
+                      plain = check::context_for({{}, {}, Backend::reference}, 1);
         const Tensor x = check::random_tensor(plain, {c.rows, width}, 1, 3, c.in);
         const Tensor scale = check::random_tensor(plain, {width}, 2), shift = check::random_tensor(plain, {width}, 3);
         Tensor out = tested.allocate(c.out, x.shape()), expected = plain.allocate(DType::f32, x.shape());
-        run(tested, c, x, scale, shift, out);
+        run(tested, c, to_device(tested, x), to_device(tested, scale), to_device(tested, shift), out);
         run(plain, c, x, scale, shift, expected);
         return check::relative_error(out, expected);
       };
@@ -68,7 +61,8 @@ void append_norm_checks(const CpuFeatures& features, std::vector<KernelCheck>& c
   append(
       features, rms_norm_rotary_kernels(), true,
       [](const Context& context, const Case& c, const Tensor& x, const Tensor& scale, const Tensor&, Tensor& out) {
-        const RotaryTable table = make_rotary_table(context, 1, 1, c.rows, c.head_size);
+        RotaryTable table = make_rotary_table(context.on_host(), 1, 1, c.rows, c.head_size);
+        table = {to_device(context, table.cosine), to_device(context, table.sine)};
         rms_norm_rotary(context, x, scale, 1e-6f, c.heads, table, out);
       },
       checks);

@@ -5,6 +5,8 @@
 
 namespace rushes {
 
+class Device;
+
 /// One call of layer_norm, rms_norm or rms_norm_rotary. x and out [rows, width], f32 or bf16 bits as flagged.
 struct NormRows {
   const void* x = nullptr;
@@ -16,6 +18,7 @@ struct NormRows {
   int64_t width = 0;
   const float *cosine = nullptr, *sine = nullptr;  // [rows, head_size / 2], rms_norm_rotary only
   int64_t head_size = 0;
+  Device* device = nullptr;  // of a cuda kernel, which is given all rows at once
 };
 
 /// Computes rows [begin, end).
