@@ -8,6 +8,8 @@
 //   TileLoad               cp.async of rows x columns from global memory into such a tile; zeros beyond the edges
 //   query_fragments        the 16-row operand of the next 16 columns (ldmatrix)
 //   add_scores             S += Q K^T for all keys of a tile, queries in registers or in shared memory
+//   mask_keys, add_relative_bias
+//                          keys beyond the end, and umT5's bias by distance
 //   SoftmaxRows, softmax_step, finish_rows
 //                          one step of the online softmax (Milakov and Gimelshein 2018, "Online normalizer calculation
 //                          for softmax"): S becomes exp2(factor * (S - max)), the output is rescaled only where the
@@ -148,6 +150,25 @@ RUSHES_DEVICE void mask_keys(float (&s)[kRowTiles][kKeyTiles][4], int keys) {
       if (n * 8 + first + e >= keys)
 #pragma unroll
         for (int m = 0; m < kRowTiles; ++m) s[m][n][e] = s[m][n][e + 2] = -INFINITY;
+}
+
+/// s = factor * s + log2(e) * bias, so that the softmax needs no factor any more. `bias` is the head's row of [queries + keys - 1], the
+/// value for (i, j) at j - i + queries - 1; `row` is the first query of the warp, `key` the first key of S. What lies outside is
+/// read at the edge, and masked or dropped afterwards.
+template <int kRowTiles, int kKeyTiles>
+RUSHES_DEVICE void add_relative_bias(float (&s)[kRowTiles][kKeyTiles][4], float factor, const float* bias, int queries,
+                                     int keys, int row, int key) {
+  const int g = lane_index() >> 2, t = lane_index() & 3, last = queries + keys - 2;
+#pragma unroll
+  for (int m = 0; m < kRowTiles; ++m)
+#pragma unroll
+    for (int n = 0; n < kKeyTiles; ++n)
+#pragma unroll
+      for (int e = 0; e < 4; ++e) {
+        const int i = row + m * 16 + (e >> 1) * 8 + g, j = key + n * 8 + 2 * t + (e & 1);
+        const int index = j - i + queries - 1;
+        s[m][n][e] = fused(s[m][n][e], factor, bias[index < 0 ? 0 : index > last ? last : index] * kLog2E);
+      }
 }
 
 /// What the online softmax keeps of a warp's rows; [m][0] is row 16m + g, [m][1] row 16m + g + 8. Sums are this lane's
