@@ -11,9 +11,9 @@ namespace {
 
 constexpr int kKeys = 64, kPanel = 64;
 
-/// Forms of `tiles` for long sequences. Two row tiles a warp halve what the warps read from shared memory for their products (32
-/// query rows share every fragment of keys and values); where tensor cores are slower than that by far (86, 89, 120) a second warp
-/// on each scheduler, whose products run under the first one's softmax, is worth more.
+/// Forms of `tiles` for long sequences. Two row tiles a warp halve what the warps read from shared memory for their
+/// products (32 query rows share every fragment of keys and values); where tensor cores are slower than that by far
+/// (86, 89, 120) a second warp on each scheduler, whose products run under the first one's softmax, is worth more.
 struct TileRow {
   int architecture, padded_head, form;
 };
@@ -66,8 +66,8 @@ AttentionChoice choose_tiles(const AttentionShape& shape, const DeviceInfo& devi
   return blocks < 2 * int64_t{device.multiprocessors} ? tiles_of(shape, kSmallForm) : large;
 }
 
-/// 64 query rows; two warps share 16 of them and divide keys and output columns. Queries stay in shared memory, panels of keys and
-/// values go through a ring, P through 8 KB; 512 bytes for maxima and 512 for sums of both halves.
+/// 64 query rows; two warps share 16 of them and divide keys and output columns. Queries stay in shared memory, panels
+/// of keys and values go through a ring, P through 8 KB; 512 bytes for maxima and 512 for sums of both halves.
 AttentionChoice choose_wide(const AttentionShape& shape) {
   const int padded = shape.head_size <= 256 ? 256 : shape.head_size <= 384 ? 384 : 512, panel = 2 * kKeys * kPanel;
   return {.kernel = AttentionKernel::wide,
@@ -80,8 +80,8 @@ AttentionChoice choose_wide(const AttentionShape& shape) {
           .shared_bytes = 2 * 64 * padded + 3 * panel + panel + 1024};
 }
 
-/// 64 query rows; panels of 64 columns of values, or of 32 columns of both queries and keys, go through a ring; P with four columns of
-/// padding.
+/// 64 query rows; panels of 64 columns of values, or of 32 columns of both queries and keys, go through a ring; P with
+/// four columns of padding.
 AttentionChoice choose_f32(const AttentionShape& shape) {
   const int padded = shape.head_size <= 64    ? 64
                      : shape.head_size <= 128 ? 128
@@ -108,11 +108,14 @@ void require_head(const AttentionShape& shape) {
 int block_shared_limit(int architecture) {
   switch (architecture) {
     case 80:
-    case 87: return 163 << 10;
+    case 87:
+      return 163 << 10;
     case 90:
     case 100:
-    case 103: return 227 << 10;
-    default: return 99 << 10;  // 86, 89, 120
+    case 103:
+      return 227 << 10;
+    default:
+      return 99 << 10;  // 86, 89, 120
   }
 }
 

@@ -1,5 +1,5 @@
-// Which kernel of dense attention runs on which card with which tiles: a pure function of the shape and the card, so that it is
-// tested, and planned with, where there is no GPU.
+// Which kernel of dense attention runs on which card with which tiles: a pure function of the shape and the card, so
+// that it is tested, and planned with, where there is no GPU.
 #pragma once
 #include <cstdint>
 

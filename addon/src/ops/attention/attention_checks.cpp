@@ -14,7 +14,8 @@ struct DenseCase {
   bool bias;
 };
 constexpr DenseCase kDenseCases[] = {{2, 128, 131, 131, false}, {1, 128, 70, 512, false}, {3, 64, 37, 37, true},
-                                     {2, 16, 5, 1, false},      {1, 200, 65, 321, true},  {1, 384, 40, 90, false}};
+                                     {2, 16, 5, 1, false},      {1, 200, 65, 321, true},  {1, 384, 40, 90, false},
+                                     {2, 64, 140, 193, false},  {1, 72, 129, 65, true},   {1, 512, 3, 127, false}};
 
 struct SparseCase {
   int64_t heads, head_size, length;

@@ -1,6 +1,7 @@
-// Dense attention for bf16 on a GPU, head sizes up to 128 (padded to 64 or 128): every block owns a tile of query rows of one head
-// and walks over all keys, 64 at a time (Dao 2023, "FlashAttention-2: Faster Attention with Better Parallelism"). Scores and
-// probabilities never leave registers. Larger heads: attention_wide_cuda.cu; f32: attention_f32_cuda.cu.
+// Dense attention for bf16 on a GPU, head sizes up to 128 (padded to 64 or 128): every block owns a tile of query rows
+// of one head and walks over all keys, 64 at a time (Dao 2023, "FlashAttention-2: Faster Attention with Better
+// Parallelism"). Scores and probabilities never leave registers. Larger heads: attention_wide_cuda.cu; f32:
+// attention_f32_cuda.cu.
 #include "cuda/launch.h"
 #include "ops/attention/attention_cuda.h"
 #include "ops/attention/attention_dense_cuda.h"
@@ -11,11 +12,12 @@ namespace {
 
 constexpr int kKeys = 64;
 
-/// kBuffers 2: the next tile's keys and values arrive while this one's are used, one barrier a tile. 1: values arrive under the
-/// scores and the next keys under softmax and values; half the shared memory, two barriers, for cards where two blocks
-/// then fit a multiprocessor.
+/// kBuffers 2: the next tile's keys and values arrive while this one's are used, one barrier a tile. 1: values arrive
+/// under the scores and the next keys under softmax and values; half the shared memory, two barriers, for cards where
+/// two blocks then fit a multiprocessor.
 template <int kHead, int kRowTiles, int kWarps, int kBuffers, bool kBias>
-RUSHES_KERNEL(kWarps * 32, kRowTiles == 2 || kWarps == 4 ? 2 : 1) dense_attention_bf16(DenseCall call) {
+RUSHES_KERNEL(kWarps * 32, kRowTiles == 2 || kWarps == 4 ? 2 : 1)
+dense_attention_bf16(DenseCall call) {
   constexpr int kRows = kWarps * kRowTiles * 16, kThreads = kWarps * 32, kSteps = kHead / 16;
   constexpr int kQueryBytes = kRows * kHead * 2, kTileBytes = kKeys * kHead * 2;
   const int head = block_y(), first = block_x() * kRows, tiles = (call.keys + kKeys - 1) / kKeys;
@@ -119,8 +121,9 @@ void launch_tiles(StreamHandle stream, const AttentionChoice& choice, const Dens
     ++form;
   TileKernel kernel = kTileKernels[choice.padded_head == 128][form];
   if (call.bias) kernel = choice.padded_head == 128 ? kTileKernel<128, 3, true> : kTileKernel<64, 3, true>;
-  launch(stream, "dense attention", kernel, Grid{(call.queries + choice.query_rows - 1) / choice.query_rows, call.heads},
-         choice.warps * 32, choice.shared_bytes, call);
+  launch(stream, "dense attention", kernel,
+         Grid{(call.queries + choice.query_rows - 1) / choice.query_rows, call.heads}, choice.warps * 32,
+         choice.shared_bytes, call);
 }
 
 void run(const Context& context, const attention::DenseProblem& problem, const AttentionChoice& choice) {
@@ -139,9 +142,12 @@ void run(const Context& context, const attention::DenseProblem& problem, const A
                        problem.out.type() == DType::bf16};
   const StreamHandle stream = context.device->stream();
   switch (choice.kernel) {
-    case AttentionKernel::tiles: return launch_tiles(stream, choice, call);
-    case AttentionKernel::wide: return launch_wide_attention(stream, choice, call);
-    case AttentionKernel::f32: return launch_f32_attention(stream, choice, call);
+    case AttentionKernel::tiles:
+      return launch_tiles(stream, choice, call);
+    case AttentionKernel::wide:
+      return launch_wide_attention(stream, choice, call);
+    case AttentionKernel::f32:
+      return launch_f32_attention(stream, choice, call);
   }
 }
 
@@ -166,7 +172,8 @@ namespace rushes::attention {
 std::vector<Kernel<DenseFunction>> dense_cuda_kernels(DType input) {
   using namespace cuda;
   const auto entry = [](const char* name, DenseFunction run) {
-    return Kernel<DenseFunction>{{.operation = "dense_attention", .name = name, .backend = Backend::cuda, .least_architecture = 80}, run};
+    return Kernel<DenseFunction>{
+        {.operation = "dense_attention", .name = name, .backend = Backend::cuda, .least_architecture = 80}, run};
   };
   if (input == DType::f32) return {entry("dense_attention_f32_cuda", run_chosen)};
   // The last one runs and takes one of the others' forms; those are listed to be checked and timed.

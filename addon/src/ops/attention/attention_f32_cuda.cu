@@ -1,6 +1,7 @@
-// Dense attention for f32 on a GPU by plain multiply-adds, for the fp32 precision: 64 query rows a block, 256 threads with 4 x 4
-// scores and 4 rows x kPanels x 4 columns of output each. Chunks of queries and keys (32 columns) and panels of values (64 columns)
-// come through a ring; queries are read again for every tile of keys, from the second-level cache.
+// Dense attention for f32 on a GPU by plain multiply-adds, for the fp32 precision: 64 query rows a block, 256 threads
+// with 4 x 4 scores and 4 rows x kPanels x 4 columns of output each. Chunks of queries and keys (32 columns) and panels
+// of values (64 columns) come through a ring; queries are read again for every tile of keys, from the second-level
+// cache.
 #include <cmath>
 
 #include "cuda/launch.h"
@@ -11,8 +12,8 @@ namespace {
 
 constexpr int kRows = 64, kKeys = 64, kThreads = 256, kBuffers = 3;
 constexpr int kChunk = 32, kPanel = 64;
-constexpr int kSlotElements = kKeys * kPanel;   // also kRows x kChunk of queries, then kKeys x kChunk of keys
-constexpr int kStride = kKeys + 4;              // of P: rows of two half-warps lie in different banks
+constexpr int kSlotElements = kKeys * kPanel;  // also kRows x kChunk of queries, then kKeys x kChunk of keys
+constexpr int kStride = kKeys + 4;             // of P: rows of two half-warps lie in different banks
 constexpr float kLog2E = 1.44269504088896341f;
 
 struct Quad {
@@ -49,7 +50,8 @@ class Stream {
           const int r = row + i * 32;
           const bool inside = column < columns_, query = inside && r < rows_, key = inside && key_ + r < keys_;
           copy_async(to, chunk_piece(r, piece) * 4, query ? q_ + r * stride_ + column : q_, query);
-          copy_async(to, kRows * kChunk + chunk_piece(r, piece) * 4, key ? k_ + (key_ + r) * stride_ + column : k_, key);
+          copy_async(to, kRows * kChunk + chunk_piece(r, piece) * 4, key ? k_ + (key_ + r) * stride_ + column : k_,
+                     key);
         }
       } else {
         const int row = thread_index() >> 4, piece = thread_index() & 15;
@@ -119,7 +121,8 @@ RUSHES_DEVICE void add_rows(float (&sums)[4][4], const Quad (&a)[4], const Quad 
 }
 
 template <int kPanels>
-RUSHES_KERNEL(kThreads, 1) dense_attention_f32(DenseCall call) {
+RUSHES_KERNEL(kThreads, 1)
+dense_attention_f32(DenseCall call) {
   const int head = block_y(), first = block_x() * kRows;
   // This thread: rows 4 * group.., keys lane + 16 * j of a tile, columns 64 * panel + 4 * lane.. of the output.
   const int group = thread_index() >> 4, lane = thread_index() & 15;
@@ -164,7 +167,11 @@ RUSHES_KERNEL(kThreads, 1) dense_attention_f32(DenseCall call) {
 #pragma unroll
         for (int j = 0; j < 4; ++j) {
           const int index = key + lane + 16 * j - (first + 4 * group + i) + call.queries - 1;
-          scores[i][j] = fused(scores[i][j], factor, multiply(bias[index < 0 ? 0 : index > last ? last : index], kLog2E));
+          scores[i][j] = fused(scores[i][j], factor,
+                               multiply(bias[index < 0      ? 0
+                                             : index > last ? last
+                                                            : index],
+                                        kLog2E));
         }
       factor = 1;
     }

@@ -152,9 +152,9 @@ RUSHES_DEVICE void mask_keys(float (&s)[kRowTiles][kKeyTiles][4], int keys) {
         for (int m = 0; m < kRowTiles; ++m) s[m][n][e] = s[m][n][e + 2] = -INFINITY;
 }
 
-/// s = factor * s + log2(e) * bias, so that the softmax needs no factor any more. `bias` is the head's row of [queries + keys - 1], the
-/// value for (i, j) at j - i + queries - 1; `row` is the first query of the warp, `key` the first key of S. What lies outside is
-/// read at the edge, and masked or dropped afterwards.
+/// s = factor * s + log2(e) * bias, so that the softmax needs no factor any more. `bias` is the head's row of [queries
+/// + keys - 1], the value for (i, j) at j - i + queries - 1; `row` is the first query of the warp, `key` the first key
+/// of S. What lies outside is read at the edge, and masked or dropped afterwards.
 template <int kRowTiles, int kKeyTiles>
 RUSHES_DEVICE void add_relative_bias(float (&s)[kRowTiles][kKeyTiles][4], float factor, const float* bias, int queries,
                                      int keys, int row, int key) {

@@ -1,7 +1,7 @@
-// Dense attention for bf16 with heads above 128 columns (the VAE's single head of 384, the demo's sizes) on a GPU. Neither the output of 16 rows
-// nor whole tiles of keys and values fit where attention_dense_cuda.cu keeps them, so here two warps share 16 query rows: each
-// computes the scores of half the keys and the output of half the columns, with P exchanged through shared memory. Keys and
-// values come through a ring of panels of 64 columns.
+// Dense attention for bf16 with heads above 128 columns (the VAE's single head of 384, the demo's sizes) on a GPU.
+// Neither the output of 16 rows nor whole tiles of keys and values fit where attention_dense_cuda.cu keeps them, so
+// here two warps share 16 query rows: each computes the scores of half the keys and the output of half the columns,
+// with P exchanged through shared memory. Keys and values come through a ring of panels of 64 columns.
 #include "cuda/launch.h"
 #include "ops/attention/attention_dense_cuda.h"
 #include "ops/attention/attention_tile_cuda.h"
@@ -58,7 +58,8 @@ class PanelStream {
 };
 
 template <int kPanels>
-RUSHES_KERNEL(kThreads, 1) dense_attention_wide_bf16(DenseCall call) {
+RUSHES_KERNEL(kThreads, 1)
+dense_attention_wide_bf16(DenseCall call) {
   constexpr int kQueryBytes = kPanels * kPanelElements * 2, kRingBytes = kBuffers * kPanelElements * 2;
   const int head = block_y(), first = block_x() * kRows;
   const int64_t column = static_cast<int64_t>(head) * call.head_size;
@@ -109,7 +110,7 @@ RUSHES_KERNEL(kThreads, 1) dense_attention_wide_bf16(DenseCall call) {
     }
     if (call.keys - key < kKeys) mask_keys(scores, call.keys - key - half * 32);
 
-    // The maximum of both halves, then the step of softmax_step with P going to shared memory.
+      // The maximum of both halves, then the step of softmax_step with P going to shared memory.
 #pragma unroll
     for (int h = 0; h < 2; ++h) {
       float most = fmaxf(scores[0][0][2 * h], scores[0][0][2 * h + 1]);
@@ -186,7 +187,8 @@ RUSHES_KERNEL(kThreads, 1) dense_attention_wide_bf16(DenseCall call) {
         if (call.out_bf16)
           *reinterpret_cast<uint32_t*>(static_cast<uint16_t*>(call.out) + at + offset) = pack_bf16(low, high);
         else
-          *reinterpret_cast<Words2*>(static_cast<float*>(call.out) + at + offset) = {{float_bits(low), float_bits(high)}};
+          *reinterpret_cast<Words2*>(static_cast<float*>(call.out) + at +
+                                     offset) = {{float_bits(low), float_bits(high)}};
       }
   }
 }
@@ -197,8 +199,8 @@ void launch_wide_attention(StreamHandle stream, const AttentionChoice& choice, c
   const auto kernel = choice.padded_head == 256   ? dense_attention_wide_bf16<4>
                       : choice.padded_head == 384 ? dense_attention_wide_bf16<6>
                                                   : dense_attention_wide_bf16<8>;
-  launch(stream, "dense attention of wide heads", kernel, Grid{(call.queries + kRows - 1) / kRows, call.heads}, kThreads,
-         choice.shared_bytes, call);
+  launch(stream, "dense attention of wide heads", kernel, Grid{(call.queries + kRows - 1) / kRows, call.heads},
+         kThreads, choice.shared_bytes, call);
 }
 
 }  // namespace rushes::cuda
