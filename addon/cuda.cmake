@@ -21,6 +21,10 @@ if(rushes_cuda STREQUAL AUTO)
   endif()
 endif()
 
+# Kernels look at bytes as words, as nvcc lets them; an address or an index that a GPU would refuse traps, and the emulator
+# names the thread (cuda/emulator/memory_faults.cpp).
+set(rushes_emulated_options -fno-strict-aliasing -fsanitize=alignment,bounds -fsanitize-undefined-trap-on-error)
+
 # The `emulated` sources are written once per .cu; their dependency on it is the compiler's depfile.
 function(rushes_emulated_sources out)
   set(generated)
@@ -46,6 +50,7 @@ function(rushes_add_cuda target)
     rushes_emulated_sources(emulated ${kernels})
     list(APPEND sources ${emulated} ${emulator})
     set_source_files_properties(${emulated} ${emulator} PROPERTIES COMPILE_DEFINITIONS RUSHES_CUDA_EMULATOR)
+    set_source_files_properties(${emulated} PROPERTIES COMPILE_OPTIONS "${rushes_emulated_options}")
     if(emulator MATCHES "/host_emulator\\.cpp")
       list(APPEND answered host)
     endif()
