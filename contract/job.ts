@@ -38,6 +38,12 @@ export function isFinal(state: JobState): boolean {
   return state === "done" || state === "failed" || state === "cancelled";
 }
 
+/** True where a failed job may succeed on the CPU: it was to run on a graphics card that failed, or has too little memory. */
+export function cpuMayHelp({ error, settings, deviceName }: Pick<Job, "error" | "settings" | "deviceName">): boolean {
+  if (error === null || settings.device === "cpu" || settings.device === "reference") return false;
+  return error.code.startsWith("gpu.") || (error.code === "memory.exhausted" && deviceName !== null);
+}
+
 /** The engine's own stages; "save" (the file, its poster and the extra copy) is the app's. */
 export type StageName = "text" | "load" | "sample" | "decode";
 export type JobStage = StageName | "save";
@@ -122,6 +128,8 @@ export interface Job {
   int8: Int8Summary | null;
   plannedSeconds: number | null;
   plannedPeakBytes: number | null;
+  /** The graphics card the latest attempt was planned for; null: none. */
+  deviceName: string | null;
   /** What this machine was expected to take for it when it was accepted, learnt from its former jobs. */
   expectedSeconds: number | null;
   /** The last step that was computed when sampling was stopped and kept; null for a job that ran all its steps. */
@@ -141,8 +149,11 @@ export interface JobStageRecord {
   seconds: number;
   /** Null where the stage ended before the engine counted it. */
   peakBytes: number | null;
+  /** The graphics card's memory; null too where the stage ran without one. */
+  deviceBytes: number | null;
   plannedSeconds: number | null;
   plannedBytes: number | null;
+  plannedDeviceBytes: number | null;
 }
 
 export interface JobStepLatents {

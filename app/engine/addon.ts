@@ -39,8 +39,10 @@ export type StageName = "text" | "load" | "sample" | "decode";
 export interface StageReport {
   stage: StageName;
   seconds: number;
-  /** The most the engine held during the stage. */
+  /** The most the engine held in main memory during the stage. */
   peakBytes: number;
+  /** The same of the graphics card's memory; absent or null where the job runs without one. */
+  deviceBytes?: number | null;
 }
 
 /** Linear layers held as int8: how many, their bytes, and what they take at 16 bit. */
@@ -54,7 +56,7 @@ export interface Int8Report {
 
 /** A change that makes a plan fit that does not. */
 export interface PlanFix {
-  id: "int8TextEncoder" | "int8" | "tileDecode" | "fewerFrames" | "removeBudget";
+  id: "int8TextEncoder" | "int8" | "tileDecode" | "fewerFrames" | "removeBudget" | "streamWeights" | "runOnCpu";
   /** The settings to change and their values. */
   settings: Partial<EngineSettings>;
   /** What the job needs then. */
@@ -68,6 +70,8 @@ export interface Plan {
   /** What it may use: the memory budget, else 90% of the memory that is free now or held by the model in memory; 0
    * where the system does not say. */
   freeBytes: number;
+  /** The graphics card of a job that runs on one, and what it needs and may use of its memory; absent or null: none. */
+  device?: { name: string; peakBytes: number; freeBytes: number } | null;
   /** False: generate will refuse with memory.exhausted. */
   fits: boolean;
   /** What to do then, in one sentence; "" when it fits. */
@@ -125,12 +129,28 @@ export interface Inspection {
   summary: string;
 }
 
+/** The graphics card, and why Rushes does not use it. What is not known is absent. */
+export interface Gpu {
+  /** Null: there is none, or none was looked for. */
+  name: string | null;
+  /** One sentence; "" where Rushes computes on it. */
+  reason: string;
+  /** What to do about it, one sentence; "" where nothing is needed. */
+  advice?: string;
+  /** Compute capability: "9.0". */
+  architecture?: string;
+  totalBytes?: number;
+  freeBytes?: number;
+  /** The newest CUDA that the driver knows: "13.0". */
+  driver?: string;
+}
+
 export interface Machine {
   cpu: { model: string; cores: number; isa: string[] };
   memory: SystemMemory;
   /** Bytes of physical memory this process holds. */
   residentBytes: number;
-  gpu: { name: string | null; reason: string };
+  gpu: Gpu;
   libraries: Record<string, string>;
 }
 

@@ -174,6 +174,7 @@ export class JobRun {
       int8: this.#job.int8,
       plannedSeconds: plan.seconds,
       plannedPeakBytes: plan.peakBytes,
+      deviceName: plan.device?.name ?? null,
     });
   }
 
@@ -316,6 +317,7 @@ export class JobRun {
       int8: int8 && { layers: int8.layers, bytes16: int8.bytes16, bytes: int8.bytes },
       plannedSeconds: report.plan.seconds,
       plannedPeakBytes: report.plan.peakBytes,
+      deviceName: report.plan.device?.name ?? null,
     });
     this.#writeStages(report);
   }

@@ -24,23 +24,30 @@ export class StageTimes {
   }
 
   /** The engine says what a stage took, also one that failed on the way. */
-  reported({ stage, seconds, peakBytes }: StageReport): void {
-    this.#reported.set(stage, { stage, seconds, peakBytes });
+  reported({ stage, seconds, peakBytes, deviceBytes = null }: StageReport): void {
+    this.#reported.set(stage, { stage, seconds, peakBytes, deviceBytes });
   }
 
   /** Everything known, in the order of the stages; with the engine's final report once there is one. */
   records(report: GenerateReport | null): Omit<JobStageRecord, "attempt">[] {
-    const seen = this.#seen.map(({ stage, from, to }) => ({ stage, seconds: (to - from) / 1000, peakBytes: null }));
+    const seen = this.#seen.map(({ stage, from, to }) => ({
+      stage,
+      seconds: (to - from) / 1000,
+      peakBytes: null,
+      deviceBytes: null,
+    }));
     const measured = report?.stages ?? [
       ...this.#reported.values(),
       ...seen.filter(({ stage }) => stage !== "save" && !this.#reported.has(stage)),
     ];
-    return [...measured, ...seen.filter(({ stage }) => stage === "save")].map(({ stage, seconds, peakBytes }) => ({
-      stage,
-      seconds,
-      peakBytes,
-      plannedSeconds: this.#planned.get(stage)?.seconds ?? null,
-      plannedBytes: this.#planned.get(stage)?.peakBytes ?? null,
+    return [...measured, ...seen.filter(({ stage }) => stage === "save")].map((one) => ({
+      stage: one.stage,
+      seconds: one.seconds,
+      peakBytes: one.peakBytes,
+      deviceBytes: one.deviceBytes ?? null,
+      plannedSeconds: this.#planned.get(one.stage)?.seconds ?? null,
+      plannedBytes: this.#planned.get(one.stage)?.peakBytes ?? null,
+      plannedDeviceBytes: this.#planned.get(one.stage)?.deviceBytes ?? null,
     }));
   }
 }

@@ -137,8 +137,8 @@ class LocalStudio implements Studio {
     return this.#job(id);
   }
 
-  again(jobId: number): Job {
-    this.#commit((database) => queueAgain(database, jobId));
+  again(jobId: number, onCpu = false): Job {
+    this.#commit((database) => queueAgain(database, jobId, onCpu));
     return this.#job(jobId);
   }
 

@@ -21,12 +21,18 @@ export async function planCard(
 ): Promise<PlanCard> {
   const { stages, seconds, learnt } = learntPlan(core.database, model.id, plan);
   return {
-    stages: stages.map((each) => ({ stage: each.stage, seconds: each.seconds, peakBytes: each.peakBytes })),
+    stages: stages.map(({ stage, seconds: taken, peakBytes, deviceBytes = null }) => ({
+      stage,
+      seconds: taken,
+      peakBytes,
+      deviceBytes,
+    })),
     peakBytes: plan.peakBytes,
     seconds,
     learnt,
     freeBytes: plan.freeBytes,
     budgetBytes: settings.memoryBudget > 0 ? settings.memoryBudget * 2 ** 30 : null,
+    device: plan.device ?? null,
     fits: plan.fits,
     fixes: plan.fits ? [] : await fixesOf(model, settings, plan, ask),
   };
@@ -37,7 +43,7 @@ async function fixesOf(model: Model, settings: Planned, plan: Plan, ask: Ask): P
   const fixes = plan.fixes.map(({ id, settings: values, peakBytes }): PlanFix => ({ id, values, peakBytes }));
   const smaller = await smallerSize(model, settings, ask);
   if (!smaller) return fixes;
-  const place = fixes.findIndex(({ id }) => id === "fewerFrames" || id === "removeBudget");
+  const place = fixes.findIndex(({ id }) => id === "fewerFrames" || id === "removeBudget" || id === "runOnCpu");
   return place < 0 ? [...fixes, smaller] : fixes.toSpliced(place, 0, smaller);
 }
 

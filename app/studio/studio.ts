@@ -179,8 +179,9 @@ export interface Studio extends StudioCore {
   plan(request: JobRequest): Promise<Plan>;
   machine(): Promise<Machine>;
   selfTest(threads?: number): Promise<SelfTest>;
-  /** Puts a failed or cancelled job back into the queue; it continues from its last finished step. */
-  again(jobId: number): Job;
+  /** Puts a failed or cancelled job back into the queue; it continues from its last finished step. `onCpu`: from now on
+   * without the graphics card. */
+  again(jobId: number, onCpu?: boolean): Job;
   /** Times the operations against this machine's ceilings; the table comes line by line. */
   bench(options: BenchOptions, onLine: (line: string) => void): Promise<unknown>;
   /** Stops what runs here (its job stays in the queue), ends the engine and closes the history. */

@@ -25,12 +25,22 @@ export interface StagePlan {
   /** As the engine predicts, corrected by what this machine took for such jobs before. */
   readonly seconds: number;
   readonly peakBytes: number;
+  /** Of the graphics card's memory; null where the job runs without one. */
+  readonly deviceBytes: number | null;
 }
 
 /** A change of settings that makes a run fit: shown as a button. */
 export interface PlanFix {
   /** "tile the decode", "480p", "int8": stable words for the interface to translate. */
-  readonly id: "tileDecode" | "smallerSize" | "fewerFrames" | "int8" | "int8TextEncoder" | "removeBudget";
+  readonly id:
+    | "tileDecode"
+    | "smallerSize"
+    | "fewerFrames"
+    | "int8"
+    | "int8TextEncoder"
+    | "removeBudget"
+    | "streamWeights"
+    | "runOnCpu";
   readonly values: Partial<Settings>;
   /** What it would need then. */
   readonly peakBytes: number;
@@ -45,6 +55,13 @@ export interface PlanCard {
   readonly freeBytes: number;
   /** The limit the user set, or null. */
   readonly budgetBytes: number | null;
+  /** The graphics card the job would run on; null: it runs without one. */
+  readonly device: {
+    readonly name: string;
+    readonly peakBytes: number;
+    /** What the job may use of its memory. */
+    readonly freeBytes: number;
+  } | null;
   readonly fits: boolean;
   readonly fixes: readonly PlanFix[];
 }

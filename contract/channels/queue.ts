@@ -33,8 +33,9 @@ export interface QueueChannels {
   "queue:cancel": { request: { jobId: number }; reply: Nothing };
   /** Ends sampling and decodes the latest estimate; refused with job.not_running otherwise. */
   "queue:keep": { request: { jobId: number }; reply: Nothing };
-  /** A failed or cancelled job once more; continues from its last finished step. */
-  "queue:retry": { request: { jobId: number }; reply: { job: Job } };
+  /** A failed or cancelled job once more; continues from its last finished step. `onCpu`: from now on without the graphics
+   * card (contract/job.ts, cpuMayHelp). */
+  "queue:retry": { request: { jobId: number; onCpu?: boolean }; reply: { job: Job } };
   /** Another video from the saved latents of a finished job. */
   "queue:decodeAgain": { request: { jobId: number }; reply: { job: Job } };
 }

@@ -60,6 +60,9 @@ export function sampleCard(id: number, changes: Partial<HistoryCard> = {}): Hist
   };
 }
 
+/** A stage that ran without a graphics card. */
+const noCard = { deviceBytes: null, plannedDeviceBytes: null };
+
 /** A finished job with everything a result can have. */
 export function sampleDetail(id: number, changes: Partial<HistoryDetail> = {}): HistoryDetail {
   const card = sampleCard(id);
@@ -113,12 +116,21 @@ export function sampleDetail(id: number, changes: Partial<HistoryDetail> = {}): 
       ...size,
     },
     error: null,
+    deviceName: null,
     stages: [
-      { attempt: 1, stage: "text", seconds: 0.4, peakBytes: 5.9e9, plannedSeconds: 0.5, plannedBytes: 6e9 },
-      { attempt: 1, stage: "load", seconds: 1.2, peakBytes: 6e9, plannedSeconds: 1, plannedBytes: 6e9 },
-      { attempt: 1, stage: "sample", seconds: 9.6, peakBytes: 15.8e9, plannedSeconds: 9, plannedBytes: 16e9 },
-      { attempt: 1, stage: "decode", seconds: 1.8, peakBytes: 9.1e9, plannedSeconds: 2, plannedBytes: 9e9 },
-      { attempt: 1, stage: "save", seconds: 0.1, peakBytes: null, plannedSeconds: null, plannedBytes: null },
+      { ...noCard, attempt: 1, stage: "text", seconds: 0.4, peakBytes: 5.9e9, plannedSeconds: 0.5, plannedBytes: 6e9 },
+      { ...noCard, attempt: 1, stage: "load", seconds: 1.2, peakBytes: 6e9, plannedSeconds: 1, plannedBytes: 6e9 },
+      {
+        ...noCard,
+        attempt: 1,
+        stage: "sample",
+        seconds: 9.6,
+        peakBytes: 15.8e9,
+        plannedSeconds: 9,
+        plannedBytes: 16e9,
+      },
+      { ...noCard, attempt: 1, stage: "decode", seconds: 1.8, peakBytes: 9.1e9, plannedSeconds: 2, plannedBytes: 9e9 },
+      { ...noCard, attempt: 1, stage: "save", seconds: 0.1, peakBytes: null, plannedSeconds: null, plannedBytes: null },
     ],
     steps: [],
     log: [

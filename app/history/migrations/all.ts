@@ -4,6 +4,7 @@ import { queueMigration } from "./0020-queue.ts";
 import { resultsMigration } from "./0030-results.ts";
 import { sessionMigration } from "./0040-session.ts";
 import { inputsMigration } from "./0050-inputs.ts";
+import { deviceMemoryMigration } from "./0060-device-memory.ts";
 import type { Migration } from "./migration.ts";
 
 export const migrations: readonly Migration[] = [
@@ -12,4 +13,5 @@ export const migrations: readonly Migration[] = [
   resultsMigration,
   sessionMigration,
   inputsMigration,
+  deviceMemoryMigration,
 ];

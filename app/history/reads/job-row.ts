@@ -27,6 +27,7 @@ export interface JobRow {
   int8: string | null;
   planned_seconds: number | null;
   planned_peak_bytes: number | null;
+  device_name: string | null;
   expected_seconds: number | null;
   kept_step: number | null;
   latents_path: string | null;
@@ -69,6 +70,7 @@ export function jobFromRow(row: JobRow): Job {
     int8: row.int8 === null ? null : (JSON.parse(row.int8) as Int8Summary),
     plannedSeconds: row.planned_seconds,
     plannedPeakBytes: row.planned_peak_bytes,
+    deviceName: row.device_name,
     expectedSeconds: row.expected_seconds,
     keptStep: row.kept_step,
     latentsPath: row.latents_path,

@@ -64,8 +64,9 @@ export function readDetail(database: HistoryDatabase, id: number): JobDetail | n
     if (!job) return null;
     const stages = database
       .prepare(
-        `SELECT attempt, stage, seconds, peak_bytes AS peakBytes, planned_seconds AS plannedSeconds,
-           planned_bytes AS plannedBytes FROM job_stages WHERE job_id = ? ORDER BY attempt, ordinal`,
+        `SELECT attempt, stage, seconds, peak_bytes AS peakBytes, device_bytes AS deviceBytes,
+           planned_seconds AS plannedSeconds, planned_bytes AS plannedBytes,
+           planned_device_bytes AS plannedDeviceBytes FROM job_stages WHERE job_id = ? ORDER BY attempt, ordinal`,
       )
       .all(id) as JobStageRecord[];
     const log = readLogAfter(database, id, 0).map(({ at, level, line }) => ({ at, level, line }));

@@ -160,11 +160,20 @@ export function moveJob(database: HistoryDatabase, id: number, move: Move): bool
 const firstPosition = `min(position, coalesce(
   (SELECT other.position - 1 FROM jobs AS other WHERE other.state = 'queued' ORDER BY other.position LIMIT 1), position))`;
 
-/** Puts a failed or cancelled job at the end of the queue, with a clean count of interruptions. */
-export function queueAgain(database: HistoryDatabase, id: number): boolean {
+/** Puts a failed or cancelled job at the end of the queue, with a clean count of interruptions; `onCpu`: to run without the
+ * graphics card from now on. */
+export function queueAgain(database: HistoryDatabase, id: number, onCpu = false): boolean {
   return database
     .transaction((): boolean => {
-      if (!moveJob(database, id, { to: "queued", note: "asked for again" })) return false;
+      const note = onCpu ? "asked for again, on the CPU" : "asked for again";
+      if (!moveJob(database, id, { to: "queued", note })) return false;
+      if (onCpu)
+        database
+          .prepare(
+            `UPDATE jobs SET settings = json_set(settings, '$.device', 'cpu'), device_name = NULL, planned_seconds = NULL,
+               planned_peak_bytes = NULL, expected_seconds = NULL WHERE id = ?`,
+          )
+          .run(id);
       database
         .prepare(
           `UPDATE jobs SET interruptions = 0, crashes = 0, pending_video_path = NULL,

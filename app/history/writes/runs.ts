@@ -112,14 +112,14 @@ export function writeStages(
   stages: readonly Omit<JobStageRecord, "attempt">[],
 ): void {
   const insert = database.prepare(
-    `INSERT INTO job_stages (job_id, attempt, ordinal, stage, seconds, peak_bytes, planned_seconds, planned_bytes)
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+    `INSERT INTO job_stages (job_id, attempt, ordinal, stage, seconds, peak_bytes, device_bytes, planned_seconds,
+       planned_bytes, planned_device_bytes)
+     VALUES (@id, @attempt, @ordinal, @stage, @seconds, @peakBytes, @deviceBytes, @plannedSeconds, @plannedBytes,
+       @plannedDeviceBytes)`,
   );
   database.transaction(() => {
     database.prepare("DELETE FROM job_stages WHERE job_id = ? AND attempt = ?").run(id, attempt);
-    stages.forEach(({ stage, seconds, peakBytes, plannedSeconds, plannedBytes }, ordinal) =>
-      insert.run(id, attempt, ordinal, stage, seconds, peakBytes, plannedSeconds, plannedBytes),
-    );
+    stages.forEach((stage, ordinal) => insert.run({ ...stage, id, attempt, ordinal }));
   })();
 }
 
@@ -128,18 +128,21 @@ export interface RunFacts {
   int8: Int8Summary | null;
   plannedSeconds: number | null;
   plannedPeakBytes: number | null;
+  deviceName: string | null;
 }
 
 export function writeFacts(database: HistoryDatabase, id: number, facts: RunFacts): void {
   database
-    .prepare("UPDATE jobs SET warnings = ?, int8 = ?, planned_seconds = ?, planned_peak_bytes = ? WHERE id = ?")
-    .run(
-      JSON.stringify(facts.warnings),
-      facts.int8 && JSON.stringify(facts.int8),
-      facts.plannedSeconds,
-      facts.plannedPeakBytes,
+    .prepare(
+      `UPDATE jobs SET warnings = @warnings, int8 = @int8, planned_seconds = @plannedSeconds,
+         planned_peak_bytes = @plannedPeakBytes, device_name = @deviceName WHERE id = @id`,
+    )
+    .run({
+      ...facts,
+      warnings: JSON.stringify(facts.warnings),
+      int8: facts.int8 && JSON.stringify(facts.int8),
       id,
-    );
+    });
 }
 
 /** Names of the layers that run in int8, in the model's order; the same list is kept once. */

@@ -69,6 +69,9 @@ export const generate: typeof english = {
   planTooMuch: (needed) => `需要 ${needed}`,
   planLearnt: "时间来自本机以往的运行。",
   planPredicted: "时间为预测值,每次运行后会更准。",
+  planDeviceFree: (device, free) => `${device} 可用:${free}(红线)。`,
+  planDeviceShort: (device, missing) => `${device} 还差 ${missing}。`,
+  planMainMemory: "主内存",
   planFree: (free) => `当前可用:${free}(红线)。`,
   planBudget: (budget) => `您的上限:${budget}(红线)。`,
   planShort: (missing) => `还差 ${missing}。也许仍能运行,但会很慢。`,
@@ -84,6 +87,8 @@ export const generate: typeof english = {
     int8: "使用 Int8 权重",
     int8TextEncoder: "使用 Int8 文本编码器",
     removeBudget: "取消内存上限",
+    streamWeights: "将权重逐块传到显卡",
+    runOnCpu: "改用 CPU 运行",
   },
 
   problems: "需要解决的问题",

@@ -125,6 +125,7 @@ export const history: typeof english = {
   stageMemory: (bytes, planned) => (planned === null ? bytes : `${bytes}，计划 ${planned}`),
   time: "时间",
   memory: "峰值内存",
+  deviceMemory: "显存峰值",
   planned: "计划",
   noStages: "没有测量数据。",
   int8: (layers) => `${layers} 层使用 Int8`,

@@ -25,6 +25,8 @@ const fixes: Record<PlanFix["id"], string> = {
   int8: "Use Int8 weights",
   int8TextEncoder: "Use an Int8 text encoder",
   removeBudget: "Lift the memory budget",
+  streamWeights: "Stream the weights to the card",
+  runOnCpu: "Run on the CPU",
 };
 
 export const generate = {
@@ -96,6 +98,9 @@ export const generate = {
   planTooMuch: (needed: string) => `needs ${needed}`,
   planLearnt: "Time learnt from this machine's own runs.",
   planPredicted: "Time predicted; it gets better with every run.",
+  planDeviceFree: (device: string, free: string) => `Free on ${device}: ${free} (red line).`,
+  planDeviceShort: (device: string, missing: string) => `${missing} too little on ${device}.`,
+  planMainMemory: "Main memory",
   planFree: (free: string) => `Free now: ${free} (red line).`,
   planBudget: (budget: string) => `Your limit: ${budget} (red line).`,
   planShort: (missing: string) => `${missing} too little. It may still run, slowly.`,

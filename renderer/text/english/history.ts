@@ -143,6 +143,7 @@ export const history = {
   stageMemory: (bytes: string, planned: string | null) => (planned === null ? bytes : `${bytes} of ${planned} planned`),
   time: "Time",
   memory: "Peak memory",
+  deviceMemory: "Peak on the card",
   planned: "planned",
   noStages: "Nothing was measured.",
   int8: (layers: number) => `Int8 on ${layers} layers`,

@@ -36,8 +36,8 @@ export async function decodeAgain(jobId: number): Promise<void> {
   await queued(() => request("queue:decodeAgain", { jobId }), text.words.history.decodeQueued);
 }
 
-export async function retry(jobId: number): Promise<void> {
-  await queued(() => request("queue:retry", { jobId }), text.words.history.retried);
+export async function retry(jobId: number, onCpu = false): Promise<void> {
+  await queued(() => request("queue:retry", { jobId, ...(onCpu ? { onCpu } : {}) }), text.words.history.retried);
 }
 
 export async function copyPrompt(prompt: string): Promise<void> {

@@ -26,16 +26,30 @@ const stageNames: StageName[] = ["text", "load", "sample", "decode"];
 const script = () => JSON.parse(readFileSync(scriptPath, "utf8")) as PlumbingScript;
 const note = (line: string) => appendFileSync(process.env["PLUMBING_NOTES"] ?? "", `${line}\n`);
 const failure = (code: string, message: string, more: object = {}) => Object.assign(new Error(message), more, { code });
-const full = (settings: Partial<EngineSettings>) => ({ ...settings, threads: settings.threads || 2 }) as EngineSettings;
-const stagesOf = (peakBytes: number) => stageNames.map((stage) => ({ stage, seconds: 0.1, peakBytes }));
+const full = (settings: Partial<EngineSettings>) =>
+  ({
+    ...settings,
+    threads: settings.threads || 2,
+    ...(script().card !== undefined && settings.device === "auto" ? { device: "cuda" } : {}),
+  }) as EngineSettings;
+const cardOf = ({ device }: Partial<EngineSettings>) => (device === "cuda" ? (script().card ?? null) : null);
+const stagesOf = (settings: EngineSettings, peakBytes: number) =>
+  stageNames.map((stage) => ({
+    stage,
+    seconds: 0.1,
+    peakBytes,
+    ...(cardOf(settings) === null ? {} : { deviceBytes: peakBytes - 300 }),
+  }));
 
 /** A budget in the script decides whether a job fits. */
 function planOf(settings: EngineSettings): Plan {
   const budget = script().budgetBytes ?? 10_000;
   const fits = budget >= 1000;
+  const card = cardOf(settings);
   return {
-    stages: stagesOf(1000),
+    stages: stagesOf(settings, 1000),
     peakBytes: 1000,
+    ...(card === null ? {} : { device: { name: card, peakBytes: 700, freeBytes: 5000 } }),
     freeBytes: budget,
     fits,
     advice: fits ? "" : "Choose 5 frames or fewer: that fits.",
@@ -72,19 +86,19 @@ class PlumbingModel implements AddonModel {
       onEvent({ kind: "progress", stage: "text", fraction: 1, step: 0, steps });
       if (request.embeddingPath && !existsSync(request.embeddingPath))
         writeFileSync(request.embeddingPath, "embedding");
-      onEvent(stageEnd("text"));
+      onEvent(stageEnd("text", settings));
       onEvent({ kind: "log", level: "debug", line: "Int8 linear: blocks.0.self_attn.q [256x256]" });
       onEvent({ kind: "log", level: "info", line: "int8 on 80 linear layers" });
       onEvent({ kind: "progress", stage: "load", fraction: 1, step: 0, steps });
-      onEvent(stageEnd("load"));
+      onEvent(stageEnd("load", settings));
       let keptStep: number | null;
       try {
-        keptStep = await this.#sample(request, start, steps, onEvent);
+        keptStep = await this.#sample({ ...request, settings }, start, steps, onEvent);
       } catch (error) {
-        onEvent(stageEnd("sample", false));
+        onEvent(stageEnd("sample", settings, false));
         throw error;
       }
-      onEvent(stageEnd("sample"));
+      onEvent(stageEnd("sample", settings));
       if (request.latentsPath) writeFileSync(request.latentsPath, "latents");
       return keptStep;
     });
@@ -103,7 +117,7 @@ class PlumbingModel implements AddonModel {
         if (error instanceof Stopped) return step - 1;
         throw error;
       }
-      misbehave(step);
+      misbehave(step, request.settings);
       if (step === steps) break;
       if (request.stepLatentsPrefix) writeFileSync(`${request.stepLatentsPrefix}-step${step}.safetensors`, "state");
       if (request.preview)
@@ -135,11 +149,11 @@ class PlumbingModel implements AddonModel {
         onEvent({ kind: "packet", data: Buffer.from(data, "base64"), keyFrame, frame });
       onEvent({ kind: "poster", rgb: Buffer.alloc(width * height * 3, 90), width, height });
       onEvent({ kind: "progress", stage: "decode", fraction: 1, step: 0, steps });
-      onEvent(stageEnd("decode"));
+      onEvent(stageEnd("decode", settings));
       const int8 = { layers: 80, bytes16: 200, bytes: 100, names: ["blocks.0.self_attn.q [256x256]"] };
       const warnings = ["The engine warns."];
       if (keptStep !== null) warnings.push(`Sampling was stopped after step ${keptStep} of ${steps}.`);
-      const stages = stagesOf(900);
+      const stages = stagesOf(settings, 900);
       return { settings, stages, int8, plan: planOf(settings), warnings, frames, width, height, keptStep };
     } finally {
       this.#busy = false;
@@ -171,8 +185,8 @@ class PlumbingModel implements AddonModel {
   }
 }
 
-function stageEnd(stage: StageName, finished = true): EngineEvent {
-  return { kind: "stage", stage, seconds: 0.1, peakBytes: 900, finished };
+function stageEnd(stage: StageName, settings: EngineSettings, finished = true): EngineEvent {
+  return { kind: "stage", finished, ...stagesOf(settings, 900).find((each) => each.stage === stage)! };
 }
 
 interface PlumbingPacket {
@@ -181,8 +195,9 @@ interface PlumbingPacket {
   keyFrame: boolean;
 }
 
-function misbehave(step: number): void {
+function misbehave(step: number, settings: Partial<EngineSettings>): void {
   const now = script();
+  if (now.card !== undefined && cardOf(settings) === null) return;
   if (now.crashInStep === step) {
     writeFileSync(scriptPath, JSON.stringify({ ...now, crashInStep: 0 }));
     process.stderr.write("the plumbing gives way\n");

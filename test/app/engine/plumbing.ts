@@ -1,6 +1,6 @@
 // The stage for tests around the engine: a library folder, a clip, and the addon object of plumbing-addon.ts.
 import { execFileSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -24,6 +24,8 @@ export interface PlumbingScript {
   ignoreCancel?: boolean;
   /** What a job may use, of the 1000 bytes it needs; enough unless set. */
   budgetBytes?: number;
+  /** The name of a graphics card: jobs run on it unless they choose another device, and failInStep happens there only. */
+  card?: string;
   /** One packet less than there are frames. */
   frameLoss?: boolean;
 }
@@ -53,7 +55,10 @@ export class Plumbing {
   }
 
   script(script: PlumbingScript): void {
-    writeFileSync(join(this.folder, "script.json"), JSON.stringify(script));
+    // Renamed into place: the engine's process may be reading it.
+    const path = join(this.folder, "script.json");
+    writeFileSync(`${path}.new`, JSON.stringify(script));
+    renameSync(`${path}.new`, path);
   }
 
   /** What the addon was asked, in order. */

@@ -105,13 +105,22 @@ describe("a job's record", () => {
       { at: 2001, level: "info", line: "int8 on 80 linear layers" },
       { at: 2002, level: "debug", line: "Int8 linear: blocks.5.self_attn.q [1536x1536]" },
     ]);
-    const stage = { stage: "sample", seconds: 2.5, peakBytes: 7, plannedSeconds: 2, plannedBytes: 8 } as const;
+    const stage = {
+      stage: "sample",
+      seconds: 2.5,
+      peakBytes: 7,
+      deviceBytes: 5,
+      plannedSeconds: 2,
+      plannedBytes: 8,
+      plannedDeviceBytes: 6,
+    } as const;
     writeStages(database, id, 1, [stage]);
     writeFacts(database, id, {
       warnings: ["w"],
       int8: { layers: 80, bytes16: 200, bytes: 100 },
       plannedSeconds: 4,
       plannedPeakBytes: 8,
+      deviceName: "A card",
     });
     const video = {
       path: "/v.mp4",
@@ -170,6 +179,31 @@ describe("moves", () => {
     expect(readJob(database, id)?.error).toEqual(error);
     expect(queueAgain(database, id)).toBe(true);
     expect(readJob(database, id)).toMatchObject({ state: "queued", error: null, finishedAt: null });
+  });
+
+  test("a failed job that is asked for again on the CPU forgets the card and what it planned there", () => {
+    const [id = 0] = insert("a ball");
+    hold();
+    takeNextJob(database, runner);
+    writeFacts(database, id, {
+      warnings: [],
+      int8: null,
+      plannedSeconds: 4,
+      plannedPeakBytes: 8,
+      deviceName: "A card",
+    });
+    const error = { code: "gpu.lost", sentence: "Lost.", advice: "", detail: "" } as const;
+    moveJob(database, id, { to: "failed", note: "", error, runner });
+    const before = readJob(database, id)!;
+    expect(queueAgain(database, id, true)).toBe(true);
+    expect(readDetail(database, id)).toMatchObject({
+      state: "queued",
+      deviceName: null,
+      plannedSeconds: null,
+      plannedPeakBytes: null,
+      settings: { ...before.settings, device: "cpu" },
+    });
+    expect(readDetail(database, id)?.changes.at(-1)?.note).toBe("asked for again, on the CPU");
   });
 
   test("only the runner that holds a job may end it", () => {

@@ -75,7 +75,8 @@ describe("measurements of the history", () => {
     const { model: _model, ...values } = alike;
     insertJobs(database, [{ ...job, settings: { ...job.settings, ...values, ...settings } }]);
     const id = takeNextJob(database, "runner") ?? 0;
-    const stage = { stage: "sample", seconds, peakBytes: 1, plannedSeconds: 1, plannedBytes: 1 } as const;
+    const none = { deviceBytes: null, plannedDeviceBytes: null };
+    const stage = { stage: "sample", seconds, peakBytes: 1, plannedSeconds: 1, plannedBytes: 1, ...none } as const;
     writeStages(database, id, 1, [stage]);
     change(id);
     moveJob(database, id, { to: "done", note: "" });

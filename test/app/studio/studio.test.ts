@@ -4,7 +4,7 @@ import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "no
 import { join } from "node:path";
 import { decode as decodePng } from "fast-png";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import type { Job, JobEvent } from "../../../contract/job.ts";
+import { cpuMayHelp, type Job, type JobEvent } from "../../../contract/job.ts";
 import { openDatabase } from "../../../app/history/database.ts";
 import { readJob } from "../../../app/history/reads/jobs.ts";
 import { readSettings } from "../../../app/media/mp4.ts";
@@ -41,6 +41,46 @@ test("a first start's form lies on the default preset; a kept session is left as
   expect([settings.numSteps, sources.numSteps]).toEqual([2, "preset"]);
   studio.form.keepSession({ values: { numSteps: 3 }, presetId: null, views: {} });
   expect(studio.form.session()).toMatchObject({ values: { numSteps: 3 }, presetId: null });
+});
+
+describe("a job on a graphics card", () => {
+  const error = {
+    code: "gpu.lost",
+    message: "The graphics card stopped working while sampling.",
+    advice: "Try again.",
+  };
+
+  test("records the card and its memory, and goes on without it when it is lost", async () => {
+    plumbing.script({ stepMs: 20, card: "A card", failInStep: 3, failure: error });
+    const failed = await generate({ settings: { seed: 1 } });
+    expect(failed).toMatchObject({ state: "failed", deviceName: "A card", error: { code: "gpu.lost" } });
+    expect(cpuMayHelp(failed)).toBe(true);
+    const again = studio.again(failed.id, true);
+    expect(again).toMatchObject({ settings: { device: "cpu" }, deviceName: null });
+    const done = await studio.wait(failed.id);
+    expect(done).toMatchObject({ state: "done", deviceName: null, attempts: 2, resumedFromStep: 2 });
+    expect(cpuMayHelp(done)).toBe(false);
+    const bytes = studio.get(failed.id)!.stages.map((each) => [each.attempt, each.stage, each.deviceBytes]);
+    expect(bytes.slice(0, 4)).toEqual([
+      [1, "text", 600],
+      [1, "load", 600],
+      [1, "sample", 600],
+      [2, "text", null],
+    ]);
+    expect(studio.get(failed.id)!.stages[2]).toMatchObject({ plannedDeviceBytes: 700, plannedBytes: 1000 });
+  });
+
+  test("is planned on the card's memory and the main memory", async () => {
+    plumbing.script({ stepMs: 20, card: "A card" });
+    const { plan } = await studio.form.check({ values: { prompt }, presetId: null });
+    expect(plan?.device).toEqual({ name: "A card", peakBytes: 700, freeBytes: 5000 });
+    expect(plan?.stages.map(({ peakBytes, deviceBytes }) => [peakBytes, deviceBytes])).toEqual(
+      Array.from({ length: 4 }, () => [1000, 700]),
+    );
+    const withoutCard = await studio.form.check({ values: { prompt, device: "cpu" }, presetId: null });
+    expect(withoutCard.plan?.device).toBeNull();
+    expect(withoutCard.plan?.stages[0]?.deviceBytes).toBeNull();
+  });
 });
 
 describe("a job", () => {

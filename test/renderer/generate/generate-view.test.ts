@@ -173,6 +173,28 @@ test("a plan that does not fit says what is missing and offers what helps", asyn
   expect(form.isSet("vaeTiling")).toBe(false);
 });
 
+test("a plan for a graphics card shows its memory and the main memory", async () => {
+  const plan = checkOf({}).plan!;
+  change = {
+    plan: {
+      ...plan,
+      stages: plan.stages.map((each) => ({ ...each, deviceBytes: each.stage === "sample" ? 21 * 2 ** 30 : 2 ** 30 })),
+      device: { name: "A card", peakBytes: 21 * 2 ** 30, freeBytes: 18 * 2 ** 30 },
+      fits: false,
+      fixes: [{ id: "runOnCpu", values: { device: "cpu" }, peakBytes: 9 * 2 ** 30 }],
+    },
+  };
+  form.set("prompt", "a red ball");
+  await render(GenerateView);
+  await expect.element(page.getByText("needs 21.0 GB")).toBeVisible();
+  await expect.element(page.getByText("Free on A card: 18.0 GB (red line).")).toBeVisible();
+  await expect.element(page.getByText("3.0 GB too little on A card.")).toBeVisible();
+  await expect.element(page.getByText("Main memory")).toBeVisible();
+  expect(page.getByText("It may still run", { exact: false }).query()).toBeNull();
+  await page.getByRole("button", { name: "Run on the CPU (9.0 GB)" }).click();
+  expect(form.value("device")).toBe("cpu");
+});
+
 test("nothing made yet: an example goes into the prompt", async () => {
   await open();
   await page.getByRole("button", { name: /^Use this prompt: A red ball bounces/ }).click();
@@ -236,6 +258,18 @@ test("a failed job says what to do and is tried again", async () => {
   await expect.element(page.getByText("Use a smaller size.")).toBeVisible();
   await page.getByRole("button", { name: "Try again" }).click();
   await vi.waitFor(() => expect(studio.requests("queue:retry")).toEqual([{ jobId: 5 }]), { timeout: 30_000 });
+});
+
+test("a job that lost its graphics card is offered to the CPU", async () => {
+  const error = { code: "gpu.lost", sentence: "The card stopped working.", advice: "Try again.", detail: "" } as const;
+  studio.details = [detailOf(5, { state: "failed", video: null, deviceName: "A card", error })];
+  studio.answers["queue:retry"] = ({ jobId }) => ({ job: jobOf(jobId) });
+  await open();
+  studio.say({ kind: "job:changed", jobId: 5, state: "failed", note: "" });
+  await page.getByRole("button", { name: "Run on the CPU" }).click();
+  await vi.waitFor(() => expect(studio.requests("queue:retry")).toEqual([{ jobId: 5, onCpu: true }]), {
+    timeout: 30_000,
+  });
 });
 
 test("a waiting job is edited in the form, and the own draft comes back", async () => {

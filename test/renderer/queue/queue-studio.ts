@@ -174,6 +174,7 @@ export function sampleJob(id: number, changes: Partial<Job> = {}): Job {
     int8: null,
     plannedSeconds: null,
     plannedPeakBytes: null,
+    deviceName: null,
     expectedSeconds: 12,
     keptStep: null,
     latentsPath: null,

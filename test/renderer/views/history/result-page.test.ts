@@ -116,6 +116,21 @@ describe("what is known", () => {
     expect(document.body.textContent).not.toContain("Export");
   });
 
+  test("memory of a graphics card beside the main memory, and the way to the CPU where the card failed", async () => {
+    changes = {
+      state: "failed",
+      video: null,
+      deviceName: "A card",
+      error: { code: "gpu.lost", sentence: "The card stopped working.", advice: "", detail: "" },
+      stages: sampleDetail(9).stages.map((each) => ({ ...each, deviceBytes: 7e9, plannedDeviceBytes: 8e9 })),
+    };
+    await open();
+    const meter = page.getByRole("meter", { name: "Sampling, Peak on the card" });
+    await expect.element(meter).toHaveAttribute("aria-valuetext", expect.stringMatching(/6\.5.*of 7\.5.*planned/));
+    await button("Run on the CPU").click();
+    await expect.poll(() => studio.requests("queue:retry")).toEqual([{ jobId: 9, onCpu: true }]);
+  });
+
   test("one that is not there says so", async () => {
     studio.answers["history:detail"] = () => {
       throw Object.assign(new Error("There is no job 9."), { code: "job.unknown" });
