@@ -53,18 +53,17 @@ int selection_shared_bytes(int selection_tile, int64_t key_blocks, int64_t head_
   return static_cast<int>(4 * (selection_tile * (head_size + key_blocks) + kKeyTile + 8));
 }
 
-SparseCudaChoice choose_sparse_cuda(const DeviceInfo& device, DType input, AttentionType type, int64_t heads,
+SparseCudaChoice choose_sparse_cuda(const DeviceInfo& device, SparseArithmetic arithmetic, int64_t heads,
                                     int64_t head_size, int64_t length) {
-  const int64_t key_blocks = (length + kPanelKeys - 1) / kPanelKeys, query_blocks = (length + kQueryRows - 1) / kQueryRows;
+  const int64_t key_blocks = (length + kPanelKeys - 1) / kPanelKeys,
+                query_blocks = (length + kQueryRows - 1) / kQueryRows;
   SparseCudaChoice choice;
   choice.padded_size = head_size <= 64 ? 64 : head_size <= 128 ? 128 : head_size <= 256 ? 256 : 512;
-  if (input == DType::bf16 && choice.padded_size <= 128) {
-    choice.arithmetic = type == AttentionType::sla    ? SparseArithmetic::bf16
-                        : device.architecture >= 89 ? SparseArithmetic::int8_e4m3
-                                                    : SparseArithmetic::int8_f16;
-    const Tuning& tuning = choice.arithmetic == SparseArithmetic::bf16       ? tuning_for(kBf16, device.architecture)
-                           : choice.arithmetic == SparseArithmetic::int8_f16 ? tuning_for(kInt8F16, device.architecture)
-                                                                             : tuning_for(kInt8E4m3, device.architecture);
+  if (arithmetic != SparseArithmetic::fma && choice.padded_size <= 128) {
+    choice.arithmetic = arithmetic;
+    const Tuning& tuning = arithmetic == SparseArithmetic::bf16       ? tuning_for(kBf16, device.architecture)
+                           : arithmetic == SparseArithmetic::int8_f16 ? tuning_for(kInt8F16, device.architecture)
+                                                                      : tuning_for(kInt8E4m3, device.architecture);
     choice.warp_tiles = tuning.warp_tiles;
     choice.step_keys = tuning.step_keys;
   }

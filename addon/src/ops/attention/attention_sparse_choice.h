@@ -30,9 +30,10 @@ struct SparseCudaChoice {
 int attend_shared_bytes(SparseArithmetic arithmetic, int padded_size, int step_keys);
 int selection_shared_bytes(int selection_tile, int64_t key_blocks, int64_t head_size);
 
-/// `input` f32 or bf16; `heads`, `head_size` (16..512, a multiple of 8) and `length` as in sparse_attention.
-/// Throws gpu.unsupported when the card cannot hold the scores of one query block (above 380,000 tokens at 99 KB).
-SparseCudaChoice choose_sparse_cuda(const DeviceInfo& device, DType input, AttentionType type, int64_t heads,
+/// `arithmetic` is what the table's entry for the card says; heads above 128 channels take fma instead. `heads`,
+/// `head_size` (16..512, a multiple of 8) and `length` as in sparse_attention. Throws gpu.unsupported when the card cannot
+/// hold the scores of one query block (above 1.3 million tokens at 99 KB of shared memory).
+SparseCudaChoice choose_sparse_cuda(const DeviceInfo& device, SparseArithmetic arithmetic, int64_t heads,
                                     int64_t head_size, int64_t length);
 
 }  // namespace rushes::attention
