@@ -28,8 +28,8 @@ const Tuning& tuning_for(const Tuning (&table)[kCount], int architecture) {
   return table[kCount - 1];
 }
 
-// Partial sums of phi(k)^T v take padded^2 floats each: enough of them to fill a card of 132 multiprocessors three times,
-// no more, because 480 take 31 MB.
+// Partial sums of phi(k)^T v take padded^2 floats each: enough of them to fill a card of 132 multiprocessors three
+// times, no more, because 480 take 31 MB.
 constexpr int64_t kPartialSums = 480;
 constexpr int64_t kLeastChunk = 4;
 
@@ -40,10 +40,14 @@ constexpr int kBlockReserve = 1024;  // what the driver keeps of a block's share
 int attend_shared_bytes(SparseArithmetic arithmetic, int padded_size, int step_keys) {
   const int query = static_cast<int>(kQueryRows) * padded_size, keys = step_keys * padded_size;
   switch (arithmetic) {
-    case SparseArithmetic::bf16: return 2 * query + 2 * (2 * keys + 2 * keys);
-    case SparseArithmetic::int8_f16: return query + 2 * (keys + 2 * keys);
-    case SparseArithmetic::int8_e4m3: return query + 2 * (keys + keys);
-    case SparseArithmetic::fma: break;
+    case SparseArithmetic::bf16:
+      return 2 * query + 2 * (2 * keys + 2 * keys);
+    case SparseArithmetic::int8_f16:
+      return query + 2 * (keys + 2 * keys);
+    case SparseArithmetic::int8_e4m3:
+      return query + 2 * (keys + keys);
+    case SparseArithmetic::fma:
+      break;
   }
   return 4 * (2 * 64 * 33 + 64 * 65 + 64 * 64);
 }

@@ -1,5 +1,5 @@
-// Sparse attention on the cuda backend: scratch and the order of the stages. Passes over memory, with k, v and q read from
-// the tensors as they are:
+// Sparse attention on the cuda backend: scratch and the order of the stages. Passes over memory, with k, v and q read
+// from the tensors as they are:
 //   sum_keys          k and v once: block sums for pooling and the mean, phi(k)^T v, phi(k) and the values' range
 //   finish_key_sums   the block sums once (1/64 of k)
 //   fold_projection   the partial sums once
@@ -11,7 +11,7 @@
 
 #include "cuda/host.h"
 #include "ops/attention/attention_cuda.h"
-#include "ops/attention/attention_sparse_cuda_stages.h"
+#include "ops/attention/attention_sparse_stages_cuda.h"
 #include "ops/attention/block_selection.h"
 
 namespace rushes::attention {
@@ -25,8 +25,8 @@ T* address(const Tensor& tensor) {
 template <SparseArithmetic kArithmetic>
 void sparse_cuda(const Context& context, const SparseProblem& problem) {
   const DType input = problem.q.type();
-  const SparseCudaChoice choice = choose_sparse_cuda(context.device->info(), kArithmetic, problem.heads,
-                                                     problem.head_size, problem.length);
+  const SparseCudaChoice choice =
+      choose_sparse_cuda(context.device->info(), kArithmetic, problem.heads, problem.head_size, problem.length);
   const bool sage = problem.settings.type == AttentionType::sagesla, fma = choice.arithmetic == SparseArithmetic::fma,
              e4m3 = choice.arithmetic == SparseArithmetic::int8_e4m3, converts = sage && !fma;
   const int64_t heads = problem.heads, size = problem.head_size, length = problem.length, padded = choice.padded_size;
@@ -110,7 +110,8 @@ std::vector<Kernel<SparseFunction>> sparse_cuda_kernels(DType input, AttentionTy
   using enum SparseArithmetic;
   const bool sage = type == AttentionType::sagesla;
   if (input == DType::f32)
-    return {{{kOperation, sage ? "sagesla_int8_qk_f32_v_cuda_fma" : "sla_f32_cuda_fma", Backend::cuda}, sparse_cuda<fma>}};
+    return {
+        {{kOperation, sage ? "sagesla_int8_qk_f32_v_cuda_fma" : "sla_f32_cuda_fma", Backend::cuda}, sparse_cuda<fma>}};
   if (!sage) return {{{kOperation, "sla_bf16_cuda_mma", Backend::cuda}, sparse_cuda<bf16>}};
   return {{{kOperation, "sagesla_int8_qk_f16_v_cuda_mma", Backend::cuda}, sparse_cuda<int8_f16>},
           {{kOperation, "sagesla_int8_qk_e4m3_v_cuda_mma", Backend::cuda, Isa::portable, 89}, sparse_cuda<int8_e4m3>}};

@@ -1,8 +1,8 @@
-// SLA on tensor cores in bf16: flash attention of a query block over its chosen key blocks, with the linear branch added
-// before anything is written. One block of threads owns one query block of one head, a warp 16 or 32 of its rows; keys
-// and values of the next step are copied while this one is multiplied. Cost follows the number of chosen blocks.
+// SLA on tensor cores in bf16: flash attention of a query block over its chosen key blocks, with the linear branch
+// added before anything is written. One block of threads owns one query block of one head, a warp 16 or 32 of its rows;
+// keys and values of the next step are copied while this one is multiplied. Cost follows the number of chosen blocks.
 #include "cuda/launch.h"
-#include "ops/attention/attention_sparse_cuda_epilogue.cuh"
+#include "ops/attention/attention_sparse_epilogue_cuda.h"
 
 namespace rushes::attention {
 
@@ -31,8 +31,7 @@ attend_bf16_kernel(SparseSizes sizes, SparseScratch scratch, SparseOutput output
     return shared_memory<uint16_t>(2 * (Form::kQueryElements + i % 2 * 2 * Form::kKeyElements), 2 * Form::kKeyElements);
   };
 
-  const int32_t* list =
-      scratch.chosen + (static_cast<int64_t>(head) * sizes.query_blocks + query_block) * sizes.kept;
+  const int32_t* list = scratch.chosen + (static_cast<int64_t>(head) * sizes.query_blocks + query_block) * sizes.kept;
   const int steps = sizes.kept * Form::kSteps;
   const TileLoad<kKeys, kSize, Form::kThreads> key_load(sizes.stride, sizes.head_size);
   const auto load = [&](int step, int token) {

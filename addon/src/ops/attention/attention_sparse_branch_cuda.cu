@@ -1,9 +1,9 @@
 // The keys' side of SLA's linear branch on tensor cores, in the same pass over k and v as the sums that pooling and the
-// quantizers need: phi(k)^T v with phi rounded to bf16 and f32 sums, z as the sum of the same rounded phi; and S W^T, so
-// that proj_l is paid once a head instead of once a row.
+// quantizers need: phi(k)^T v with phi rounded to bf16 and f32 sums, z as the sum of the same rounded phi; and S W^T,
+// so that proj_l is paid once a head instead of once a row.
 #include "cuda/launch.h"
-#include "ops/attention/attention_sparse_cuda_rows.cuh"
-#include "ops/attention/attention_sparse_cuda_stages.h"
+#include "ops/attention/attention_sparse_rows_cuda.h"
+#include "ops/attention/attention_sparse_stages_cuda.h"
 
 namespace rushes::attention {
 
@@ -15,11 +15,12 @@ constexpr int kThreads = 256, kWarps = 8;
 
 // Elements of one key block's tile of bf16, and shared bytes: two stages of k and v, and phi(k).
 template <int kSize>
-constexpr int kTileBytes = kBlockKeys * kSize * 2;
+constexpr int kTileBytes = kBlockKeys* kSize * 2;
 template <int kSize>
 constexpr int kSumShared = 5 * kTileBytes<kSize>;
 
-// One stage: keys, then values, as swizzled rows of bf16. Rows beyond the last token and channels beyond the head are zero.
+// One stage: keys, then values, as swizzled rows of bf16. Rows beyond the last token and channels beyond the head are
+// zero.
 template <int kSize>
 RUSHES_DEVICE void load_block(const SparseSizes& sizes, const uint16_t* k, const uint16_t* v, int head, int block,
                               Shared<uint16_t> stage) {
@@ -94,8 +95,8 @@ RUSHES_DEVICE void add_products(Shared<uint16_t> features, Shared<uint16_t> valu
 #pragma unroll
   for (int key = 0; key < kBlockKeys; key += 16) {
     uint32_t a[4];
-    load_matrix_transposed<4>(
-        a, features, tile_chunk<2 * kSize>(key + matrix / 2 * 8 + row, first_row / 8 + matrix % 2) * 8);
+    load_matrix_transposed<4>(a, features,
+                              tile_chunk<2 * kSize>(key + matrix / 2 * 8 + row, first_row / 8 + matrix % 2) * 8);
 #pragma unroll
     for (int j = 0; j < kColumns / 16; ++j) {
       uint32_t b[4];
@@ -114,9 +115,7 @@ sum_keys_kernel(SparseSizes sizes, SparseScratch scratch, const uint16_t* k, con
   constexpr int kRowWarps = kSize / 16, kColumns = kSize / (kWarps / kRowWarps);
   const int chunk = block_x(), head = block_y(), thread = thread_index();
   const Shared<uint16_t> features = shared_memory<uint16_t>(0, kTile);
-  const auto stage = [](int i) {
-    return shared_memory<uint16_t>(kTileBytes<kSize> * (1 + 2 * (i % 2)), 2 * kTile);
-  };
+  const auto stage = [](int i) { return shared_memory<uint16_t>(kTileBytes<kSize> * (1 + 2 * (i % 2)), 2 * kTile); };
   const int first = chunk * sizes.chunk_blocks, end = smaller(first + sizes.chunk_blocks, sizes.key_blocks);
   const int first_row = warp_index() % kRowWarps * 16, first_column = warp_index() / kRowWarps * kColumns;
 
@@ -146,8 +145,8 @@ sum_keys_kernel(SparseSizes sizes, SparseScratch scratch, const uint16_t* k, con
         high_sum = add(high_sum, bf16_high(word));
       }
       if (2 * thread < sizes.head_size) {
-        float* to = scratch.block_sums +
-                    (static_cast<int64_t>(head) * sizes.key_blocks + block) * sizes.head_size + 2 * thread;
+        float* to =
+            scratch.block_sums + (static_cast<int64_t>(head) * sizes.key_blocks + block) * sizes.head_size + 2 * thread;
         to[0] = low_sum;
         to[1] = high_sum;
       }

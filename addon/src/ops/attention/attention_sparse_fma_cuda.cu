@@ -1,8 +1,9 @@
-// Sparse attention by f32 multiply-adds: for f32 input, whose results hold the tolerances of f32, and for heads above 128
-// channels. Plain tiles of 64 x 64; any head size up to 512. int8 scores are sums of whole numbers below 2^24, exact in f32.
+// Sparse attention by f32 multiply-adds: for f32 input, whose results hold the tolerances of f32, and for heads above
+// 128 channels. Plain tiles of 64 x 64; any head size up to 512. int8 scores are sums of whole numbers below 2^24,
+// exact in f32.
 #include "cuda/launch.h"
-#include "ops/attention/attention_sparse_cuda_rows.cuh"
-#include "ops/attention/attention_sparse_cuda_stages.h"
+#include "ops/attention/attention_sparse_rows_cuda.h"
+#include "ops/attention/attention_sparse_stages_cuda.h"
 
 namespace rushes::attention {
 
@@ -11,7 +12,7 @@ using namespace cuda;
 namespace {
 
 constexpr int kThreads = 256, kWarps = 8;
-constexpr int kTile = 64;                // rows, keys and channels of a tile
+constexpr int kTile = 64;                                                       // rows, keys and channels of a tile
 constexpr int kDepth = 32, kDepthStride = kDepth + 1, kTileStride = kTile + 1;  // odd: no two rows in one bank
 
 // A row's phi as two numbers: phi = exp2(x log2 e - first) * second. One warp a row.
@@ -68,7 +69,8 @@ sum_keys_fma_kernel(SparseSizes sizes, SparseScratch scratch, const Element* k, 
     if (sums && thread < kTile && first_row + thread < sizes.head_size) {
       float total = 0.0f;  // block_selection.h's sum_rows
       for (int row = 0; row < rows; ++row) total = add(total, keys[row * kTileStride + thread]);
-      scratch.block_sums[(static_cast<int64_t>(head) * sizes.key_blocks + block) * sizes.head_size + first_row + thread] =
+      scratch
+          .block_sums[(static_cast<int64_t>(head) * sizes.key_blocks + block) * sizes.head_size + first_row + thread] =
           total;
     }
     sync_block();
@@ -105,8 +107,8 @@ sum_keys_fma_kernel(SparseSizes sizes, SparseScratch scratch, const Element* k, 
   if (sums && thread < kTile) scratch.partial_sum[unit * sizes.padded + first_row + thread] = feature_sum;
 }
 
-// Adds the products of 64 x 64 over the channels below depth_end; `left(row, column)` and `right(row, column)` give elements, zero
-// beyond the edges. Sums s[i][j] are for row thread_row() + i and right row thread_column() + 16 j.
+// Adds the products of 64 x 64 over the channels below depth_end; `left(row, column)` and `right(row, column)` give
+// elements, zero beyond the edges. Sums s[i][j] are for row thread_row() + i and right row thread_column() + 16 j.
 template <class Left, class Right>
 RUSHES_DEVICE void add_products(float (&s)[4][4], int depth_end, Shared<float> left_tile, Shared<float> right_tile,
                                 const Left& left, const Right& right) {
@@ -166,7 +168,8 @@ attend_fma_kernel(SparseSizes sizes, SparseScratch scratch, SparseOutput output,
           [&](int row, int d) { return load_one(k8 + row * kSize + d); });
     } else {
       const auto element = [&](const Element* x, int count, int from, int row, int d) {
-        return row < count && d < size ? load_one(x + static_cast<int64_t>(from + row) * sizes.stride + column + d) : 0.0f;
+        return row < count && d < size ? load_one(x + static_cast<int64_t>(from + row) * sizes.stride + column + d)
+                                       : 0.0f;
       };
       add_products(
           s, size, left_tile, right_tile, [&](int row, int d) { return element(q, rows, first, row, d); },
@@ -268,10 +271,14 @@ void launch_attend(StreamHandle stream, const SparseSizes& sizes, const SparseSc
   };
   const bool int8 = scratch.keys != nullptr;
   switch (sizes.padded) {
-    case 64: return start(int8 ? attend_fma_kernel<Element, 64, true> : attend_fma_kernel<Element, 64, false>);
-    case 128: return start(int8 ? attend_fma_kernel<Element, 128, true> : attend_fma_kernel<Element, 128, false>);
-    case 256: return start(int8 ? attend_fma_kernel<Element, 256, true> : attend_fma_kernel<Element, 256, false>);
-    default: return start(int8 ? attend_fma_kernel<Element, 512, true> : attend_fma_kernel<Element, 512, false>);
+    case 64:
+      return start(int8 ? attend_fma_kernel<Element, 64, true> : attend_fma_kernel<Element, 64, false>);
+    case 128:
+      return start(int8 ? attend_fma_kernel<Element, 128, true> : attend_fma_kernel<Element, 128, false>);
+    case 256:
+      return start(int8 ? attend_fma_kernel<Element, 256, true> : attend_fma_kernel<Element, 256, false>);
+    default:
+      return start(int8 ? attend_fma_kernel<Element, 512, true> : attend_fma_kernel<Element, 512, false>);
   }
 }
 

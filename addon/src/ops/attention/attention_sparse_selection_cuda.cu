@@ -1,9 +1,9 @@
 // SLA's block selection on the GPU: the mean of the keys, pooled queries, block scores and top-k. Sums are taken in the
-// order of block_selection.h with every operation rounded by itself, so that the same blocks are kept as on the CPU, for
-// equal scores too, and whatever the tile.
+// order of block_selection.h with every operation rounded by itself, so that the same blocks are kept as on the CPU,
+// for equal scores too, and whatever the tile.
 #include "cuda/launch.h"
-#include "ops/attention/attention_sparse_cuda_rows.cuh"
-#include "ops/attention/attention_sparse_cuda_stages.h"
+#include "ops/attention/attention_sparse_rows_cuda.h"
+#include "ops/attention/attention_sparse_stages_cuda.h"
 
 namespace rushes::attention {
 
@@ -44,8 +44,8 @@ finish_sums_kernel(SparseSizes sizes, SparseScratch scratch, float value_limit) 
 }
 
 constexpr int kThreads = 128, kWarps = kThreads / 32;
-constexpr int kDepth = 32;                // channels of pooled keys held at once
-constexpr int kKeyStride = kDepth + 1;    // odd: 32 keys' equal channels lie in 32 banks
+constexpr int kDepth = 32;              // channels of pooled keys held at once
+constexpr int kKeyStride = kDepth + 1;  // odd: 32 keys' equal channels lie in 32 banks
 
 // Ascending with the score; -0 as +0, NaN as the lowest, as choose_blocks compares them.
 RUSHES_DEVICE uint32_t ordered(float score) {
@@ -141,7 +141,8 @@ choose_blocks_kernel(SparseSizes sizes, SparseScratch scratch, const Element* q)
         const float sum = sums[static_cast<int64_t>(block) * size + depth + channel];
         const int rows = smaller(kBlockKeys, sizes.length - block * kBlockKeys);
         // A power of two divides exactly, and by a product.
-        const float average = rows == kBlockKeys ? multiply(sum, 1.0f / kBlockKeys) : divide(sum, static_cast<float>(rows));
+        const float average =
+            rows == kBlockKeys ? multiply(sum, 1.0f / kBlockKeys) : divide(sum, static_cast<float>(rows));
         pooled[key * kKeyStride + channel] = add(average, -mean[depth + channel]);
       }
       sync_block();

@@ -1,8 +1,8 @@
 // SageSLA on tensor cores: int8 scores of queries quantized here with keys quantized block by block, values as f16 or
 // e4m3, and the linear branch added before anything is written. Blocks of threads, warps and stages as in
-// attention_sparse_cuda_bf16.cu.
+// attention_sparse_bf16_cuda.cu.
 #include "cuda/launch.h"
-#include "ops/attention/attention_sparse_cuda_epilogue.cuh"
+#include "ops/attention/attention_sparse_epilogue_cuda.h"
 
 namespace rushes::attention {
 
@@ -10,8 +10,8 @@ using namespace cuda;
 
 namespace {
 
-// Integer sums start at the bits of 1.5 * 2^23: read as a float the sum is that plus the whole number, exactly, as long as
-// it stays below 2^22 (127 * 127 * 128 does), and no conversion is needed.
+// Integer sums start at the bits of 1.5 * 2^23: read as a float the sum is that plus the whole number, exactly, as long
+// as it stays below 2^22 (127 * 127 * 128 does), and no conversion is needed.
 constexpr int32_t kWholeBits = 0x4b400000;
 constexpr float kWhole = 12582912.0f;
 
@@ -25,8 +25,8 @@ struct Int8Form {
   static constexpr float kWeightExponent = kE4m3 ? 8.807354922057604f : 0.0f;
 };
 
-// Copies of whole rows of kRowBytes. A thread's rows are a multiple of 8 apart, so that its place among the swizzled chunks
-// is one for all of them.
+// Copies of whole rows of kRowBytes. A thread's rows are a multiple of 8 apart, so that its place among the swizzled
+// chunks is one for all of them.
 template <int kRows, int kRowBytes, int kThreads>
 RUSHES_DEVICE void load_bytes(Shared<uint8_t> tile, const uint8_t* from) {
   constexpr int kChunks = kRowBytes / 16, kStep = kThreads / kChunks;
@@ -34,8 +34,7 @@ RUSHES_DEVICE void load_bytes(Shared<uint8_t> tile, const uint8_t* from) {
   const int to = tile_chunk<kRowBytes>(thread_index() / kChunks, thread_index() % kChunks) * 16;
   const uint8_t* at = from + thread_index() * 16;
 #pragma unroll
-  for (int i = 0; i < kRows / kStep; ++i)
-    copy_async(tile, to + i * kStep * kRowBytes, at + i * kStep * kRowBytes);
+  for (int i = 0; i < kRows / kStep; ++i) copy_async(tile, to + i * kStep * kRowBytes, at + i * kStep * kRowBytes);
 }
 
 // The queries of this block as int8 with one scale (block_math.h, Int8Math::quantize), which is returned.
@@ -131,8 +130,8 @@ RUSHES_DEVICE void int8_scores(float (&s)[kRowTiles][kBlockKeys / 8][4], Shared<
       for (int e = 0; e < 4; ++e) s[m][n][e] = bits_float(static_cast<uint32_t>(sum[m][n][e]));
 }
 
-// The online softmax with a factor for each block: the maximum is kept as a power of two. `smaller` receives what earlier
-// sums are to be multiplied by; returns whether that is not 1 for some row of the warp.
+// The online softmax with a factor for each block: the maximum is kept as a power of two. `smaller` receives what
+// earlier sums are to be multiplied by; returns whether that is not 1 for some row of the warp.
 template <int kRowTiles>
 RUSHES_DEVICE bool softmax_of_whole(float (&s)[kRowTiles][kBlockKeys / 8][4], float factor, float weight_exponent,
                                     SoftmaxRows<kRowTiles>& rows, float (&smaller)[kRowTiles][2]) {
@@ -199,8 +198,8 @@ RUSHES_DEVICE void add_values_f16(float (&o)[kRowTiles][kSize / 8][4], const flo
   }
 }
 
-// Tensor cores keep fewer than 24 bits of e4m3 sums, so that those of a block start at zero and are added to the output in
-// f32, in the operation that rescales it.
+// Tensor cores keep fewer than 24 bits of e4m3 sums, so that those of a block start at zero and are added to the output
+// in f32, in the operation that rescales it.
 template <int kSize, int kRowTiles>
 RUSHES_DEVICE void add_values_e4m3(float (&o)[kRowTiles][kSize / 8][4], const float (&p)[kRowTiles][kBlockKeys / 8][4],
                                    const float (&smaller)[kRowTiles][2], Shared<uint8_t> values) {
@@ -274,9 +273,9 @@ attend_int8_kernel(SparseSizes sizes, SparseScratch scratch, SparseOutput output
   int block = list[0], next_block = sizes.kept > 1 ? list[1] : 0;
   load(0, block);
   copy_async_commit();
-  const float query_factor = scale * attention::kLog2E *
-                             quantize_queries<kSize, Form::kThreads>(q + place.offset, sizes.stride, place.rows,
-                                                                     sizes.head_size, queries);
+  const float query_factor =
+      scale * attention::kLog2E *
+      quantize_queries<kSize, Form::kThreads>(q + place.offset, sizes.stride, place.rows, sizes.head_size, queries);
 
   float o[kRowTiles][kSize / 8][4];
   clear(o);
@@ -323,7 +322,8 @@ attend_int8_kernel(SparseSizes sizes, SparseScratch scratch, SparseOutput output
   query_features<kSize, kRowTiles>(
       [&](int row, int chunk) -> Words4 {
         if (row >= place.rows || chunk * 8 >= sizes.head_size) return {{0, 0, 0, 0}};
-        return *reinterpret_cast<const Words4*>(q + place.offset + static_cast<int64_t>(row) * sizes.stride + chunk * 8);
+        return *reinterpret_cast<const Words4*>(q + place.offset + static_cast<int64_t>(row) * sizes.stride +
+                                                chunk * 8);
       },
       features, scratch.feature_sum + head * kSize, sizes.head_size, first);
   add_linear_branch<kSize, kRowTiles, Form::kThreads>(

@@ -1,9 +1,9 @@
 // SageSLA's operands: int8 queries and smoothed keys, one scale for each block (thu-ml/SpargeAttn:
-// spas_sage_attn/quant_per_block.py), and values as f16 or e4m3 with a shift and a scale for each channel. Keys and e4m3
-// values are stored block by block as the products take them, so that the attention kernel copies whole tiles.
+// spas_sage_attn/quant_per_block.py), and values as f16 or e4m3 with a shift and a scale for each channel. Keys and
+// e4m3 values are stored block by block as the products take them, so that the attention kernel copies whole tiles.
 #include "cuda/launch.h"
-#include "ops/attention/attention_sparse_cuda_rows.cuh"
-#include "ops/attention/attention_sparse_cuda_stages.h"
+#include "ops/attention/attention_sparse_rows_cuda.h"
+#include "ops/attention/attention_sparse_stages_cuda.h"
 
 namespace rushes::attention {
 
@@ -21,7 +21,7 @@ quantize_blocks_kernel(SparseSizes sizes, const Element* x, const float* mean, i
   const int rows = smaller(kRows, sizes.length - block * kRows);
   const Element* from =
       x + static_cast<int64_t>(block) * kRows * sizes.stride + static_cast<int64_t>(head) * sizes.head_size;
-  const auto load = [&](int row, int channel, float (&values)[8]) {
+  const auto load = [&](int row, int channel, float(&values)[8]) {
     load_eight(from + static_cast<int64_t>(row) * sizes.stride + channel, values);
     if (!mean) return;
     float shift[8];
@@ -56,7 +56,8 @@ quantize_blocks_kernel(SparseSizes sizes, const Element* x, const float* mean, i
     top = other > top ? other : top;
   }
   const bool finite = top < 0x7f800000;
-  const float scale = finite ? add(divide(bits_float(static_cast<uint32_t>(top)), 127.0f), 1e-7f) : bits_float(0x7fc00000u);
+  const float scale =
+      finite ? add(divide(bits_float(static_cast<uint32_t>(top)), 127.0f), 1e-7f) : bits_float(0x7fc00000u);
   const int64_t at = static_cast<int64_t>(head) * blocks + block;
   if (thread == 0) scales[at] = scale;
 
@@ -113,9 +114,9 @@ values_f16_kernel(SparseSizes sizes, SparseScratch scratch, const uint16_t* v) {
   }
 }
 
-// e4m3 values lie channel by channel, and in each group of 16 keys in the order 0, 1, 8, 9, 2, 3, 10, 11, ... in which a
-// thread's softmax weights become an operand: lane t holds those of keys 2t, 2t + 1, 8 + 2t and 9 + 2t. A thread packs
-// such four keys of eight channels.
+// e4m3 values lie channel by channel, and in each group of 16 keys in the order 0, 1, 8, 9, 2, 3, 10, 11, ... in which
+// a thread's softmax weights become an operand: lane t holds those of keys 2t, 2t + 1, 8 + 2t and 9 + 2t. A thread
+// packs such four keys of eight channels.
 RUSHES_KERNEL(kThreads, 2)
 values_e4m3_kernel(SparseSizes sizes, SparseScratch scratch, const uint16_t* v) {
   constexpr int kQuads = kBlockKeys / 4;
@@ -127,12 +128,10 @@ values_e4m3_kernel(SparseSizes sizes, SparseScratch scratch, const uint16_t* v) 
     const int key = quad / 4 * 16 + quad % 4 * 2, first = block * kBlockKeys + key;
     float shift[8], inverse[8], x[4][8];
     load_scaling(sizes, scratch, head, channel, shift, inverse);
-    for (int i = 0; i < 4; ++i)
-      scaled_values(sizes, v, head, first + i % 2 + i / 2 * 8, channel, shift, inverse, x[i]);
+    for (int i = 0; i < 4; ++i) scaled_values(sizes, v, head, first + i % 2 + i / 2 * 8, channel, shift, inverse, x[i]);
 #pragma unroll
     for (int c = 0; c < 8; ++c) {
-      const uint32_t word =
-          pack_e4m3(x[0][c], x[1][c]) | static_cast<uint32_t>(pack_e4m3(x[2][c], x[3][c])) << 16;
+      const uint32_t word = pack_e4m3(x[0][c], x[1][c]) | static_cast<uint32_t>(pack_e4m3(x[2][c], x[3][c])) << 16;
       *reinterpret_cast<uint32_t*>(to + (channel + c) * kBlockKeys + quad * 4) = word;
     }
   }

@@ -30,8 +30,9 @@ RUSHES_DEVICE float load_one(const uint16_t* from) { return cuda::from_bf16(*fro
 RUSHES_DEVICE float load_one(const float* from) { return *from; }
 RUSHES_DEVICE float load_one(const int8_t* from) { return static_cast<float>(*from); }
 
-/// The place of 16-byte chunk `chunk` of row `row` in a shared tile whose rows take kRowBytes (64, 128, 256), in chunks from
-/// its start: eight rows' equal chunks lie in eight different groups of banks, so that load_matrix has no conflicts.
+/// The place of 16-byte chunk `chunk` of row `row` in a shared tile whose rows take kRowBytes (64, 128, 256), in chunks
+/// from its start: eight rows' equal chunks lie in eight different groups of banks, so that load_matrix has no
+/// conflicts.
 template <int kRowBytes>
 RUSHES_DEVICE int tile_chunk(int row, int chunk) {
   static_assert(kRowBytes == 64 || kRowBytes == 128 || kRowBytes == 256);

@@ -2,8 +2,8 @@
 // linear branch added, phi(q) / (1e-5 + phi(q) z) times S W^T as bf16 products plus proj_l's bias, and are written.
 // Fragments and tiles as in attention_tile_cuda.h.
 #pragma once
-#include "ops/attention/attention_sparse_cuda_rows.cuh"
-#include "ops/attention/attention_sparse_cuda_stages.h"
+#include "ops/attention/attention_sparse_rows_cuda.h"
+#include "ops/attention/attention_sparse_stages_cuda.h"
 #include "ops/attention/attention_tile_cuda.h"
 
 namespace rushes::attention {
@@ -16,8 +16,8 @@ struct EpilogueRows {
   int rows;        // of the query block
 };
 
-/// phi(q) / (1e-5 + phi(q) z) of this warp's rows first.. of the query block, as bf16 into `features`. Four lanes share a
-/// row; `load(row, chunk)` gives eight bf16 of q, and may read the very place that is written.
+/// phi(q) / (1e-5 + phi(q) z) of this warp's rows first.. of the query block, as bf16 into `features`. Four lanes share
+/// a row; `load(row, chunk)` gives eight bf16 of q, and may read the very place that is written.
 template <int kSize, int kRowTiles, class Load>
 RUSHES_DEVICE void query_features(const Load& load, cuda::Shared<uint16_t> features, const float* z, int head_size,
                                   int first) {
@@ -65,8 +65,7 @@ RUSHES_DEVICE void query_features(const Load& load, cuda::Shared<uint16_t> featu
     for (int c = 0; c < kSize / 32; ++c) {
       Words4 words;
 #pragma unroll
-      for (int i = 0; i < 4; ++i)
-        words.word[i] = pack_bf16(x[8 * c + 2 * i] * inverse, x[8 * c + 2 * i + 1] * inverse);
+      for (int i = 0; i < 4; ++i) words.word[i] = pack_bf16(x[8 * c + 2 * i] * inverse, x[8 * c + 2 * i + 1] * inverse);
       to[panel_offset<kBlockQueries>(row, part + 4 * c) / 8] = words;
     }
   }
@@ -82,7 +81,8 @@ RUSHES_DEVICE void store_part(float* part, int64_t at, float first, float second
 template <int kSize, int kRowTiles, int kThreads>
 RUSHES_DEVICE void add_linear_branch(const SparseSizes& sizes, const uint16_t* state, const SparseOutput& output,
                                      const EpilogueRows& place, cuda::Shared<uint16_t> features,
-                                     cuda::Shared<uint16_t> state_tile, int first, float (&o)[kRowTiles][kSize / 8][4]) {
+                                     cuda::Shared<uint16_t> state_tile, int first,
+                                     float (&o)[kRowTiles][kSize / 8][4]) {
   using namespace cuda;
   const int group = lane_index() / 4, pair = lane_index() % 4 * 2;
   const TileLoad<kSize, kStateColumns, kThreads> load(kSize, kStateColumns);
