@@ -109,6 +109,9 @@ RUSHES_DEVICE void wgmma_begin();   // before the first product after the sums' 
 RUSHES_DEVICE void wgmma_commit();  // ends a group
 template <int kGroupsLeft>
 RUSHES_DEVICE void wgmma_wait();
+/// After wgmma_wait, where products ran through a loop: ordinary code reads these sums from here on and not before.
+template <int kCount>
+RUSHES_DEVICE void wgmma_ready(float (&d)[kCount]);
 /// Shared memory written by ordinary stores or copy_async is about to be read by wgmma: each writing thread, before the barrier.
 RUSHES_DEVICE void fence_shared_for_wgmma();
 

@@ -86,6 +86,12 @@ template <int kGroupsLeft>
 RUSHES_DEVICE void wgmma_wait() {
   asm volatile("wgmma.wait_group.sync.aligned %0;" ::"n"(kGroupsLeft) : "memory");
 }
+// The compiler knows no wait: without this it copies sums while they are being made.
+template <int kCount>
+RUSHES_DEVICE void wgmma_ready(float (&d)[kCount]) {
+#pragma unroll
+  for (int i = 0; i < kCount; ++i) asm volatile("" : "+f"(d[i])::"memory");
+}
 RUSHES_DEVICE void fence_shared_for_wgmma() { asm volatile("fence.proxy.async.shared::cta;" ::: "memory"); }
 
 #else
@@ -104,6 +110,8 @@ template <int kGroupsLeft>
 RUSHES_DEVICE void wgmma_wait() {
   asm volatile("trap;");
 }
+template <int kCount>
+RUSHES_DEVICE void wgmma_ready(float (&)[kCount]) {}
 RUSHES_DEVICE void fence_shared_for_wgmma() { asm volatile("trap;"); }
 
 #endif

@@ -234,6 +234,9 @@ RUSHES_DEVICE void mma_e4m3(float (&d)[4], const uint32_t (&a)[4], const uint32_
   emulator::multiply_together(emulator::kMmaE4m3, d, a, b);
 }
 
+template <int kCount>
+RUSHES_DEVICE void wgmma_ready(float (&)[kCount]) {}
+
 RUSHES_DEVICE int swizzled_128(int row, int chunk) { return row * 128 + ((chunk ^ (row & 7)) << 4); }
 
 namespace emulator {

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <vector>
 
+#include "ops/linear/linear_cuda.h"
 #include "ops/linear/packed_linear.h"
 
 namespace rushes {
@@ -167,6 +168,10 @@ void quantize_tiles(const Context& context, const Tensor& x, Tensor& q, Tensor& 
       scale.count() != row_tiles * column_tiles)
     throw Error("engine.internal", "The tile quantizer was given outputs of another shape than its input's.");
   if (context.dry_run) return;
+  if (context.backend == Backend::cuda) {
+    quantize_tiles_cuda(context, x, q, scale);
+    return;
+  }
 #pragma omp parallel for collapse(2) num_threads(context.threads)
   for (int64_t i = 0; i < row_tiles; ++i) {
     for (int64_t j = 0; j < column_tiles; ++j) {
