@@ -19,7 +19,11 @@ interface Build {
 }
 
 const release: Build = { folder: "build-tests", options: ["-DRUSHES_CUDA=EMULATED"], targets: ["engine_tests"] };
-const sanitized: Build = { folder: "build-sanitize", options: ["-DRUSHES_CUDA=EMULATED", "-DRUSHES_SANITIZE=ON"], targets: ["engine_tests"] };
+const sanitized: Build = {
+  folder: "build-sanitize",
+  options: ["-DRUSHES_CUDA=EMULATED", "-DRUSHES_SANITIZE=ON"],
+  targets: ["engine_tests"],
+};
 const fuzzed: Build = {
   folder: "build-fuzz",
   options: ["-DCMAKE_CXX_COMPILER=clang++", "-DRUSHES_FUZZ=ON"],
