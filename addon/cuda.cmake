@@ -3,7 +3,8 @@
 #             at run time, so that the program also starts where there is none.
 #   EMULATED  every kernel is compiled as C++: a generated .cpp includes the .cu, with RUSHES_CUDA_EMULATOR defined.
 #   OFF       there are no kernels.
-#   AUTO      for the addon ON where nvcc is found, else OFF; for the tests alone EMULATED.
+#   AUTO      for the addon OFF until the engine runs whole jobs on a card (kernels of six architectures would be compiled
+#             for nobody); for the tests alone EMULATED.
 # A file X_absent.cpp answers for X_cuda.cu wherever that is not compiled.
 set(RUSHES_CUDA AUTO CACHE STRING "The cuda backend: AUTO, OFF, ON or EMULATED")
 set_property(CACHE RUSHES_CUDA PROPERTY STRINGS AUTO OFF ON EMULATED)
@@ -14,8 +15,6 @@ find_program(RUSHES_NVCC nvcc HINTS $ENV{CUDA_PATH}/bin PATHS /usr/local/cuda/bi
 if(rushes_cuda STREQUAL AUTO)
   if(NOT CMAKE_JS_INC)
     set(rushes_cuda EMULATED)
-  elseif(RUSHES_NVCC)
-    set(rushes_cuda ON)
   else()
     set(rushes_cuda OFF)
   endif()
