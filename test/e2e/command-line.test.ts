@@ -300,6 +300,60 @@ describe("bench", () => {
     expect(code).toBe(0);
     expect(typeof JSON.parse(stdout)).toBe("object");
   });
+  test("times a whole clip of a reduced model of the real widths, stage by stage", async () => {
+    const options = library("bench-end-to-end");
+    const words = ["bench", "--end-to-end", "--layers", "1", "--size", "64x64", "--frames", "1"];
+    const table = await runRushes(words, options);
+    expect(table.code, table.stderr).toBe(0);
+    expect(table.stdout).toMatch(/^writing .*dit-1\.3b-int8-1\.safetensors/m);
+    expect(table.stdout).toContain("The transformer has 1 of 30 layers.");
+    for (const stage of ["text", "load", "sample", "decode", "all"])
+      expect(table.stdout).toMatch(new RegExp(`^${stage} +[\\d.]+ s .*floor.*planned.*peak`, "m"));
+
+    const { code, stdout, stderr } = await runRushes([...words, "--json"], options);
+    expect(code, stderr).toBe(0);
+    const report = JSON.parse(stdout) as {
+      layers: number;
+      textLayers: number;
+      clip: Record<string, number>;
+      notes: string[];
+      stages: Record<string, number | string | boolean>[];
+      sum: Record<string, number>;
+    };
+    expect(report).toMatchObject({ layers: 1, textLayers: 1, clip: { width: 64, height: 64, frames: 1, steps: 4 } });
+    expect(report.notes).toHaveLength(2);
+    expect(report.stages.map(({ stage }) => stage)).toEqual(["text", "load", "sample", "decode"]);
+    for (const stage of report.stages)
+      for (const key of ["seconds", "processorSeconds", "floorSeconds", "plannedSeconds", "peakBytes", "plannedPeakBytes"])
+        expect(stage[key], `${String(stage["stage"])} ${key}`).toBeGreaterThan(0);
+    // The plan's bytes hold for the widths of 1.3B too.
+    for (const { stage, peakBytes, plannedPeakBytes } of report.stages)
+      expect(Math.abs(Number(plannedPeakBytes) / Number(peakBytes) - 1), String(stage)).toBeLessThan(0.05);
+    expect(report.sum["floorSeconds"]).toBeCloseTo(
+      report.stages.reduce((sum, stage) => sum + Number(stage["floorSeconds"]), 0),
+      6,
+    );
+  });
+  test("says what --end-to-end can leave out, and refuses what belongs to it alone", async () => {
+    const options = library("bench-help");
+    const help = await runRushes(["bench", "--help"], options);
+    expect(help.code).toBe(0);
+    for (const flag of ["--end-to-end", "--layers", "--size", "--frames", "--quick", "--filter", "--threads"])
+      expect(help.stdout).toContain(flag);
+    for (const words of [
+      ["--layers", "1"],
+      ["--frames", "5"],
+      ["--end-to-end", "--size", "wide"],
+      ["--end-to-end", "--layers", "some"],
+    ]) {
+      const refused = await runRushes(["bench", ...words], options);
+      expect(refused.code, words.join(" ")).toBe(2);
+      expect(refused.stderr).not.toBe("");
+    }
+    const tooMany = await runRushes(["bench", "--end-to-end", "--layers", "31", "--size", "64x64"], options);
+    expect(tooMany.code).not.toBe(0);
+    expect(tooMany.stderr).toContain("layers");
+  });
 });
 
 describe("a job that fails", () => {

@@ -1,10 +1,12 @@
 #include "engine/bench_end_to_end.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
 #include "engine/bench/random_model.h"
+#include "engine/rates.h"
 #include "engine/session.h"
 #include "models/umt5/umt5_tensors.h"
 #include "models/wan_dit/wan_dit_tensors.h"
@@ -20,6 +22,8 @@ constexpr int kDitLayers = 30, kTextLayers = 24;
 constexpr int64_t kVocabulary = 32128;
 // A prompt of 100 words.
 constexpr int kTokens = 130;
+// A plan's seconds may be off by so much.
+constexpr double kPlanMargin = 0.2;
 // Left free on the disk.
 constexpr uint64_t kReserve = uint64_t{1} << 30;
 
@@ -117,8 +121,13 @@ struct StageTime {
   double seconds = 0, processor = 0, floor = 0, planned = 0;
   uint64_t peak = 0, planned_peak = 0;
 
+  // In processor time, as plans count: neighbours are in neither.
+  bool planned_holds() const { return std::abs(planned - processor) <= kPlanMargin * processor; }
+
   nlohmann::json json() const {
     return {{"stage", stage},
+            {"plannedShare", processor > 0 ? planned / processor : 0},
+            {"plannedHolds", planned_holds()},
             {"seconds", seconds},
             {"processorSeconds", processor},
             {"floorSeconds", floor},
@@ -129,12 +138,13 @@ struct StageTime {
             {"processorRatio", floor > 0 ? processor / floor : 0}};
   }
   std::string line() const {
-    char text[200];
+    char text[240];
     std::snprintf(text, sizeof text,
-                  "%-8s %9.2f s  %9.2f s of the processor per thread  floor %8.2f s  %5.2fx (%5.2fx)  planned %8.2f s  "
-                  "peak %s",
+                  "%-8s %9.2f s  %9.2f s of the processor per thread  floor %8.2f s  %5.2fx (%5.2fx)  planned %8.2f s, "
+                  "%.0f%%%s  peak %s, planned %s",
                   stage.c_str(), seconds, processor, floor, floor > 0 ? seconds / floor : 0,
-                  floor > 0 ? processor / floor : 0, planned, bytes_text(peak).c_str());
+                  floor > 0 ? processor / floor : 0, planned, 100 * planned / processor,
+                  planned_holds() ? "" : ", beyond 20%", bytes_text(peak).c_str(), bytes_text(planned_peak).c_str());
     return text;
   }
 };
@@ -185,6 +195,15 @@ std::string bench_end_to_end(const EndToEndOptions& options) {
   const int threads = options.threads > 0 ? options.threads : cpu.cores;
   const Ceilings ceilings = measure_ceilings(cpu, threads, 0.3);
 
+  // Rates from before the job, when it was planned, and from after it: the machine may have been busy at one of the
+  // two.
+  Rates& rates = Rates::of_this_machine();
+  const auto planned_work = [](const Plan& plan) {
+    WorkCount sum;
+    for (const StageCost& stage : plan.stages) sum += stage.work;
+    return sum;
+  };
+
   Session session(files.paths());
   GenerateRequest request;
   request.settings = settings_of(options);
@@ -199,13 +218,19 @@ std::string bench_end_to_end(const EndToEndOptions& options) {
     before = now;
   };
   const GenerateReport report = session.generate(request, observer);
+  rates.measure_again(planned_work(report.plan));
 
   nlohmann::json stages = nlohmann::json::array();
   StageTime sum{"all"};
   for (size_t i = 0; i < report.stages.size(); ++i) {
     const StageCost &done = report.stages[i], &planned = report.plan.stages[i];
-    const StageTime stage{done.stage,      done.seconds,    processor[i],      floor_seconds(planned.work, ceilings),
-                          planned.seconds, done.peak_bytes, planned.peak_bytes};
+    const StageTime stage{done.stage,
+                          done.seconds,
+                          processor[i],
+                          floor_seconds(planned.work, ceilings),
+                          rates.processor_seconds(planned.work) / threads,
+                          done.peak_bytes,
+                          planned.peak_bytes};
     sum.seconds += stage.seconds;
     sum.processor += stage.processor;
     sum.floor += stage.floor;

@@ -21,9 +21,10 @@ EndToEndOptions end_to_end_options(const std::string& json);
 
 /// Writes what is missing in the folder, runs one job and returns {"machine", "threads", "clip", "layers",
 /// "textLayers", "notes": [..], "stages": [{"stage", "seconds", "processorSeconds", "floorSeconds", "plannedSeconds",
-/// "peakBytes", "plannedPeakBytes", "ratio", "processorRatio"}], the sums of the same}. Ratios are to the floors;
-/// processorRatio is what is left when other programs' time is taken off. Throws disk.full with what is needed, and
-/// what a job throws.
+/// "peakBytes", "plannedPeakBytes", "ratio", "processorRatio", "plannedShare", "plannedHolds"}], "sum": the same of
+/// all}. Ratios are to the floors; processorRatio is what is left when other programs' time is taken off. plannedShare
+/// is the plan against the processor's time, plannedHolds whether that is within 20%. Throws disk.full with what is
+/// needed, and what a job throws.
 std::string bench_end_to_end(const EndToEndOptions& options);
 
 }  // namespace rushes

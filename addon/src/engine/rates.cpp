@@ -90,23 +90,51 @@ void Rates::write_kept() const {
     std::filesystem::remove(part, ignored);
 }
 
+void Rates::time_sample(size_t effort) {
+  const RateSample sample = rate_sample(static_cast<Effort>(effort));
+  Timing& timing = timings_[effort];
+  const auto keep = [](double& best, double seconds) { best = best > 0 ? std::min(best, seconds) : seconds; };
+  timing.work = {};
+  sample.run(&timing.work);  // counts, and warms up
+  keep(timing.run, shortest([&] { sample.run(nullptr); }));
+  if (!sample.base) return;
+  WorkCount base;
+  sample.base(&base);
+  keep(timing.base, shortest([&] { sample.base(nullptr); }));
+  for (size_t i = 0; i < kEffortCount; ++i) timing.work.efforts[i] -= base.efforts[i];
+}
+
+// From its timing and the costs of the efforts before it.
+double Rates::derived(size_t effort) const {
+  const Timing& timing = timings_[effort];
+  const double seconds = std::max(timing.run - timing.base, kLeastShare * timing.run);
+  double rest = seconds;
+  for (size_t i = 0; i < effort; ++i) rest -= std::max(0.0, timing.work.efforts[i]) * costs_[i];
+  return std::max(rest, kLeastShare * seconds) / timing.work.efforts[effort];
+}
+
 double Rates::cost(size_t effort) {
   if (costs_[effort] > 0) return costs_[effort];
-  const RateSample sample = rate_sample(static_cast<Effort>(effort));
-  WorkCount work, base;
-  sample.run(&work);  // counts, and warms up
-  double seconds = shortest([&] { sample.run(nullptr); });
-  if (sample.base) {
-    sample.base(&base);
-    const double base_seconds = shortest([&] { sample.base(nullptr); });
-    for (size_t i = 0; i < kEffortCount; ++i) work.efforts[i] -= base.efforts[i];
-    seconds = std::max(seconds - base_seconds, kLeastShare * seconds);
-  }
-  double rest = seconds;
+  if (timings_[effort].run == 0) time_sample(effort);
   for (size_t i = 0; i < effort; ++i)
-    if (work.efforts[i] > 0) rest -= work.efforts[i] * cost(i);
-  costs_[effort] = std::max(rest, kLeastShare * seconds) / work.efforts[effort];
-  return costs_[effort];
+    if (timings_[effort].work.efforts[i] > 0) cost(i);
+  return costs_[effort] = derived(effort);
+}
+
+void Rates::measure_again(const WorkCount& work) {
+  const std::lock_guard lock(mutex_);
+  std::array<bool, kEffortCount> needed{};
+  for (size_t i = kEffortCount; i-- > 0;) {
+    needed[i] = needed[i] || work.efforts[i] > 0;
+    if (!needed[i]) continue;
+    time_sample(i);
+    for (size_t earlier = 0; earlier < i; ++earlier)
+      needed[earlier] = needed[earlier] || timings_[i].work.efforts[earlier] > 0;
+  }
+  for (size_t i = 0; i < kEffortCount; ++i)
+    if (needed[i]) costs_[i] = 0;
+  for (size_t i = 0; i < kEffortCount; ++i)
+    if (needed[i]) cost(i);
 }
 
 double Rates::processor_seconds(const WorkCount& work) {

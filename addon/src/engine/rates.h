@@ -18,17 +18,29 @@ class Rates {
   void keep_in(const std::filesystem::path& folder);
   /// Processor seconds of `work`, all threads added up.
   double processor_seconds(const WorkCount& work);
+  /// Measures again what `work` consists of and keeps the shorter times: beside a job that is measured, so that both
+  /// meet the same neighbours, and what those took away is not in the rates.
+  void measure_again(const WorkCount& work);
   /// The rates every plan of this process uses.
   static Rates& of_this_machine();
 
  private:
+  // What a sample took at least, and what it and its base count.
+  struct Timing {
+    double run = 0, base = 0;  // seconds; 0: not timed yet
+    WorkCount work;            // of the run, less the base's
+  };
+
   double cost(size_t effort);
+  void time_sample(size_t effort);
+  double derived(size_t effort) const;
   void read_kept();
   void write_kept() const;
 
   std::mutex mutex_;
   std::filesystem::path file_;
   std::array<double, kEffortCount> costs_{};  // seconds; 0: not measured yet
+  std::array<Timing, kEffortCount> timings_{};
 };
 
 /// Seconds that `work` takes with the context's threads on a machine without other work.

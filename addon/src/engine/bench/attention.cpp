@@ -59,28 +59,32 @@ struct AttentionInputs {
   Tensor q, k, v, weight, bias, out;
 };
 
-// What SLA costs beside its sparse part, in processor time because it is a small difference. The chosen blocks' cost
+// What SLA does beside its sparse part, in processor time because it is a small difference. The chosen blocks' cost
 // grows with top-k: the line through two values of it gives theirs, and what is left at top-k 0. From that goes the
 // packing of k and v, which is the sparse part's too: what dense attention of a single query takes. Left are K's mean,
-// pooling, block scores, top-k and the linear branch, and the loading of q and the writing of the result besides.
-void bench_share_beside_blocks(Bench& bench, const Context& context, AttentionInputs& inputs, AttentionType type,
-                               const std::string& what, int64_t tokens) {
+// pooling, block scores, top-k and the linear branch, with the loading of q and the writing of the result. SageSLA does
+// the same beside its own sparse part, to which its quantizing belongs.
+void bench_share_beside_blocks(Bench& bench, const Context& context, AttentionInputs& inputs, int64_t tokens) {
   constexpr double kFew = 0.025, kMany = 0.1;
   const auto kept = [&](double top_k) { return static_cast<double>(attention::kept_blocks(top_k, tokens)); };
   if (kept(kFew) == kept(kMany)) return;
   Tensor one_row = context.allocate(DType::bf16, {1, inputs.q.size(1)});
-  double few = 1e30, many = 1e30, packing = 1e30;
+  double few = 1e30, sla = 1e30, sagesla = 1e30, packing = 1e30;
   const auto shorten = [](double& best, const std::function<void()>& run) {
     best = std::min(best, times_of(run).processor);
   };
   for (int count = 0; count < 4; ++count) {  // in turn, so that all meet the same neighbours
-    shorten(few, [&] { inputs.run(context, type, kFew, tokens, tokens, inputs.out); });
-    shorten(many, [&] { inputs.run(context, type, kMany, tokens, tokens, inputs.out); });
+    shorten(few, [&] { inputs.run(context, AttentionType::sla, kFew, tokens, tokens, inputs.out); });
+    shorten(sla, [&] { inputs.run(context, AttentionType::sla, kMany, tokens, tokens, inputs.out); });
+    shorten(sagesla, [&] { inputs.run(context, AttentionType::sagesla, kMany, tokens, tokens, inputs.out); });
     shorten(packing, [&] { inputs.run(context, AttentionType::original, 1, 1, tokens, one_row); });
   }
-  const double blocks = (many - few) * kept(kMany) / (kept(kMany) - kept(kFew));
-  bench.claim({what + ": linear branch, smoothing, pooling and top-k", "% of the sparse part",
-               100 * (many - blocks - packing) / (blocks + packing), 0, tokens > 20000 ? bench.asked(10) : 0, false});
+  const double blocks = (sla - few) * kept(kMany) / (kept(kMany) - kept(kFew)), beside = sla - blocks - packing;
+  for (const auto& [name, seconds] : {std::pair{"sla", sla}, std::pair{"sagesla", sagesla}})
+    bench.claim({std::string(name) + " attention 0.1 at " + std::to_string(tokens) +
+                     " tokens: linear branch, smoothing, pooling and top-k",
+                 "% of the sparse part", 100 * beside / (seconds - beside), 0, tokens > 20000 ? bench.asked(10) : 0,
+                 false});
 }
 
 }  // namespace
@@ -138,9 +142,7 @@ void bench_attention(Bench& bench) {
                      results[0].seconds / results[i].seconds,
                      results[0].processor_seconds / results[i].processor_seconds,
                      tokens > 20000 ? bench.asked(kTimesFaster) : 0});
-    for (int i = 1; i < 3; ++i)
-      if (results[i].seconds > 0)
-        bench_share_beside_blocks(bench, context, *inputs, kForms[i].type, kForms[i].operation + at, tokens);
+    if (results[1].seconds > 0 || results[2].seconds > 0) bench_share_beside_blocks(bench, context, *inputs, tokens);
   }
 }
 

@@ -11,6 +11,7 @@
 
 #include "ops/attention/attention_cpu.h"
 #include "ops/attention/block_selection.h"
+#include "ops/simd/wide_clones.h"
 
 namespace rushes::attention {
 namespace {
@@ -44,8 +45,8 @@ void pool_head(const Buffers& b, int64_t h, int64_t length) {
   pool_keys(sums, b.mean + h * b.size, b.panels, b.size, length, b.pooled + h * b.panels * b.size);
 }
 
-void pack_chunk(const SparseProblem& problem, const CpuMath& math, const Buffers& b, int64_t h, int64_t column,
-                int64_t chunk, const ThreadScratch& own) {
+RUSHES_WIDE_CLONES void pack_chunk(const SparseProblem& problem, const CpuMath& math, const Buffers& b, int64_t h,
+                                   int64_t column, int64_t chunk, const ThreadScratch& own) {
   const bool sage = b.key_scales;
   float* partial = b.partial + (h * b.chunks + chunk) * b.padded * b.padded;
   float* partial_sum = b.partial_sum + (h * b.chunks + chunk) * b.padded;
@@ -81,7 +82,8 @@ void pack_chunk(const SparseProblem& problem, const CpuMath& math, const Buffers
   }
 }
 
-void fold_state(const CpuMath& math, const Buffers& b, int64_t h, int64_t first, const ThreadScratch& own) {
+RUSHES_WIDE_CLONES void fold_state(const CpuMath& math, const Buffers& b, int64_t h, int64_t first,
+                                   const ThreadScratch& own) {
   const int64_t square = b.padded * b.padded, count = kStateRows * b.padded;
   const float* partial = b.partial + h * b.chunks * square + first * b.padded;
   std::copy(partial, partial + count, own.rows);
@@ -98,8 +100,9 @@ void fold_state(const CpuMath& math, const Buffers& b, int64_t h, int64_t first,
     for (int64_t d = 0; d < b.padded; ++d) feature_sum[d] += partial_sum[chunk * b.padded + d];
 }
 
-void query_unit(const Context& context, const SparseProblem& problem, const CpuMath& math, const Buffers& b, int64_t h,
-                int64_t column, int64_t query_block, int64_t kept, const ThreadScratch& own) {
+RUSHES_WIDE_CLONES void query_unit(const Context& context, const SparseProblem& problem, const CpuMath& math,
+                                   const Buffers& b, int64_t h, int64_t column, int64_t query_block, int64_t kept,
+                                   const ThreadScratch& own) {
   const int64_t row = query_block * kQueryRows;
   QueryBlock block{std::min(kQueryRows, problem.length - row), 1.0f / std::sqrt(static_cast<float>(b.size)), nullptr,
                    1.0f};
