@@ -324,7 +324,14 @@ describe("bench", () => {
     expect(report.notes).toHaveLength(2);
     expect(report.stages.map(({ stage }) => stage)).toEqual(["text", "load", "sample", "decode"]);
     for (const stage of report.stages)
-      for (const key of ["seconds", "processorSeconds", "floorSeconds", "plannedSeconds", "peakBytes", "plannedPeakBytes"])
+      for (const key of [
+        "seconds",
+        "processorSeconds",
+        "floorSeconds",
+        "plannedSeconds",
+        "peakBytes",
+        "plannedPeakBytes",
+      ])
         expect(stage[key], `${String(stage["stage"])} ${key}`).toBeGreaterThan(0);
     // The plan's bytes hold for the widths of 1.3B too.
     for (const { stage, peakBytes, plannedPeakBytes } of report.stages)
