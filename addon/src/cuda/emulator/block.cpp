@@ -38,6 +38,7 @@ void leave(Thread& thread) {
 }
 
 void thread_entry() {
+  arrive_on_fiber();
   Thread& self = *current;
   Block& block = *self.block;
   try {
@@ -69,6 +70,7 @@ int64_t block_number(const LaunchShape& shape, int64_t i, int64_t blocks) {
 class BlockRunner {
  public:
   BlockRunner(const LaunchShape& shape, void (*body)(void*), void* data) {
+    use_own_stack(block_.scheduler);
     block_.shape = &shape;
     block_.body = body;
     block_.body_data = data;

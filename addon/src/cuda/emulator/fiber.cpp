@@ -6,6 +6,7 @@
 #include <new>
 
 #if defined(__SANITIZE_ADDRESS__)
+#include <pthread.h>
 #include <sanitizer/common_interface_defs.h>
 #endif
 
@@ -64,6 +65,24 @@ void switch_fiber(Fiber& from, Fiber& to) {
 #endif
 #if defined(__SANITIZE_ADDRESS__)
   __sanitizer_finish_switch_fiber(shadow_stack, nullptr, nullptr);
+#endif
+}
+
+// Only AddressSanitizer wants to know about stacks.
+void use_own_stack([[maybe_unused]] Fiber& fiber) {
+#if defined(__SANITIZE_ADDRESS__)
+  pthread_attr_t attributes;
+  void* lowest = nullptr;
+  pthread_getattr_np(pthread_self(), &attributes);
+  pthread_attr_getstack(&attributes, &lowest, &fiber.stack_bytes);
+  pthread_attr_destroy(&attributes);
+  fiber.stack = static_cast<std::byte*>(lowest);
+#endif
+}
+
+void arrive_on_fiber() {
+#if defined(__SANITIZE_ADDRESS__)
+  __sanitizer_finish_switch_fiber(nullptr, nullptr, nullptr);
 #endif
 }
 

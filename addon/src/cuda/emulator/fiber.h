@@ -25,6 +25,11 @@ struct Fiber {
 /// Leaves `from` and goes on with `to`; returns when something switches back to `from`.
 void switch_fiber(Fiber& from, Fiber& to);
 
+/// The scheduler's fiber: the thread of the computer itself, with its own stack.
+void use_own_stack(Fiber& fiber);
+/// The first thing that an entry calls.
+void arrive_on_fiber();
+
 /// Makes the next switch to `fiber` call `entry`, which must never return. What ran on its stack before is forgotten
 /// without destructors.
 void start_fiber(Fiber& fiber, void (*entry)());
