@@ -99,10 +99,12 @@ LinearChoice choose_linear(const DeviceInfo& card, LinearProduct product, const 
   return linear_launch(card, *best, shape);
 }
 
-int64_t linear_chunk_rows(LinearProduct product, int64_t depth) {
-  constexpr int64_t kScratchBytes = int64_t{128} << 20;
+int64_t linear_chunk_rows(const DeviceInfo& card, LinearProduct product, int64_t depth) {
+  constexpr int64_t kScratchBytes = int64_t{128} << 20, kShare = 64;
+  const auto share = static_cast<int64_t>(card.total_bytes) / kShare;
+  const int64_t scratch = share > 0 ? std::min(kScratchBytes, share) : kScratchBytes;
   const int64_t bytes = std::max<int64_t>(1, product == LinearProduct::int8 ? depth : 2 * depth);
-  return std::max<int64_t>(1024, kScratchBytes / bytes / 128 * 128);
+  return std::max<int64_t>(128, scratch / bytes / 128 * 128);
 }
 
 }  // namespace rushes::cuda

@@ -60,8 +60,8 @@ LinearChoice choose_linear(const DeviceInfo& card, LinearProduct product, const 
 /// The launch of a given tile for a shape: what choose_linear returns, for tests that force a tile.
 LinearChoice linear_launch(const DeviceInfo& card, const LinearTile& tile, const LinearShape& shape);
 
-/// Rows multiplied at a time, a multiple of 128: as many as keep the scratch (quantized or packed rows) within 128 MiB,
-/// so that a plan's peak does not grow with the clip.
-int64_t linear_chunk_rows(LinearProduct product, int64_t depth);
+/// Rows multiplied at a time, a multiple of 128: as many as keep the scratch (quantized or packed rows) within 128 MiB, or a
+/// 64th of a small card's memory, so that a plan's peak does not grow with the clip.
+int64_t linear_chunk_rows(const DeviceInfo& card, LinearProduct product, int64_t depth);
 
 }  // namespace rushes::cuda

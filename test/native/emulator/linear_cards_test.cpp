@@ -22,10 +22,11 @@ using cuda::LinearProduct;
 /// A card of this architecture in use; the emulator's own again at the end.
 struct PretendedCard {
   std::unique_ptr<Device> device;
-  PretendedCard(int architecture, int multiprocessors) {
+  PretendedCard(int architecture, int multiprocessors, uint64_t total_bytes = uint64_t{8} << 30) {
     cuda::emulator::Card card;
     card.info.architecture = architecture;
     card.info.multiprocessors = multiprocessors;
+    card.info.total_bytes = total_bytes;
     if (architecture != 80 && architecture != 90 && architecture != 100) card.info.shared_bytes = 99 << 10;
     cuda::emulator::set_card(card);
     device = cuda::open_cuda_device(0);
@@ -122,6 +123,19 @@ TEST_CASE("every tile of every architecture multiplies as the reference does") {
       CAPTURE(static_cast<int>(format));
       CHECK(seen == listed);
     }
+}
+
+TEST_CASE("rows that are multiplied in parts on a small card give the same bits") {
+  for (const LinearFormat format : {LinearFormat::int8_tiles, LinearFormat::bf16}) {
+    const PretendedCard small(90, 2, uint64_t{8} << 20);
+    const Context context = small.context(DType::bf16);
+    const auto product = format == LinearFormat::int8_tiles ? LinearProduct::int8 : LinearProduct::bf16;
+    const Case c{1030, 256, 12, DType::f32};
+    REQUIRE(cuda::linear_chunk_rows(small.device->info(), product, c.depth) < c.rows);
+    const double error = error_of(context, format, c);
+    CHECK(error < 2e-6);
+    if (format == LinearFormat::int8_tiles) CHECK(error == 0);
+  }
 }
 
 }  // namespace rushes

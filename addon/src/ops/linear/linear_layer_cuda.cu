@@ -33,7 +33,7 @@ class CudaLinear final : public RunnableLinear {
   void upload_slabs(const Context& context, const LinearSource& source, const Tensor& slab, const Tensor& scales) const;
   LinearChoice choose(const Context& context, int64_t rows) const;
   void count(const Context& context, const Tensor& x, const Tensor& out, const Epilogue& epilogue) const;
-  int64_t chunk_rows() const;
+  int64_t chunk_rows(const DeviceInfo& card) const;
   void launch_plain(const Context& context, const LinearChoice& choice, const Tensor& x,
                     const cuda::LinearOutput& output) const;
 
@@ -136,11 +136,11 @@ LinearChoice CudaLinear::choose(const Context& context, int64_t rows) const {
   return cuda::choose_linear(card, product_, {rows, out_features, in_features});
 }
 
-int64_t CudaLinear::chunk_rows() const {
+int64_t CudaLinear::chunk_rows(const DeviceInfo& card) const {
   const double each = 2.0 * static_cast<double>(in_features) * static_cast<double>(out_features);
   const double most = product_ == LinearProduct::f32 ? kFmaOperations : kTensorOperations;
   const auto by_work = static_cast<int64_t>(most / each) / kTile * kTile;
-  return std::max<int64_t>(kTile, std::min(by_work, cuda::linear_chunk_rows(product_, in_features)));
+  return std::max<int64_t>(kTile, std::min(by_work, cuda::linear_chunk_rows(card, product_, in_features)));
 }
 
 void CudaLinear::count(const Context& context, const Tensor& x, const Tensor& out, const Epilogue& epilogue) const {
@@ -198,7 +198,7 @@ void CudaLinear::launch_plain(const Context& context, const LinearChoice& choice
 
 void CudaLinear::run(const Context& context, const Tensor& x, Tensor& out, const Epilogue& epilogue) const {
   count(context, x, out, epilogue);
-  const int64_t rows = x.size(0), most = std::min(rows, chunk_rows());
+  const int64_t rows = x.size(0), most = std::min(rows, chunk_rows(context.device->info()));
   const bool int8 = product_ == LinearProduct::int8;
   const bool few = choose(context, rows).tile.kernel == LinearKernel::dot;
   const bool packed = product_ == LinearProduct::bf16 && !few &&
