@@ -23,6 +23,8 @@ Code device_count(int& count);
 Code device_info(int ordinal, DeviceInfo& info);
 Code driver_version(int& version);  // 13000 = 13.0; 0: no driver
 Code set_device(int ordinal);
+/// Ends everything of this process on the card, also after an error that made its context unusable.
+Code device_reset(int ordinal);
 Code memory_info(uint64_t& free_bytes, uint64_t& total_bytes);
 
 Code device_allocate(void** out, uint64_t bytes);

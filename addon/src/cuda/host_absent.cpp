@@ -17,6 +17,7 @@ Code driver_version(int& version) {
   return kNoDevice;
 }
 Code set_device(int) { return kNoDevice; }
+Code device_reset(int) { return kNoDevice; }
 Code memory_info(uint64_t&, uint64_t&) { return kNoDevice; }
 Code device_allocate(void**, uint64_t) { return kNoDevice; }
 Code device_free(void*) { return kNoDevice; }

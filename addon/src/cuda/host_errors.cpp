@@ -10,8 +10,8 @@ namespace rushes::cuda {
 namespace {
 
 constexpr Code kOutOfMemory = 2;
-// cudaErrorInsufficientDriver, NoDevice, StubLibrary, SystemNotReady, SystemDriverMismatch, CompatNotSupportedOnDevice
-constexpr std::array kDriver = {35, 100, 34, 802, 803, 804};
+// cudaErrorInsufficientDriver, StubLibrary, SystemNotReady, SystemDriverMismatch, CompatNotSupportedOnDevice
+constexpr std::array kDriver = {35, 34, 802, 803, 804};
 // NoKernelImageForDevice, InvalidKernelImage, UnsupportedPtxVersion, InvalidDeviceFunction, InvalidPtx,
 // JitCompilerNotFound
 constexpr std::array kNoKernel = {209, 200, 222, 98, 218, 221};
@@ -39,6 +39,10 @@ void require(Code code, const char* doing) {
     if (memory_info(error.free_bytes, total) != 0) error.free_bytes = 0;
     throw error;
   }
+  constexpr Code kNoDevice = 100;
+  if (code == kNoDevice)
+    throw Error("gpu.unavailable", "There is no graphics card here that Rushes can use.",
+                "Choose the device cpu, or run `rushes doctor` to see why.", detail);
   if (is_one_of(kDriver, code))
     throw Error("gpu.driver", "The driver of the graphics card is missing or too old for Rushes.",
                 "Install NVIDIA's current driver, or choose the device cpu.", detail);

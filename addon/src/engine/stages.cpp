@@ -46,7 +46,7 @@ std::string step_path(const std::filesystem::path& prefix, int step) {
 
 SavedLatents load_latents(const Context& context, const std::filesystem::path& path, const Shape& shape) {
   const auto file = Checkpoint::open(path);
-  SavedLatents saved{read_own_tensor(context, *file, "latents", DType::f32, shape)};
+  SavedLatents saved{read_own_tensor(context.on_host(), *file, "latents", DType::f32, shape)};
   if (const auto kept = file->metadata().find(kKeptStep); kept != file->metadata().end())
     std::from_chars(kept->second.data(), kept->second.data() + kept->second.size(), saved.kept_step);
   return saved;
@@ -64,13 +64,14 @@ bool pixels_to_rgb(const float* pixels, std::span<uint8_t> rgb) {
 Tensor Stages::encode_text(std::span<const int32_t> ids, const JobPaths& paths) {
   const auto progress = [&](double fraction) { observer_.report(RUSHES_STAGE_TEXT, fraction); };
   const Shape shape = {files_.text_len, files_.text_dim};
-  if (context_.dry_run && !paths.embedding.empty()) return context_.allocate(DType::f32, shape);
+  const Context host = context_.on_host();
+  if (context_.dry_run && !paths.embedding.empty()) return host.allocate(DType::f32, shape);
   if (!paths.embedding.empty() && std::filesystem::exists(paths.embedding)) {
     const auto file = Checkpoint::open(paths.embedding);
     const TensorView* entry = file->find("context");
     if (entry && entry->type == DType::f32 && entry->shape == shape) {
       progress(1);
-      return load_tensor(context_, file->view(*entry), DType::f32, MemoryUse::activations);
+      return load_tensor(host, file->view(*entry), DType::f32, MemoryUse::activations);
     }
   }
   if (!held_.parts) parts_.dit.reset(), parts_.vae.reset();
@@ -78,7 +79,7 @@ Tensor Stages::encode_text(std::span<const int32_t> ids, const JobPaths& paths) 
     parts_.text_encoder = Umt5::load(context_, files_.text_encoder, text_encoder_format(settings_));
   Tensor text = parts_.text_encoder->encode(context_, ids, files_.text_len, progress);
   if (!context_.dry_run) {
-    if (!all_finite(context_, text))
+    if (!all_finite(host, text))
       throw Error("output.not_finite", "The text encoder made a value that is not a number.",
                   "Check the text encoder's file with inspect, or choose precision fp32.");
     if (!paths.embedding.empty())
@@ -102,7 +103,8 @@ void Stages::load_vae() {
 
 Tensor Stages::sample(const Tensor& text, const JobPaths& paths, const StepSink& on_step) {
   const Shape shape = latent_shape();
-  Tensor latents = context_.allocate(DType::f32, shape);
+  const Context host = context_.on_host();
+  Tensor latents = host.allocate(DType::f32, shape);
   const int steps = static_cast<int>(settings_.num_steps);
   const DitText embedded = parts_.dit->embed_text(context_, text, held_.text_keys);
   if (context_.dry_run) {
@@ -114,7 +116,7 @@ Tensor Stages::sample(const Tensor& text, const JobPaths& paths, const StepSink&
   const auto count = static_cast<size_t>(latents.count());
   RcmSampler sampler(rcm, latents.count());
   if (paths.start_step > 0) {
-    const Tensor state = read_own_tensor(context_, *Checkpoint::open(paths.resume), "x", DType::f64, shape);
+    const Tensor state = read_own_tensor(host, *Checkpoint::open(paths.resume), "x", DType::f64, shape);
     sampler = RcmSampler(rcm, {state.data<double>(), state.data<double>() + count}, paths.start_step);
   }
   while (!sampler.finished()) {
@@ -164,7 +166,7 @@ bool Stages::take_step(RcmSampler& sampler, const DitText& text, Tensor& latents
     if (!may_stop || orders->cancelled()) throw;
     return false;
   }
-  if (!all_finite(context_, velocity))
+  if (!all_finite(context_.on_host(), velocity))
     throw Error("output.not_finite", "Step " + std::to_string(step) + " made a value that is not a number.",
                 "Try another seed, precision fp32, or attention original.");
   sampler.advance({velocity.data<float>(), count});

@@ -44,7 +44,7 @@ bool StepPreview::decoding_is_cheap() const {
   const std::shared_ptr<WanVae> vae = parts_.vae ? parts_.vae : WanVae::load(dry, headers_.vae);
   work = {};
   const rushes_settings& settings = plan_.settings;
-  vae->decode(dry, dry.allocate(DType::f32, {files_.latent_channels, 1, settings.height / 8, settings.width / 8}), {},
+  vae->decode(dry, dry.on_host().allocate(DType::f32, {files_.latent_channels, 1, settings.height / 8, settings.width / 8}), {},
               {});
   const StageCost& sample = sampling(plan_);
   const double step_seconds = sample.seconds / static_cast<double>(settings.num_steps);
@@ -69,7 +69,7 @@ void StepPreview::show(const std::vector<float>& estimate, const Shape& shape, i
 // The latent frame as a clip of its own: the VAE makes one picture of it.
 void StepPreview::decode(const std::vector<float>& estimate, const Shape& shape, int step) {
   const int64_t cells = shape[2] * shape[3], frame = shape[1] / 2;
-  const Tensor picture = context_.allocate(DType::f32, {shape[0], 1, shape[2], shape[3]});
+  const Tensor picture = context_.on_host().allocate(DType::f32, {shape[0], 1, shape[2], shape[3]});
   for (int64_t c = 0; c < shape[0]; ++c)
     std::copy_n(estimate.data() + (c * shape[1] + frame) * cells, cells, picture.data<float>() + c * cells);
   parts_.vae->decode(context_, picture, {}, [&](const Tensor& frames, int64_t) {

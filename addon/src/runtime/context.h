@@ -13,6 +13,8 @@
 
 namespace rushes {
 
+class WeightArena;
+
 enum class Backend { reference, cpu, cuda };
 std::string_view backend_name(Backend backend);
 
@@ -27,6 +29,8 @@ struct Context {
   /// Backend cuda only: the accelerator (never null there, also while planning) and what counts its memory.
   Device* device = nullptr;
   MemoryCounter* device_memory = nullptr;
+  /// Backend cuda only: where allocate() lays weights while it is set; already counted.
+  WeightArena* weight_arena = nullptr;
   const std::atomic<bool>* cancelled = nullptr;
   /// Planning: tensors have no memory and operations only check shapes, allocate their scratch and count work.
   bool dry_run = false;
@@ -47,16 +51,12 @@ struct Context {
     host.backend = Backend::cpu;
     host.device = nullptr;
     host.device_memory = nullptr;
+    host.weight_arena = nullptr;
     return host;
   }
-  /// Uninitialised counted memory, on the device when the backend is cuda. Every scratch buffer whose size grows with the input comes from here, and is taken
-  /// before the dry_run return, so that a plan sees it.
-  Tensor allocate(DType type, Shape shape, MemoryUse use = MemoryUse::activations) const {
-    const auto bytes = static_cast<uint64_t>(element_count(shape)) * dtype_size(type);
-    return Tensor(type, std::move(shape),
-                  backend == Backend::cuda ? std::make_shared<Storage>(device_memory, use, bytes, dry_run, device)
-                                           : std::make_shared<Storage>(memory, use, bytes, dry_run));
-  }
+  /// Uninitialised counted memory, on the device when the backend is cuda. Every scratch buffer whose size grows with
+  /// the input comes from here, and is taken before the dry_run return, so that a plan sees it.
+  Tensor allocate(DType type, Shape shape, MemoryUse use = MemoryUse::activations) const;
 };
 
 }  // namespace rushes

@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "runtime/status.h"
+#include "runtime/transfer.h"
 
 namespace rushes {
 namespace {
@@ -56,8 +57,8 @@ void to_float(const TensorView& view, std::span<float> out) {
 }
 
 Tensor load_tensor(const Context& context, const TensorView& view, DType type, MemoryUse use) {
-  Tensor out = context.allocate(type, view.shape, use);
-  if (context.dry_run) return out;
+  Tensor out = context.on_host().allocate(type, view.shape, use);
+  if (context.dry_run) return to_device(context, out, use);
   if (type == view.type) {
     std::memcpy(out.raw(), view.data, view.bytes());
   } else if (type == DType::f32) {
@@ -67,7 +68,7 @@ Tensor load_tensor(const Context& context, const TensorView& view, DType type, M
     to_float(view, values);
     std::transform(values.begin(), values.end(), out.data<bf16>(), [](float value) { return bf16(value); });
   }
-  return out;
+  return to_device(context, out, use);
 }
 
 }  // namespace rushes

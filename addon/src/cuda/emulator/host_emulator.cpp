@@ -17,6 +17,7 @@ namespace {
 struct State {
   std::mutex mutex;
   Card card;
+  int current = 0;  // of the devices
   Faults faults;
   BlockOrder order = BlockOrder::forward;
   Code lost = 0, last = 0;
@@ -25,6 +26,12 @@ struct State {
 State& state() {
   static State state;
   return state;
+}
+
+int architecture_of(const Card& card, int ordinal) {
+  const auto further = static_cast<size_t>(ordinal) - 1;
+  return ordinal > 0 && further < card.further_architectures.size() ? card.further_architectures[further]
+                                                                    : card.info.architecture;
 }
 
 // Counts the event down; true when it is the one that fails.
@@ -54,6 +61,7 @@ constexpr Code kInvalidValue = 1, kInvalidDevice = 101, kInvalidConfiguration = 
 void set_card(const Card& card) {
   std::lock_guard lock(state().mutex);
   state().card = card;
+  state().current = 0;
 }
 void set_faults(const Faults& faults) {
   std::lock_guard lock(state().mutex);
@@ -96,7 +104,7 @@ Code launch_kernel(const char* name, Grid grid, int threads, int shared_bytes, v
       return s.last = kInvalidConfiguration;
     if (shared_bytes < 0 || static_cast<uint64_t>(shared_bytes) > s.card.info.shared_bytes)
       return s.last = kInvalidValue;
-    shape = {name, grid.x, grid.y, grid.z, threads, shared_bytes, s.card.info.architecture, s.order};
+    shape = {name, grid.x, grid.y, grid.z, threads, shared_bytes, architecture_of(s.card, s.current), s.order};
   }
   if (threads % kLanes)
     throw Violation(Fault::divergence, std::string("Kernel ") + name + " was launched with blocks of " +
@@ -155,6 +163,7 @@ Code device_info(int ordinal, DeviceInfo& info) {
   std::lock_guard lock(state().mutex);
   if (ordinal < 0 || ordinal >= state().card.devices) return emulator::kInvalidDevice;
   info = state().card.info;
+  info.architecture = emulator::architecture_of(state().card, ordinal);
   return 0;
 }
 Code driver_version(int& version) {
@@ -166,7 +175,15 @@ Code set_device(int ordinal) {
   int count = 0;
   if (const Code code = device_count(count)) return code;
   if (state().lost) return state().lost;
-  return ordinal >= 0 && ordinal < count ? 0 : emulator::kInvalidDevice;
+  if (ordinal < 0 || ordinal >= count) return emulator::kInvalidDevice;
+  std::lock_guard lock(state().mutex);
+  state().current = ordinal;
+  return 0;
+}
+Code device_reset(int) {
+  std::lock_guard lock(state().mutex);
+  state().lost = state().last = 0;
+  return 0;
 }
 Code memory_info(uint64_t& free_bytes, uint64_t& total_bytes) {
   std::lock_guard lock(state().mutex);

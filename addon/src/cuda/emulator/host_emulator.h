@@ -1,6 +1,7 @@
 // The pretended card behind host.h, as tests set it up: what it is, and when it fails.
 #pragma once
 #include <cstdint>
+#include <vector>
 
 #include "cuda/emulator/block.h"
 #include "cuda/host.h"
@@ -18,15 +19,19 @@ enum ErrorNumber : Code {
   kLaunchFailure = 719,
 };
 
-/// What device_count and device_info say. `devices` 0 with a driver: a driver without a card.
+/// What device_count and device_info say. `devices` 0 with a driver: a driver without a card. A kernel runs on the
+/// device that set_device() chose last.
 struct Card {
   int driver_version = 13000;  // 0: no driver
-  int devices = 1;
+  int devices = 6;
   DeviceInfo info{.name = "Emulated card",
                   .architecture = 90,
                   .multiprocessors = 4,
                   .shared_bytes = 227 << 10,
-                  .total_bytes = uint64_t{8} << 30};
+                  .total_bytes = uint64_t{8} << 30,
+                  .emulated = true};
+  /// Of the devices after the first, which are like it in everything else.
+  std::vector<int> further_architectures = {80, 86, 89, 100, 120};
   bool has_kernel_image = true;
 };
 

@@ -2,13 +2,13 @@
 #include "models/umt5/umt5.h"
 
 #include <algorithm>
-#include <cstring>
 
 #include "models/umt5/relative_position.h"
 #include "models/umt5/umt5_tensors.h"
 #include "ops/attention/attention.h"
 #include "ops/elementwise/elementwise.h"
 #include "ops/norm/norm.h"
+#include "runtime/transfer.h"
 
 namespace rushes {
 namespace {
@@ -17,7 +17,7 @@ constexpr float kEpsilon = 1e-6f;
 
 struct Layer {
   Tensor attention_norm, feed_forward_norm;  // f32 [dim]
-  Tensor position_table;                     // f32 [buckets, heads]
+  Tensor position_table;                     // f32 [buckets, heads], in host memory
   std::shared_ptr<Linear> q, k, v, o, gate, up, down;
 };
 
@@ -30,7 +30,7 @@ class LoadedUmt5 final : public Umt5 {
       Layer layer;
       layer.attention_norm = vector(context, block + "norm1.weight");
       layer.feed_forward_norm = vector(context, block + "norm2.weight");
-      layer.position_table = vector(context, block + "pos_embedding.embedding.weight");
+      layer.position_table = vector(context.on_host(), block + "pos_embedding.embedding.weight");
       layer.q = matrix(context, block + "attn.q", format);
       layer.k = matrix(context, block + "attn.k", format);
       layer.v = matrix(context, block + "attn.v", format);
@@ -85,15 +85,15 @@ void LoadedUmt5::require_ids(std::span<const int32_t> ids, int64_t text_len) con
 // Only the rows that the text names are read from the file; the table of 256,384 rows is never copied.
 Tensor LoadedUmt5::embed(const Context& context, std::span<const int32_t> ids) const {
   const int64_t dim = config_.dim;
-  Tensor x = context.allocate(DType::f32, {static_cast<int64_t>(ids.size()), dim});
-  if (context.dry_run) return x;
+  Tensor x = context.on_host().allocate(DType::f32, {static_cast<int64_t>(ids.size()), dim});
+  if (context.dry_run) return to_device(context, x);
   TensorView row = embedding_;
   row.shape = {dim};
   for (size_t i = 0; i < ids.size(); ++i) {
     row.data = embedding_.data + ids[i] * row.bytes();
     to_float(row, {x.data<float>() + static_cast<int64_t>(i) * dim, static_cast<size_t>(dim)});
   }
-  return x;
+  return to_device(context, x);
 }
 
 Tensor LoadedUmt5::encode(const Context& context, std::span<const int32_t> ids, int64_t text_len,
@@ -113,7 +113,8 @@ Tensor LoadedUmt5::encode(const Context& context, std::span<const int32_t> ids, 
          mixed = context.allocate(context.compute, {length, inner});
   Tensor gate = context.allocate(context.compute, {length, config_.ffn});
   Tensor up = context.allocate(context.compute, {length, config_.ffn});
-  Tensor bias = context.allocate(DType::f32, {config_.heads, 2 * length - 1});
+  Tensor host_bias = context.on_host().allocate(DType::f32, {config_.heads, 2 * length - 1});
+  Tensor bias = context.backend == Backend::cuda ? context.allocate(DType::f32, host_bias.shape()) : host_bias;
   const Epilogue residual{.accumulate = true};
 
   for (size_t i = 0; i < layers_.size(); ++i) {
@@ -122,7 +123,8 @@ Tensor LoadedUmt5::encode(const Context& context, std::span<const int32_t> ids, 
     linear(context, normed, *layer.q, q);
     linear(context, normed, *layer.k, k);
     linear(context, normed, *layer.v, v);
-    relative_position_bias(context, layer.position_table, length, bias);
+    relative_position_bias(context, layer.position_table, length, host_bias);
+    if (bias.device()) copy_tensor(context, host_bias, bias);
     dense_attention(context, q, k, v, config_.heads, 1.0f, &bias, mixed);
     linear(context, mixed, *layer.o, x, residual);
 
@@ -139,9 +141,9 @@ Tensor LoadedUmt5::encode(const Context& context, std::span<const int32_t> ids, 
   if (!all_finite(context, real))
     throw Error("output.not_finite", "The text encoder gave a value that is not a number.",
                 "Choose fp32 precision, or check the text encoder's file.");
-  if (!context.dry_run)
-    std::memset(out.rows(length, text_len).raw(), 0, static_cast<size_t>((text_len - length) * dim) * 4);
-  return out;
+  Tensor padding = out.rows(length, text_len);
+  fill_zero(context, padding);
+  return to_host(context, out);
 }
 
 }  // namespace

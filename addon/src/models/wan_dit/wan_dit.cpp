@@ -3,11 +3,13 @@
 
 #include <algorithm>
 
+#include "models/wan_dit/block_stream.h"
 #include "models/wan_dit/wan_dit_block.h"
 #include "models/wan_dit/wan_dit_patches.h"
 #include "models/wan_dit/wan_dit_tensors.h"
 #include "models/wan_dit/wan_dit_time.h"
 #include "ops/elementwise/elementwise.h"
+#include "runtime/transfer.h"
 
 namespace rushes {
 namespace {
@@ -15,8 +17,10 @@ namespace {
 class LoadedWanDit final : public WanDit {
  public:
   LoadedWanDit(const Context& context, const OpenedWeights& opened, LinearFormat format,
-               const std::function<void(double)>& progress)
-      : LoadedWanDit(WanDitLoader(context, opened.weights), wan_dit_config(opened), format, progress) {}
+               const std::function<void(double)>& progress, DitPlacement placement)
+      : LoadedWanDit(WanDitLoader(context, opened.weights), wan_dit_config(opened)) {
+    load_blocks(context, opened.weights, format, progress, placement);
+  }
 
   DitText embed_text(const Context& context, const Tensor& text, bool keep_keys) const override;
   using WanDit::velocity;
@@ -24,19 +28,21 @@ class LoadedWanDit final : public WanDit {
                   const DitAttention& attention, const std::function<void(double)>& progress) const override;
 
  private:
-  LoadedWanDit(const WanDitLoader& loader, const WanDitConfig& config, LinearFormat format,
-               const std::function<void(double)>& progress);
+  LoadedWanDit(const WanDitLoader& loader, const WanDitConfig& config);
+  void load_blocks(const Context& context, const WeightSet& weights, LinearFormat format,
+                   const std::function<void(double)>& progress, DitPlacement placement);
+  void for_blocks(const Context& context, const std::function<void(const DitBlock&, size_t)>& visit) const;
   void account(const DitBlock& block);
   TokenGrid require_input(const Tensor& latents, const DitText& text, const DitAttention& attention) const;
 
   std::shared_ptr<Linear> patch_embedding_, text_embedding_[2], head_;
   TimeEmbedding time_embedding_;
+  std::unique_ptr<BlockStream> stream_;  // null: the blocks are resident
   std::vector<DitBlock> blocks_;
   ModulationTable head_modulation_;
 };
 
-LoadedWanDit::LoadedWanDit(const WanDitLoader& loader, const WanDitConfig& config, LinearFormat format,
-                           const std::function<void(double)>& progress)
+LoadedWanDit::LoadedWanDit(const WanDitLoader& loader, const WanDitConfig& config)
     : patch_embedding_(loader.linear("patch_embedding", loader.plain_format())),
       text_embedding_{loader.linear("text_embedding.0", loader.plain_format()),
                       loader.linear("text_embedding.2", loader.plain_format())},
@@ -44,9 +50,36 @@ LoadedWanDit::LoadedWanDit(const WanDitLoader& loader, const WanDitConfig& confi
       time_embedding_(loader),
       head_modulation_(ModulationTable::load(loader, "head.modulation", {1})) {
   config_ = config;
+}
+
+void LoadedWanDit::load_blocks(const Context& context, const WeightSet& weights, LinearFormat format,
+                               const std::function<void(double)>& progress, DitPlacement placement) {
+  if (placement == DitPlacement::streamed && context.backend == Backend::cuda && config_.layers > 0) {
+    WeightArena measure;
+    Context dry = context;
+    dry.dry_run = true;
+    dry.memory = dry.device_memory = nullptr;
+    dry.work = nullptr;
+    dry.debug = {};
+    dry.weight_arena = &measure;
+    DitBlock(WanDitLoader(dry, weights), 0, format, config_.has_sla);
+    stream_ = std::make_unique<BlockStream>(context, measure.used_bytes());
+  }
   for (int64_t i = 0; i < config_.layers; ++i) {
-    account(blocks_.emplace_back(loader, i, format, config_.has_sla));
+    const Context packing = stream_ ? stream_->packing_context(context) : context;
+    account(blocks_.emplace_back(WanDitLoader(packing, weights), i, format, config_.has_sla));
+    if (stream_) stream_->keep_packed(context);
     if (progress) progress(static_cast<double>(i + 1) / static_cast<double>(config_.layers));
+  }
+}
+
+// All blocks in order, each where kernels can read its weights.
+void LoadedWanDit::for_blocks(const Context& context, const std::function<void(const DitBlock&, size_t)>& visit) const {
+  if (stream_) stream_->begin_pass(context);
+  for (size_t i = 0; i < blocks_.size(); ++i) {
+    if (stream_) stream_->enter(context, i);
+    visit(blocks_[i], i);
+    if (stream_) stream_->leave(context, i);
   }
 }
 
@@ -66,17 +99,17 @@ DitText LoadedWanDit::embed_text(const Context& context, const Tensor& text, boo
                     std::to_string(config_.text_dim) + ".",
                 "Choose the text encoder that belongs to this model.");
   Tensor rounded = context.allocate(context.compute, text.shape());
-  convert(context, text, rounded);
+  convert(context, to_device(context, text), rounded);
   Tensor hidden = context.allocate(context.compute, {text.size(0), config_.dim});
   DitText out{context.allocate(context.compute, hidden.shape())};
   linear(context, rounded, *text_embedding_[0], hidden, {.activation = Activation::gelu_tanh});
   linear(context, hidden, *text_embedding_[1], out.rows);
   hidden = {};
   if (keep_keys)
-    for (const DitBlock& block : blocks_) {
+    for_blocks(context, [&](const DitBlock& block, size_t) {
       TextKeys& keys = out.blocks.emplace_back(TextKeys::allocate(context, out.rows.shape()));
       block.text_keys(context, out.rows, keys);
-    }
+    });
   return out;
 }
 
@@ -103,7 +136,8 @@ Tensor LoadedWanDit::velocity(const Context& context, const Tensor& latents, flo
                               const DitAttention& attention, const std::function<void(double)>& progress) const {
   const TokenGrid grid = require_input(latents, text, attention);
   const DitTime time = time_embedding_(context, timestep);
-  const RotaryTable rotary = make_rotary_table(context, grid.frames, grid.height, grid.width, config_.head_size);
+  RotaryTable rotary = make_rotary_table(context.on_host(), grid.frames, grid.height, grid.width, config_.head_size);
+  rotary = {to_device(context, rotary.cosine), to_device(context, rotary.sine)};
   Tensor x = context.allocate(DType::f32, {grid.count(), config_.dim});
   linear(context, patches_of(context, latents, grid), *patch_embedding_, x);
 
@@ -113,12 +147,12 @@ Tensor LoadedWanDit::velocity(const Context& context, const Tensor& latents, flo
   {
     DitBuffers buffers(context, config_, grid.count(), text);
     const DitPass pass{config_, attention, time.modulation, text.rows, rotary};
-    for (size_t i = 0; i < blocks_.size(); ++i) {
+    for_blocks(context, [&](const DitBlock& block, size_t i) {
       context.check_cancelled();
-      blocks_[i].forward(context, pass, buffers, text.blocks.empty() ? nullptr : &text.blocks[i], x);
+      block.forward(context, pass, buffers, text.blocks.empty() ? nullptr : &text.blocks[i], x);
       if (first_bad.empty() && !all_finite(context, x.rows(0, watched))) first_bad = "blocks." + std::to_string(i);
       if (progress) progress(static_cast<double>(i + 1) / static_cast<double>(blocks_.size()));
-    }
+    });
   }
 
   // Head: the embedding before the six-way projection is added to both rows.
@@ -140,8 +174,9 @@ Tensor LoadedWanDit::velocity(const Context& context, const Tensor& latents, flo
 }  // namespace
 
 std::shared_ptr<WanDit> WanDit::load(const Context& context, std::shared_ptr<const Checkpoint> file,
-                                     LinearFormat format, const std::function<void(double)>& progress) {
-  return std::make_shared<LoadedWanDit>(context, open_weights(std::move(file), "wan-dit"), format, progress);
+                                     LinearFormat format, const std::function<void(double)>& progress,
+                                     DitPlacement placement) {
+  return std::make_shared<LoadedWanDit>(context, open_weights(std::move(file), "wan-dit"), format, progress, placement);
 }
 
 }  // namespace rushes

@@ -44,12 +44,17 @@ struct QuantizedLayer {
   int64_t out_features = 0, in_features = 0;
 };
 
+/// Where the blocks' weights are while a cuda context works. `streamed`: in pinned host memory, two at a time on the card,
+/// with the same results; on other backends the same as resident.
+enum class DitPlacement { resident, streamed };
+
 class WanDit {
  public:
   /// Every size comes from the tensors' shapes. `format` applies to the ten linears of each block; the rest
   /// (embeddings, time projection, head) stays at context.compute precision.
   static std::shared_ptr<WanDit> load(const Context& context, std::shared_ptr<const Checkpoint> file,
-                                      LinearFormat format, const std::function<void(double)>& progress = {});
+                                      LinearFormat format, const std::function<void(double)>& progress = {},
+                                      DitPlacement placement = DitPlacement::resident);
   virtual ~WanDit() = default;
   const WanDitConfig& config() const { return config_; }
   const std::vector<QuantizedLayer>& quantized_layers() const { return quantized_; }

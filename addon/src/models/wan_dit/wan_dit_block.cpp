@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "ops/elementwise/elementwise.h"
+#include "runtime/transfer.h"
 
 namespace rushes {
 namespace {
@@ -16,12 +17,12 @@ constexpr int64_t kFeedForwardTokens = 4096;
 
 ModulationTable ModulationTable::load(const WanDitLoader& loader, const std::string& name,
                                       std::initializer_list<int64_t> scale_rows) {
-  Tensor table = loader.tensor(name);  // [1, rows, dim]
+  Tensor table = loader.host_tensor(name);  // [1, rows, dim]
   table = table.reshaped({table.size(1), table.size(2)});
   if (!loader.context().dry_run)
     for (const int64_t row : scale_rows)
       for (int64_t i = 0; i < table.size(1); ++i) table.data<float>()[row * table.size(1) + i] += 1.0f;
-  return {table};
+  return {to_device(loader.context(), table, MemoryUse::weights)};
 }
 
 DitBuffers::DitBuffers(const Context& context, const WanDitConfig& config, int64_t tokens, const DitText& embedded) {

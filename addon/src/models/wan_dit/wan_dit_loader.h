@@ -15,11 +15,9 @@ class WanDitLoader {
   const Context& context() const { return context_; }
 
   /// A small tensor as f32.
-  Tensor tensor(const std::string& name) const {
-    Tensor out = load_tensor(context_, weights_.view(name));
-    weights_.release(name);
-    return out;
-  }
+  Tensor tensor(const std::string& name) const { return tensor(context_, name); }
+  /// The same in host memory, where it can be changed.
+  Tensor host_tensor(const std::string& name) const { return tensor(context_.on_host(), name); }
 
   /// layer.weight (or its int8 form) and layer.bias. `with_bias` false leaves the bias to the caller.
   std::shared_ptr<Linear> linear(const std::string& layer, LinearFormat format, bool with_bias = true) const {
@@ -38,6 +36,12 @@ class WanDitLoader {
   LinearFormat plain_format() const { return context_.compute == DType::bf16 ? LinearFormat::bf16 : LinearFormat::f32; }
 
  private:
+  Tensor tensor(const Context& context, const std::string& name) const {
+    Tensor out = load_tensor(context, weights_.view(name));
+    weights_.release(name);
+    return out;
+  }
+
   const Context& context_;
   const WeightSet& weights_;
 };

@@ -3,27 +3,29 @@
 #include <cmath>
 
 #include "ops/elementwise/elementwise.h"
+#include "runtime/transfer.h"
 
 namespace rushes {
 namespace {
 
 // [cos(t w_0), ..., sin(t w_0), ...], w_i = 10000^(-i/half), in float64.
 Tensor sinusoid(const Context& context, float timestep, int64_t width) {
-  Tensor out = context.allocate(DType::f32, {1, width});
-  if (context.dry_run) return out;
+  Tensor out = context.on_host().allocate(DType::f32, {1, width});
+  if (context.dry_run) return to_device(context, out);
   const int64_t half = width / 2;
   for (int64_t i = 0; i < half; ++i) {
     const double angle = timestep * std::pow(10000.0, -static_cast<double>(i) / static_cast<double>(half));
     out.data<float>()[i] = static_cast<float>(std::cos(angle));
     out.data<float>()[half + i] = static_cast<float>(std::sin(angle));
   }
-  return out;
+  return to_device(context, out);
 }
 
 // x f32 [1, K] as three bf16 rows whose sum is x to its last bit: 3 x 8 bits of mantissa hold float's 24.
-Tensor split_in_three(const Context& context, const Tensor& x) {
-  Tensor rows = context.allocate(DType::bf16, {3, x.size(1)});
-  if (context.dry_run) return rows;
+Tensor split_in_three(const Context& context, const Tensor& given) {
+  const Tensor x = to_host(context, given);
+  Tensor rows = context.on_host().allocate(DType::bf16, {3, x.size(1)});
+  if (context.dry_run) return to_device(context, rows);
   for (int64_t i = 0; i < x.size(1); ++i) {
     float rest = x.data<float>()[i];
     for (int64_t row = 0; row < 3; ++row) {
@@ -32,7 +34,7 @@ Tensor split_in_three(const Context& context, const Tensor& x) {
       rest -= part;
     }
   }
-  return rows;
+  return to_device(context, rows);
 }
 
 }  // namespace

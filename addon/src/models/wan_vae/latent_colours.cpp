@@ -90,7 +90,7 @@ LatentColours LatentColours::fit(const Context& context, const WanVae& vae) {
   Fit fit(static_cast<size_t>(channels) + 1);
   std::vector<double> cell(static_cast<size_t>(channels) + 1, 1.0);
   for (const int64_t patch : kPatches) {
-    const Tensor clip = patchwork(context, engine, patch * kPixels);
+    const Tensor clip = patchwork(context.on_host(), engine, patch * kPixels);
     const Tensor latents = vae.encode(context, clip);
     const float* values = latents.data<float>();
     for (int64_t y = 0; y < kSide; ++y)

@@ -10,6 +10,7 @@
 #include "models/wan_vae/wan_vae_tensors.h"
 #include "models/wan_vae/wan_vae_tiles.h"
 #include "ops/frames/frames.h"
+#include "runtime/transfer.h"
 
 namespace rushes {
 namespace {
@@ -63,6 +64,7 @@ Context counting(const Context& context, WorkCount& work) {
   Context planned = context;
   planned.dry_run = true;
   planned.memory = nullptr;
+  planned.device_memory = nullptr;
   planned.cancelled = nullptr;
   planned.work = &work;
   return planned;
@@ -131,11 +133,13 @@ class LoadedVae final : public WanVae {
     }
   }
 
-  void decode_picture(const Context& context, const Tensor& latents, const VaeTiling& tiling, const FrameSink& sink,
+  void decode_picture(const Context& context, const Tensor& given, const VaeTiling& tiling, const FrameSink& sink,
                       const std::function<void()>& report) const {
+    const Tensor latents = to_device(context, given);
     const std::vector<Tile> tiles = wan_vae::lay_tiles(latents.size(2), latents.size(3), tiling, kSpace);
     const auto deliver = [&](Tensor frame, int64_t index) {
       clamp_unit(context, frame);
+      frame = to_host(context, frame);
       if (!context.dry_run && sink) sink(frame.reshaped({1, frame.size(0), frame.size(1), frame.size(2)}), index);
     };
     int64_t index = 0;
@@ -147,7 +151,7 @@ class LoadedVae final : public WanVae {
     const int64_t count = (latents.size(1) - 1) * kTime + 1, height = latents.size(2) * kSpace,
                   width = latents.size(3) * kSpace;
     Tensor canvas = context.allocate(DType::f32, {count, height, width, 3});
-    if (!context.dry_run) std::fill_n(canvas.data<float>(), canvas.count(), 0.0f);
+    fill_zero(context, canvas);
     const auto picture = [&](int64_t i) { return canvas.rows(i, i + 1).reshaped({height, width, 3}); };
     for (const Tile& tile : tiles) {
       const Tensor part = crop_planes(context, latents, tile.top, tile.left, tile.height, tile.width);
@@ -176,8 +180,8 @@ class LoadedVae final : public WanVae {
     Stream stream(
         context, half, [&](Tensor frame) { frame_to_planes(context, frame, scale, shift, latents, index++); }, report);
     for (int64_t f = 0; f < frames.size(0); ++f)
-      stream.push(frames.rows(f, f + 1).reshaped({frames.size(1), frames.size(2), 3}));
-    return latents;
+      stream.push(to_device(context, frames.rows(f, f + 1).reshaped({frames.size(1), frames.size(2), 3})));
+    return to_host(context, latents);
   }
 
   OpenedWeights opened_;
