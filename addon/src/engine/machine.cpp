@@ -8,6 +8,7 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
+#include "engine/card.h"
 #include "runtime/cpu_features.h"
 #include "runtime/page_pool.h"
 
@@ -50,9 +51,27 @@ Gpu find_gpu() {
   else if (device_name(name, sizeof name, 0))
     gpu.reason = "The NVIDIA driver does not answer.";
   else
-    gpu = {name, "This version of Rushes computes on the CPU; it does not use the GPU yet."};
+    gpu = {name, "This build of Rushes computes on the CPU only."};
   dlclose(driver);
   return gpu;
+}
+
+nlohmann::json gpu_facts() {
+  const CardSearch search = find_card();
+  if (search.card && !search.card->info.emulated) {
+    const DeviceInfo& info = search.card->info;
+    return {{"name", info.name},
+            {"reason", ""},
+            {"architecture", architecture_text(info.architecture)},
+            {"totalBytes", info.total_bytes},
+            {"driver", cuda_driver_text()}};
+  }
+  static const Gpu seen = find_gpu();  // starting the driver takes a while
+  const std::string name = search.name.empty() ? seen.name : search.name;
+  const std::string reason = search.name.empty() ? seen.reason : search.problem;
+  nlohmann::json facts = {{"name", name.empty() ? nlohmann::json() : nlohmann::json(name)}, {"reason", reason}};
+  if (const std::string driver = cuda_driver_text(); !driver.empty()) facts["driver"] = driver;
+  return facts;
 }
 
 }  // namespace
@@ -107,14 +126,12 @@ std::string machine_report() {
 #else
   libraries["libvpx"] = "not built in: videos cannot be exported as WebM";
 #endif
-  static const Gpu gpu = find_gpu();  // starting the driver takes a while
   const MachineMemory memory = machine_memory();
-  return nlohmann::json{
-      {"cpu", {{"model", cpu.model}, {"cores", cpu.cores}, {"isa", isa}}},
-      {"memory", {{"totalBytes", memory.total_bytes}, {"freeBytes", memory.free_bytes}}},
-      {"residentBytes", resident_bytes()},
-      {"gpu", {{"name", gpu.name.empty() ? nlohmann::json() : nlohmann::json(gpu.name)}, {"reason", gpu.reason}}},
-      {"libraries", libraries}}
+  return nlohmann::json{{"cpu", {{"model", cpu.model}, {"cores", cpu.cores}, {"isa", isa}}},
+                        {"memory", {{"totalBytes", memory.total_bytes}, {"freeBytes", memory.free_bytes}}},
+                        {"residentBytes", resident_bytes()},
+                        {"gpu", gpu_facts()},
+                        {"libraries", libraries}}
       .dump();
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdio>
 
+#include "cuda/cuda_device.h"
 #include "engine/machine.h"
 #include "engine/rates.h"
 #include "engine/stages.h"
@@ -10,38 +11,64 @@
 namespace rushes {
 namespace {
 
-Plan walk(const ModelFiles& files, const rushes_settings& resolved, size_t id_count, const Held& held,
-          const WarmStart& start) {
+// What a job may use.
+struct Budget {
+  uint64_t host = UINT64_MAX, device = UINT64_MAX;
+  bool holds(const Plan& plan) const { return plan.peak_bytes <= host && plan.device_peak_bytes <= device; }
+};
+
+/// The job that is planned, but for the settings that a plan may change.
+struct Job {
+  const ModelFiles& files;
+  size_t id_count;
+  const WarmStart& start;
+  const std::optional<Card>& card;
+};
+
+Plan walk(const Job& job, const rushes_settings& resolved, const Held& held) {
+  const ModelFiles& files = job.files;
+  const WarmStart& start = job.start;
   const bool resident = held.parts;
   Plan plan;
   plan.settings = resolved;
   plan.resident = resident;
+  plan.streamed = held.streamed;
   plan.text_keys_kept = held.text_keys && resolved.num_steps > 1;
-  MemoryCounter memory;
+  MemoryCounter memory, device_memory;
   WorkCount work;
   Context context;
   apply_settings(resolved, context);
   context.memory = &memory;
   context.work = &work;
   context.dry_run = true;
+  std::unique_ptr<Device> device;
+  if (context.backend == Backend::cuda) {
+    device = cuda::planned_device(job.card->info);
+    plan.device_name = job.card->info.name;
+    context.device = device.get();
+    context.device_memory = &device_memory;
+  }
   LoadedParts parts;
   const Observer nobody;
-  Stages stages(context, files, parts, resolved, {resident, plan.text_keys_kept}, nobody);
-  if (resident && start.packing == packing_key(resolved)) {
+  const Held used{resident, plan.text_keys_kept, held.streamed};
+  Stages stages(context, files, parts, resolved, used, nobody);
+  if (resident && start.packing == packing_key(resolved) && start.streamed == held.streamed) {
     if (start.text_encoder) parts.text_encoder = Umt5::load(context, files.text_encoder, text_encoder_format(resolved));
-    if (start.dit) parts.dit = WanDit::load(context, files.dit, dit_format(resolved));
+    if (start.dit) parts.dit = WanDit::load(context, files.dit, dit_format(resolved), {}, placement(used));
     if (start.vae) parts.vae = WanVae::load(context, files.vae);
   }
   JobPaths paths;
   if (start.embedding_kept) paths.embedding = "kept";  // dry stages ask only whether there is one
   const auto measure = [&](rushes_stage stage, auto&& run) {
     memory.reset_peak();
+    device_memory.reset_peak();
     work = {};
     run();
-    plan.stages.push_back({stage_name(stage), predicted_seconds(work, context), memory.peak(), work});
+    plan.stages.push_back(
+        {stage_name(stage), predicted_seconds(work, context), memory.peak(), work, device_memory.peak()});
   };
   Tensor text, latents;
-  const std::vector<int32_t> ids(std::max<size_t>(id_count, 1), 1);
+  const std::vector<int32_t> ids(std::max<size_t>(job.id_count, 1), 1);
   measure(RUSHES_STAGE_TEXT, [&] { text = stages.encode_text(ids, paths); });
   measure(RUSHES_STAGE_LOAD, [&] { stages.load_transformer(); });
   plan.int8 = {static_cast<int64_t>(parts.dit->quantized_layers().size()), parts.dit->linear_bytes_16bit(),
@@ -51,27 +78,34 @@ Plan walk(const ModelFiles& files, const rushes_settings& resolved, size_t id_co
   measure(RUSHES_STAGE_DECODE, [&] { stages.decode(latents, {}); });
   for (const StageCost& stage : plan.stages) {
     plan.peak_bytes = std::max(plan.peak_bytes, stage.peak_bytes);
+    plan.device_peak_bytes = std::max(plan.device_peak_bytes, stage.device_peak_bytes);
     plan.seconds += stage.seconds;
   }
   return plan;
 }
 
-// All parts together when they fit, else one after the other, then with tiles where the user left that open. The text's
-// keys save less than any of these costs.
-Plan best_plan(const ModelFiles& files, rushes_settings resolved, size_t id_count, uint64_t budget,
-               const WarmStart& start) {
+// All parts together when they fit, else one after the other, then with tiles where the user left that open, and on a
+// card at last with blocks that stream. The text's keys save less than any of these costs.
+Plan best_plan(const Job& job, rushes_settings resolved, const Budget& budget, bool may_stream) {
   const bool open_tiling = resolved.vae_tiling == RUSHES_VAE_TILING_AUTO;
   if (open_tiling) resolved.vae_tiling = RUSHES_VAE_TILING_OFF;
-  const auto attempt = [&](bool parts) {
-    Plan plan = walk(files, resolved, id_count, {parts, true}, start);
-    if (plan.peak_bytes > budget && plan.text_keys_kept) plan = walk(files, resolved, id_count, {parts, false}, start);
+  const auto attempt = [&](bool parts, bool streamed) {
+    Plan plan = walk(job, resolved, {parts, true, streamed});
+    if (!budget.holds(plan) && plan.text_keys_kept) plan = walk(job, resolved, {parts, false, streamed});
     return plan;
   };
-  Plan plan = attempt(true);
-  if (plan.peak_bytes > budget) plan = attempt(false);
-  if (plan.peak_bytes > budget && open_tiling) {
+  Plan plan = attempt(true, false);
+  if (!budget.holds(plan)) plan = attempt(false, false);
+  if (!budget.holds(plan) && open_tiling) {
     resolved.vae_tiling = RUSHES_VAE_TILING_ON;
-    plan = attempt(false);
+    plan = attempt(false, false);
+  }
+  if (budget.holds(plan) || !may_stream || resolved.device != RUSHES_DEVICE_CUDA) return plan;
+  if (open_tiling) resolved.vae_tiling = RUSHES_VAE_TILING_OFF;
+  plan = attempt(false, true);
+  if (!budget.holds(plan) && open_tiling) {
+    resolved.vae_tiling = RUSHES_VAE_TILING_ON;
+    plan = attempt(false, true);
   }
   return plan;
 }
@@ -93,8 +127,8 @@ nlohmann::json changes(const rushes_settings& from, const rushes_settings& to) {
 // Tries changes of a job that does not fit its budget, the mildest first, and keeps those with which it does.
 class FixSearch {
  public:
-  FixSearch(const ModelFiles& files, const rushes_settings& resolved, size_t id_count, uint64_t budget)
-      : files_(files), resolved_(resolved), id_count_(id_count), budget_(budget) {}
+  FixSearch(const Job& job, const rushes_settings& resolved, const Budget& budget)
+      : job_(job), resolved_(resolved), budget_(budget) {}
 
   std::vector<PlanFix> run() {
     rushes_settings changed = resolved_;
@@ -112,21 +146,24 @@ class FixSearch {
   }
 
  private:
-  // One part at a time needs the least; tiles only where they are needed and left open.
-  uint64_t peak(rushes_settings settings) const {
+  // One part at a time needs the least, blocks that stream even less; tiles only where they are needed and left open.
+  Plan least(rushes_settings settings) const {
     const bool open_tiling = settings.vae_tiling == RUSHES_VAE_TILING_AUTO;
     if (open_tiling) settings.vae_tiling = RUSHES_VAE_TILING_OFF;
-    const uint64_t needed = walk(files_, settings, id_count_, {}, {}).peak_bytes;
-    if (needed <= budget_ || !open_tiling) return needed;
+    const Held held{false, false, settings.device == RUSHES_DEVICE_CUDA};
+    const Plan plan = walk(job_, settings, held);
+    if (budget_.holds(plan) || !open_tiling) return plan;
     settings.vae_tiling = RUSHES_VAE_TILING_ON;
-    return walk(files_, settings, id_count_, {}, {}).peak_bytes;
+    return walk(job_, settings, held);
   }
 
   bool add(const char* id, const rushes_settings& settings, const std::string& advice) {
     const nlohmann::json values = changes(resolved_, settings);
-    const uint64_t needed = values.empty() ? UINT64_MAX : peak(settings);
-    if (needed > budget_) return false;
-    fixes_.push_back({id, values, needed, advice + ": that fits."});
+    if (values.empty()) return false;
+    const Plan plan = least(settings);
+    if (!budget_.holds(plan)) return false;
+    fixes_.push_back(
+        {id, values, plan.device_name.empty() ? plan.peak_bytes : plan.device_peak_bytes, advice + ": that fits."});
     return true;
   }
 
@@ -134,7 +171,7 @@ class FixSearch {
   bool add_frames(rushes_settings settings, const std::string& with) {
     const auto fits = [&](int64_t latent_frames) {
       settings.num_frames = latent_frames * 4 + 1;
-      return peak(settings) <= budget_;
+      return budget_.holds(least(settings));
     };
     int64_t fitting = 1, too_many = (settings.num_frames - 1) / 4;
     if (too_many <= fitting || !fits(fitting)) return false;
@@ -146,19 +183,23 @@ class FixSearch {
     return add("fewerFrames", settings, "Choose " + std::to_string(settings.num_frames) + " frames or fewer" + with);
   }
 
-  const ModelFiles& files_;
+  const Job& job_;
   const rushes_settings& resolved_;
-  size_t id_count_;
-  uint64_t budget_;
+  const Budget budget_;
   std::vector<PlanFix> fixes_;
 };
 
 }  // namespace
 
+nlohmann::json stage_json(const StageCost& stage, bool on_device) {
+  nlohmann::json out = {{"stage", stage.stage}, {"seconds", stage.seconds}, {"peakBytes", stage.peak_bytes}};
+  if (on_device) out["deviceBytes"] = stage.device_peak_bytes;
+  return out;
+}
+
 nlohmann::json Plan::json() const {
   nlohmann::json list = nlohmann::json::array();
-  for (const StageCost& stage : stages)
-    list.push_back({{"stage", stage.stage}, {"seconds", stage.seconds}, {"peakBytes", stage.peak_bytes}});
+  for (const StageCost& stage : stages) list.push_back(stage_json(stage, !device_name.empty()));
   nlohmann::json changes_that_fit = nlohmann::json::array();
   for (const PlanFix& fix : fixes)
     changes_that_fit.push_back({{"id", fix.id}, {"settings", fix.settings}, {"peakBytes", fix.peak_bytes}});
@@ -167,6 +208,11 @@ nlohmann::json Plan::json() const {
                         {"advice", advice()},      {"fixes", changes_that_fit},
                         {"seconds", seconds},      {"resident", resident},
                         {"int8", nullptr},         {"settings", settings_json(settings)}};
+  if (!device_name.empty())
+    out["device"] = {{"name", device_name},
+                     {"peakBytes", device_peak_bytes},
+                     {"freeBytes", device_free_bytes},
+                     {"streamed", streamed}};
   if (int8.layers) out["int8"] = {{"layers", int8.layers}, {"bytes16", int8.bytes_16bit}, {"bytes", int8.bytes}};
   return out;
 }
@@ -178,35 +224,51 @@ std::string Plan::advice() const {
 
 void Plan::require_fit() const {
   if (fits) return;
+  const bool card_is_full = device_peak_bytes > device_free_bytes;
+  const uint64_t needed = card_is_full ? device_peak_bytes : peak_bytes;
+  const uint64_t usable = card_is_full ? device_free_bytes : free_bytes;
   Error error("memory.exhausted",
-              "This job needs " + bytes_text(peak_bytes) + " of memory and may use " + bytes_text(free_bytes) + ".",
+              "This job needs " + bytes_text(needed) +
+                  (card_is_full ? " of the graphics card's memory" : " of memory") + " and may use " +
+                  bytes_text(usable) + ".",
               advice());
-  error.needed_bytes = peak_bytes;
-  error.free_bytes = free_bytes;
+  error.needed_bytes = needed;
+  error.free_bytes = usable;
   throw error;
 }
 
-Plan make_plan(const ModelFiles& files, const rushes_settings& settings, size_t id_count, const WarmStart& start) {
+Plan make_plan(const ModelFiles& files, const rushes_settings& settings, size_t id_count, const WarmStart& start,
+               const std::optional<Card>& card) {
   const uint64_t usable = usable_memory(start);
-  const uint64_t budget =
-      settings.memory_budget > 0 ? static_cast<uint64_t>(settings.memory_budget * 1024 * 1024 * 1024) : usable;
-  ModelFacts facts{files.quantized, files.sla, true, true};
+  const uint64_t chosen =
+      settings.memory_budget > 0 ? static_cast<uint64_t>(settings.memory_budget * 1024 * 1024 * 1024) : UINT64_MAX;
+  ModelFacts facts{files.quantized, files.sla, true, true, card.has_value()};
   rushes_settings resolved = resolve_settings(settings, facts);
-  Plan plan = best_plan(files, resolved, id_count, budget, start);
-  if (plan.peak_bytes > budget) {  // what was left open may become int8
+  const bool on_card = resolved.device == RUSHES_DEVICE_CUDA;
+  if (on_card && !card)
+    throw Error("gpu.unavailable", "There is no graphics card here that Rushes can use.", "Choose the device cpu.");
+  Budget budget;
+  budget.host = !on_card && settings.memory_budget > 0 ? chosen : usable;
+  if (on_card) budget.device = std::min(chosen, card->free_bytes);
+  const Job job{files, id_count, start, card};
+  Plan plan = best_plan(job, resolved, budget, false);
+  if (!budget.holds(plan)) {  // what was left open may become int8, then blocks may stream
     facts.fits_16bit = facts.text_fits_16bit = false;
     resolved = resolve_settings(settings, facts);
-    plan = best_plan(files, resolved, id_count, budget, start);
+    plan = best_plan(job, resolved, budget, true);
   }
-  plan.free_bytes = budget == UINT64_MAX ? 0 : budget;
-  plan.fits = plan.peak_bytes <= budget;
+  plan.free_bytes = budget.host == UINT64_MAX ? 0 : budget.host;
+  plan.device_free_bytes = on_card ? budget.device : 0;
+  plan.fits = budget.holds(plan);
   if (plan.fits) return plan;
-  plan.fixes = FixSearch(files, resolved, id_count, budget).run();
-  if (settings.memory_budget > 0 && plan.peak_bytes <= usable)
+  plan.fixes = FixSearch(job, resolved, budget).run();
+  const Budget unlimited{usable, on_card ? card->free_bytes : UINT64_MAX};
+  if (settings.memory_budget > 0 && unlimited.holds(plan))
     plan.fixes.push_back({"removeBudget",
                           {{"memoryBudget", 0.0}},
-                          plan.peak_bytes,
-                          "Remove the memory budget: the computer has enough memory free."});
+                          on_card ? plan.device_peak_bytes : plan.peak_bytes,
+                          std::string("Remove the memory budget: the ") + (on_card ? "graphics card" : "computer") +
+                              " has enough memory free."});
   return plan;
 }
 

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/card.h"
 #include "engine/model_files.h"
 #include "engine/settings.h"
 
@@ -14,6 +15,7 @@ struct StageCost {
   double seconds = 0;
   uint64_t peak_bytes = 0;
   WorkCount work{};  // of a plan's stage
+  uint64_t device_peak_bytes = 0;  // of the card's memory; peak_bytes is the computer's
 };
 
 /// Linear layers held as int8, and what the same layers take at 16 bit.
@@ -36,8 +38,12 @@ struct Plan {
   bool text_keys_kept = false;  // the text's keys and values are made once, not in every step
   bool fits = true;
   std::vector<StageCost> stages;
+  bool streamed = false;  // the transformer's blocks stay in the computer's memory and pass through the card's
   uint64_t peak_bytes = 0;
   uint64_t free_bytes = 0;  // what it may use; 0 = unknown, no limit
+  /// A job on a graphics card: the same for the card's memory.
+  std::string device_name;  // "" without a card
+  uint64_t device_peak_bytes = 0, device_free_bytes = 0;
   double seconds = 0;
   Int8Sum int8;
   std::vector<PlanFix> fixes;  // when it does not fit; the mildest first
@@ -51,14 +57,20 @@ struct Plan {
 /// the bytes the session holds, which are free again for this job.
 struct WarmStart {
   nlohmann::json packing;
+  bool streamed = false;  // the transformer was packed to stream
   bool text_encoder = false, dit = false, vae = false, embedding_kept = false;
   uint64_t held_bytes = 0;
 };
 
 /// Resolves every "auto" and predicts the bytes and seconds of each stage. With a memory budget the budget counts, else
-/// 90% of the free memory. A job of which not even one part at a time fits is planned all the same, with `fits` false.
+/// 90% of the free memory; on a card its own free memory counts besides, and a budget limits that. `card`: the one a job
+/// with device auto or cuda would run on; it need not exist. A job of which not even one part at a time fits is planned all the same, with `fits` false.
 /// Throws settings.invalid.
-Plan make_plan(const ModelFiles& files, const rushes_settings& settings, size_t id_count, const WarmStart& start);
+Plan make_plan(const ModelFiles& files, const rushes_settings& settings, size_t id_count, const WarmStart& start,
+               const std::optional<Card>& card);
+
+/// A stage as plans and reports show it; `on_device` with the card's bytes.
+nlohmann::json stage_json(const StageCost& stage, bool on_device);
 
 /// Bytes for a person: "1.39 GB" (10^9), "12.6 MB".
 std::string bytes_text(uint64_t bytes);

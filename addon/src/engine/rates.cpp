@@ -50,6 +50,19 @@ nlohmann::json identity() {
   return {{"cpu", cpu.model}, {"cores", cpu.cores}, {"instructions", instructions}, {"program", program}};
 }
 
+// What a card's multiprocessors can do in a cycle, of which kernels reach a part: enough to compare jobs before one
+// ran.
+double card_seconds(const WorkCount& work, const DeviceInfo& card) {
+  constexpr double kClock = 1.7e9, kReached = 0.4, kBytesPerProcessor = 1.2e10;
+  const double bf16 = card.architecture >= 100 && card.architecture < 120 ? 8192
+                      : card.architecture == 90                           ? 4096
+                      : card.architecture == 80                           ? 2048
+                                                                          : 1024;
+  const double processors = std::max(card.multiprocessors, 1), cycles = kClock * kReached * processors;
+  return work.bf16_ops / (bf16 * cycles) + work.int8_ops / (2 * bf16 * cycles) + work.f32_ops / (256 * cycles) +
+         work.bytes / (kBytesPerProcessor * processors);
+}
+
 }  // namespace
 
 Rates& Rates::of_this_machine() {
@@ -150,6 +163,7 @@ double Rates::processor_seconds(const WorkCount& work) {
 double predicted_seconds(const WorkCount& work, const Context& context) {
   if (context.backend == Backend::reference)
     return (work.int8_ops + work.bf16_ops + work.f32_ops) / (kReferenceRate * context.threads);
+  if (context.backend == Backend::cuda) return card_seconds(work, context.device->info());
   return Rates::of_this_machine().processor_seconds(work) / std::min(context.threads, CpuFeatures::host().cores);
 }
 

@@ -43,7 +43,8 @@ class Rates {
   std::array<Timing, kEffortCount> timings_{};
 };
 
-/// Seconds that `work` takes with the context's threads on a machine without other work.
+/// Seconds that `work` takes with the context's threads on a machine without other work. On a graphics card an estimate
+/// from what its kind can do.
 double predicted_seconds(const WorkCount& work, const Context& context);
 
 }  // namespace rushes

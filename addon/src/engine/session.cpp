@@ -2,6 +2,7 @@
 
 #include <chrono>
 
+#include "cuda/cuda_device.h"
 #include "engine/frame_audit.h"
 #include "engine/step_preview.h"
 #include "media/h264_encoder.h"
@@ -21,21 +22,30 @@ class Session::Run {
  public:
   Run(Session& session, const rushes_settings& settings, size_t id_count, bool embedding_kept, const Observer& observer)
       : session_(session), observer_(observer) {
-    report_.plan = make_plan(session.headers_, settings, id_count, session.warm_start(embedding_kept));
+    const std::optional<Card> card = session.open_card(settings);
+    report_.plan = make_plan(session.headers_, settings, id_count, session.warm_start(embedding_kept), card);
     report_.plan.require_fit();
     report_.settings = report_.plan.settings;
     apply_settings(report_.settings, context_);
     context_.memory = &session.memory_;
+    if (context_.backend == Backend::cuda) {
+      context_.device = session.device_.get();
+      context_.device_memory = &session.device_memory_;
+    }
+    observer.line(LogLevel::info, device_text(settings));
     if (observer.orders) context_.cancelled = &observer.orders->cancelled();
     if (observer.log) context_.debug = [&observer](const std::string& line) { observer.log(LogLevel::debug, line); };
-    if (!report_.plan.resident || packing_key(report_.settings) != session.parts_key_) session.parts_ = {};
+    if (!report_.plan.resident || packing_key(report_.settings) != session.parts_key_ ||
+        report_.plan.streamed != session.parts_streamed_)
+      session.parts_ = {};
     session.parts_key_ = packing_key(report_.settings);
+    session.parts_streamed_ = report_.plan.streamed;
     session.publish();
   }
 
   Stages stages() {
     return Stages(context_, session_.files_, session_.parts_, report_.settings,
-                  {report_.plan.resident, report_.plan.text_keys_kept}, observer_);
+                  {report_.plan.resident, report_.plan.text_keys_kept, report_.plan.streamed}, observer_);
   }
 
   StepPreview preview() {
@@ -48,6 +58,7 @@ class Session::Run {
     context_.check_cancelled();
     const auto start = std::chrono::steady_clock::now();
     session_.memory_.reset_peak();
+    session_.device_memory_.reset_peak();
     observer_.report(stage, 0);
     struct Finish {
       Run& run;
@@ -55,7 +66,11 @@ class Session::Run {
       std::chrono::steady_clock::time_point start;
       int exceptions = std::uncaught_exceptions();
       ~Finish() {
-        const StageCost cost{stage_name(stage), seconds_since(start), run.session_.memory_.peak()};
+        const StageCost cost{stage_name(stage),
+                             seconds_since(start),
+                             run.session_.memory_.peak(),
+                             {},
+                             run.session_.device_memory_.peak()};
         run.report_.stages.push_back(cost);
         PagePool::of_this_process().trim();  // the next stage's blocks are of other sizes
         run.session_.publish();
@@ -108,6 +123,16 @@ class Session::Run {
   GenerateReport& report() { return report_; }
 
  private:
+  // Which device, and why, where that was left open.
+  std::string device_text(const rushes_settings& asked) const {
+    const Plan& plan = report_.plan;
+    if (!plan.device_name.empty())
+      return "Computing on " + plan.device_name +
+             (plan.streamed ? ", with weights that stream through its memory" : "");
+    const std::string text = "Computing on the " + std::string(backend_name(context_.backend));
+    return asked.device == RUSHES_DEVICE_AUTO ? text + " (" + find_card().problem + ")" : text;
+  }
+
   void warn(const std::string& warning) {
     report_.warnings.push_back(warning);
     observer_.line(LogLevel::warning, warning);
@@ -137,13 +162,40 @@ WarmStart Session::warm_start_for(const ModelPaths& paths) const {
   return start;
 }
 
+// What the card's parts of earlier jobs hold counts as free: they go when this job needs it.
+std::optional<Card> Session::open_card(const rushes_settings& settings) {
+  std::optional<Card> card = card_for(settings);
+  if (!card) return card;
+  if (device_ && device_ordinal_ != card->ordinal) {
+    parts_ = {};
+    device_.reset();
+  }
+  if (!device_) {
+    device_ = cuda::open_cuda_device(card->ordinal);
+    device_ordinal_ = card->ordinal;
+  }
+  card->free_bytes = device_->free_bytes() + device_memory_.current();
+  return card;
+}
+
+// The next job opens the card anew.
+void Session::leave_lost_card() {
+  parts_ = {};
+  device_.reset();
+  publish();
+}
+
 WarmStart Session::warm_start(bool embedding_kept) const {
   return {
-      parts_key_,       parts_.text_encoder != nullptr, parts_.dit != nullptr, parts_.vae != nullptr, embedding_kept,
-      memory_.current()};
+      parts_key_,     parts_streamed_,  parts_.text_encoder != nullptr, parts_.dit != nullptr, parts_.vae != nullptr,
+      embedding_kept, memory_.current()};
 }
 
 GenerateReport Session::generate(const GenerateRequest& request, const Observer& observer) {
+  return with_card([&] { return generate_once(request, observer); });
+}
+
+GenerateReport Session::generate_once(const GenerateRequest& request, const Observer& observer) {
   if (request.ids.empty() || static_cast<int64_t>(request.ids.size()) > files_.text_len)
     throw Error("settings.invalid",
                 "The prompt has " + std::to_string(request.ids.size()) + " tokens; the model takes 1 to " +
@@ -174,6 +226,11 @@ GenerateReport Session::generate(const GenerateRequest& request, const Observer&
 
 GenerateReport Session::decode(const std::filesystem::path& latents, const rushes_settings& settings,
                                const Observer& observer) {
+  return with_card([&] { return decode_once(latents, settings, observer); });
+}
+
+GenerateReport Session::decode_once(const std::filesystem::path& latents, const rushes_settings& settings,
+                                    const Observer& observer) {
   Run run(*this, settings, 1, false, observer);
   const SavedLatents saved = load_latents(run.context(), latents, run.stages().latent_shape());
   run.note_kept(saved.kept_step);
@@ -183,8 +240,7 @@ GenerateReport Session::decode(const std::filesystem::path& latents, const rushe
 
 nlohmann::json GenerateReport::json() const {
   nlohmann::json list = nlohmann::json::array();
-  for (const StageCost& stage : stages)
-    list.push_back({{"stage", stage.stage}, {"seconds", stage.seconds}, {"peakBytes", stage.peak_bytes}});
+  for (const StageCost& stage : stages) list.push_back(stage_json(stage, !plan.device_name.empty()));
   nlohmann::json out = {{"settings", settings_json(settings)},
                         {"stages", list},
                         {"int8", nullptr},

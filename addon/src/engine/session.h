@@ -45,13 +45,31 @@ class Session {
   class Run;
   WarmStart warm_start(bool embedding_kept) const;
   void publish();
+  GenerateReport generate_once(const GenerateRequest& request, const Observer& observer);
+  GenerateReport decode_once(const std::filesystem::path& latents, const rushes_settings& settings,
+                             const Observer& observer);
+  /// Runs a job; when it loses the card, what was on it is given up, so that the next job can open it again.
+  template <class Work>
+  GenerateReport with_card(Work&& work) {
+    try {
+      return work();
+    } catch (const Error& error) {
+      if (error.code() == "gpu.lost") leave_lost_card();
+      throw;
+    }
+  }
+  std::optional<Card> open_card(const rushes_settings& settings);
+  void leave_lost_card();
   ModelPaths paths_;
   ModelFiles files_;
   ModelFiles headers_;  // the same, for plans
-  MemoryCounter memory_;
+  MemoryCounter memory_, device_memory_;
+  std::unique_ptr<Device> device_;  // the card, once a job ran on it
+  int device_ordinal_ = 0;
   LoadedParts parts_;
   std::shared_ptr<const LatentColours> colours_;  // once previews needed them
   nlohmann::json parts_key_;                      // the settings the parts were packed for
+  bool parts_streamed_ = false;                   // and whether the transformer's blocks stream
   mutable std::mutex mutex_;
   WarmStart published_;  // under mutex_: the parts as they were at the end of the last stage
 };

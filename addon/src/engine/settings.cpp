@@ -99,11 +99,10 @@ void check_settings(const rushes_settings& settings) {
 
 rushes_settings resolve_settings(rushes_settings settings, const ModelFacts& facts) {
   check_settings(settings);
-  if (settings.device == RUSHES_DEVICE_AUTO) settings.device = RUSHES_DEVICE_CPU;
-  if (settings.device == RUSHES_DEVICE_CUDA)
-    throw Error("gpu.unavailable", "This build of Rushes computes on the CPU only.", "Choose the device cpu.");
+  if (settings.device == RUSHES_DEVICE_AUTO) settings.device = facts.card ? RUSHES_DEVICE_CUDA : RUSHES_DEVICE_CPU;
   if (settings.precision == RUSHES_PRECISION_AUTO) {
-    const bool bf16 = settings.device == RUSHES_DEVICE_CPU && CpuFeatures::host().supports(Isa::avx512_bf16);
+    const bool bf16 = settings.device == RUSHES_DEVICE_CUDA ||
+                      (settings.device == RUSHES_DEVICE_CPU && CpuFeatures::host().supports(Isa::avx512_bf16));
     settings.precision = bf16 ? RUSHES_PRECISION_BF16 : RUSHES_PRECISION_FP32;
   }
   if (settings.threads == 0) settings.threads = CpuFeatures::host().cores;
@@ -124,7 +123,9 @@ rushes_settings resolve_settings(rushes_settings settings, const ModelFacts& fac
 }
 
 void apply_settings(const rushes_settings& resolved, Context& context) {
-  context.backend = resolved.device == RUSHES_DEVICE_REFERENCE ? Backend::reference : Backend::cpu;
+  context.backend = resolved.device == RUSHES_DEVICE_REFERENCE ? Backend::reference
+                    : resolved.device == RUSHES_DEVICE_CUDA    ? Backend::cuda
+                                                               : Backend::cpu;
   context.compute = resolved.precision == RUSHES_PRECISION_BF16 ? DType::bf16 : DType::f32;
   context.threads = static_cast<int>(resolved.threads);
 }

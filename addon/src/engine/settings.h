@@ -24,6 +24,7 @@ struct ModelFacts {
   bool sla = false;        // and proj_l weights
   bool fits_16bit = true;  // the memory plan at 16 bit stays within the budget
   bool text_fits_16bit = true;
+  bool card = false;  // there is a graphics card to run on
 };
 
 /// The settings with every "auto" decided, so that what is stored is what ran. Throws settings.invalid in one sentence

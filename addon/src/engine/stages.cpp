@@ -92,7 +92,7 @@ Tensor Stages::encode_text(std::span<const int32_t> ids, const JobPaths& paths) 
 void Stages::load_transformer() {
   const auto progress = [&](double fraction) { observer_.report(RUSHES_STAGE_LOAD, fraction); };
   if (!held_.parts) parts_.text_encoder.reset(), parts_.vae.reset();
-  if (!parts_.dit) parts_.dit = WanDit::load(context_, files_.dit, dit_format(settings_), progress);
+  if (!parts_.dit) parts_.dit = WanDit::load(context_, files_.dit, dit_format(settings_), progress, placement(held_));
   progress(1);
 }
 

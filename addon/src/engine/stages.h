@@ -30,10 +30,14 @@ struct JobPaths {
 };
 
 /// What is held longer than it must be, because that saves time and fits. `parts`: all together; else each is released
-/// before the next is loaded. `text_keys`: DitText::blocks, from the first step to the last.
+/// before the next is loaded. `text_keys`: DitText::blocks, from the first step to the last. `streamed`: on a card, the
+/// transformer's blocks are not on it but pass through it.
 struct Held {
-  bool parts = false, text_keys = false;
+  bool parts = false, text_keys = false, streamed = false;
 };
+inline DitPlacement placement(const Held& held) {
+  return held.streamed ? DitPlacement::streamed : DitPlacement::resident;
+}
 
 /// One job's walk through the stages.
 class Stages {

@@ -33,22 +33,25 @@ void StepPreview::prepare() {
 // Predicted like the plan itself, by a dry run of one picture.
 bool StepPreview::decoding_is_cheap() const {
   if (!plan_.resident) return false;
-  MemoryCounter memory;
+  MemoryCounter memory, device_memory;
   WorkCount work;
   Context dry = context_;
   dry.dry_run = true;
   dry.memory = &memory;
+  if (dry.device_memory) dry.device_memory = &device_memory;
   dry.work = &work;
   dry.cancelled = nullptr;
   dry.debug = {};
   const std::shared_ptr<WanVae> vae = parts_.vae ? parts_.vae : WanVae::load(dry, headers_.vae);
   work = {};
   const rushes_settings& settings = plan_.settings;
-  vae->decode(dry, dry.on_host().allocate(DType::f32, {files_.latent_channels, 1, settings.height / 8, settings.width / 8}), {},
-              {});
+  vae->decode(dry,
+              dry.on_host().allocate(DType::f32, {files_.latent_channels, 1, settings.height / 8, settings.width / 8}),
+              {}, {});
   const StageCost& sample = sampling(plan_);
   const double step_seconds = sample.seconds / static_cast<double>(settings.num_steps);
   if (predicted_seconds(work, context_) > std::max(kCheapShare * step_seconds, kCheapSeconds)) return false;
+  if (sample.device_peak_bytes + device_memory.peak() > plan_.device_free_bytes && dry.device_memory) return false;
   return plan_.free_bytes == 0 || sample.peak_bytes + memory.peak() <= plan_.free_bytes;
 }
 
