@@ -15,8 +15,9 @@ struct Discovery {
 };
 Discovery discover();
 
-/// Takes a card into use. Throws gpu.unavailable, gpu.driver, gpu.no_kernel, gpu.failed, memory.exhausted. What it holds
-/// must be given back before it is destroyed, unless it was lost; then the card is reset, and can be opened again.
+/// Takes a card into use. Throws gpu.unavailable, gpu.driver, gpu.no_kernel, gpu.failed, memory.exhausted. What it
+/// holds must be given back before it is destroyed, unless it was lost; then the card is reset, and can be opened
+/// again.
 std::unique_ptr<Device> open_cuda_device(int ordinal);
 
 /// A card that need not exist: it has facts and no memory, for contexts that plan (Context::dry_run).

@@ -1,5 +1,6 @@
-// What the host side of the cuda backend asks of the system: the few calls of the CUDA runtime it needs, as functions that
-// return a code. host_cuda.cu answers with cudart, emulator/host_emulator.cpp with the CPU; nothing else knows which.
+// What the host side of the cuda backend asks of the system: the few calls of the CUDA runtime it needs, as functions
+// that return a code. host_cuda.cu answers with cudart, emulator/host_emulator.cpp with the CPU; nothing else knows
+// which.
 #pragma once
 #include <cstddef>
 #include <cstdint>

@@ -133,7 +133,8 @@ rushes_status rushes_plan(const rushes_model_files* files, const rushes_model* w
     const rushes::ModelPaths paths = paths_of(*files);
     const rushes::WarmStart start = warm ? warm->session.warm_start_for(paths) : rushes::WarmStart{};
     const auto opened = planned_files().open(paths);
-    *report = new_string(rushes::make_plan(*opened, *settings, id_count, start, rushes::card_for(*settings)).json().dump());
+    *report =
+        new_string(rushes::make_plan(*opened, *settings, id_count, start, rushes::card_for(*settings)).json().dump());
   });
 }
 rushes_status rushes_keep_rates(const char* folder) {

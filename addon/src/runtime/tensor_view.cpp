@@ -34,7 +34,9 @@ void to_float(const TensorView& view, std::span<float> out) {
   const auto count = static_cast<int64_t>(out.size());
   if (count == 0) return;  // an empty tensor may have no data at all
   switch (view.type) {
-    case DType::f32: std::memcpy(out.data(), view.data, out.size_bytes()); return;
+    case DType::f32:
+      std::memcpy(out.data(), view.data, out.size_bytes());
+      return;
     case DType::bf16:
       for (int64_t i = 0; i < count; ++i) out[i] = read<bf16>(view.data, i);
       return;

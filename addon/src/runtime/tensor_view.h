@@ -25,7 +25,8 @@ struct TensorView {
 /// `out` has view.count() elements.
 void to_float(const TensorView& view, std::span<float> out);
 
-/// A counted copy of the view as `type` (f32 or bf16), on the device of a cuda context. With context.dry_run only counted.
+/// A counted copy of the view as `type` (f32 or bf16), on the device of a cuda context. With context.dry_run only
+/// counted.
 Tensor load_tensor(const Context& context, const TensorView& view, DType type = DType::f32,
                    MemoryUse use = MemoryUse::weights);
 

@@ -44,8 +44,8 @@ struct QuantizedLayer {
   int64_t out_features = 0, in_features = 0;
 };
 
-/// Where the blocks' weights are while a cuda context works. `streamed`: in pinned host memory, two at a time on the card,
-/// with the same results; on other backends the same as resident.
+/// Where the blocks' weights are while a cuda context works. `streamed`: in pinned host memory, two at a time on the
+/// card, with the same results; on other backends the same as resident.
 enum class DitPlacement { resident, streamed };
 
 class WanDit {
