@@ -92,11 +92,23 @@ RUSHES_DEVICE float quantize_queries(const uint16_t* q, int stride, int rows, in
   return scale;
 }
 
+// Where this lane's row of 16 bytes lies for ldmatrix of an operand of 16 rows x 32 bytes, of queries and of keys; `step`
+// counts the 32 bytes.
+template <int kRowBytes>
+RUSHES_DEVICE int query_operand() {
+  return tile_chunk<kRowBytes>(lane_index() % 16, lane_index() / 16) * 16;
+}
+template <int kRowBytes>
+RUSHES_DEVICE int key_operand() {
+  return tile_chunk<kRowBytes>(lane_index() % 8 + lane_index() / 16 * 8, lane_index() / 8 % 2) * 16;
+}
+RUSHES_DEVICE int operand_step(int lane_offset, int step) { return lane_offset ^ (step << 5); }
+
 // Sums of int8 products of the warp's rows with a block's keys, as floats kWhole above the whole numbers.
 template <int kSize, int kRowTiles>
 RUSHES_DEVICE void int8_scores(float (&s)[kRowTiles][kBlockKeys / 8][4], Shared<uint8_t> queries, Shared<uint8_t> keys,
                                int first) {
-  const int lane = lane_index();
+  const int query_lane = query_operand<kSize>(), key_lane = key_operand<kSize>();
   int32_t sum[kRowTiles][kBlockKeys / 8][4];
 #pragma unroll
   for (int m = 0; m < kRowTiles; ++m)
@@ -109,11 +121,11 @@ RUSHES_DEVICE void int8_scores(float (&s)[kRowTiles][kBlockKeys / 8][4], Shared<
     uint32_t a[kRowTiles][4];
 #pragma unroll
     for (int m = 0; m < kRowTiles; ++m)
-      load_matrix<4>(a[m], queries, tile_chunk<kSize>(first + 16 * m + lane % 16, 2 * step + lane / 16) * 16);
+      load_matrix<4>(a[m], queries, operand_step(query_lane, step) + (first + 16 * m) * kSize);
 #pragma unroll
     for (int key = 0; key < kBlockKeys; key += 16) {
       uint32_t b[4];
-      load_matrix<4>(b, keys, tile_chunk<kSize>(key + lane % 8 + lane / 16 * 8, 2 * step + lane / 8 % 2) * 16);
+      load_matrix<4>(b, keys, operand_step(key_lane, step) + key * kSize);
       const uint32_t low[2] = {b[0], b[1]}, high[2] = {b[2], b[3]};
 #pragma unroll
       for (int m = 0; m < kRowTiles; ++m) {
@@ -204,7 +216,7 @@ template <int kSize, int kRowTiles>
 RUSHES_DEVICE void add_values_e4m3(float (&o)[kRowTiles][kSize / 8][4], const float (&p)[kRowTiles][kBlockKeys / 8][4],
                                    const float (&smaller)[kRowTiles][2], Shared<uint8_t> values) {
   constexpr int kSteps = kBlockKeys / 32;
-  const int lane = lane_index();
+  const int value_lane = key_operand<kBlockKeys>();
   uint32_t a[kSteps][kRowTiles][4];
 #pragma unroll
   for (int step = 0; step < kSteps; ++step)
@@ -225,8 +237,7 @@ RUSHES_DEVICE void add_values_e4m3(float (&o)[kRowTiles][kSize / 8][4], const fl
 #pragma unroll
     for (int step = 0; step < kSteps; ++step) {
       uint32_t b[4];
-      load_matrix<4>(b, values,
-                     tile_chunk<kBlockKeys>(16 * pair + lane % 8 + lane / 16 * 8, 2 * step + lane / 8 % 2) * 16);
+      load_matrix<4>(b, values, operand_step(value_lane, step) + 16 * pair * kBlockKeys);
       const uint32_t low[2] = {b[0], b[1]}, high[2] = {b[2], b[3]};
 #pragma unroll
       for (int m = 0; m < kRowTiles; ++m) {
@@ -343,7 +354,7 @@ void attend_chosen_int8(StreamHandle stream, const SparseSizes& sizes, const Spa
   };
   const bool wide = choice.padded_size == 128;
   if (choice.arithmetic == SparseArithmetic::int8_e4m3)
-    start(wide ? attend_int8_kernel<128, 2, true> : attend_int8_kernel<64, 2, true>);
+    start(wide ? attend_int8_kernel<128, 1, true> : attend_int8_kernel<64, 1, true>);
   else if (choice.warp_tiles == 2)
     start(wide ? attend_int8_kernel<128, 2, false> : attend_int8_kernel<64, 2, false>);
   else
