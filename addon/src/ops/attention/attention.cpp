@@ -94,6 +94,12 @@ void sparse_attention(const Context& context, const Tensor& q, const Tensor& k, 
           "proj_l must be f32 [head size, head size] with a bias");
   for (const Tensor* part : {parts.sparse, parts.linear})
     require(!part || (part->type() == DType::f32 && part->shape() == q.shape()), "parts must be f32 and shaped as q");
+  if (parts.chosen) {
+    const int64_t query_blocks = (problem.length + kQueryRows - 1) / kQueryRows;
+    require(parts.chosen->type() == DType::i32 &&
+                parts.chosen->shape() == Shape{heads, query_blocks, kept_blocks(settings.top_k, problem.length)},
+            "chosen must be i32 [heads, query blocks, kept]");
+  }
   if (context.work) count_sparse(*context.work, problem);
   choose_kernel(sparse_kernels(q.type(), settings.type), context).run(context, problem);
 }

@@ -22,10 +22,11 @@ struct SparseAttention {
   const Tensor* projection_bias = nullptr;    // f32 [D]
 };
 
-/// Intermediate results for tests, f32 [L, heads * D] each; any may be null.
+/// Intermediate results for tests; any may be null.
 struct SparseAttentionParts {
-  Tensor* sparse = nullptr;
-  Tensor* linear = nullptr;  // after proj_l
+  Tensor* sparse = nullptr;  // f32 [L, heads * D]
+  Tensor* linear = nullptr;  // f32 [L, heads * D], after proj_l
+  Tensor* chosen = nullptr;  // i32 [heads, query blocks, kept]: the key blocks of each query block, ascending
 };
 
 /// out = sparse + proj_l(linear) (thu-ml/TurboDiffusion:turbodiffusion/SLA/core.py). q, k after norm and RoPE.

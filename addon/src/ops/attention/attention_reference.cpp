@@ -205,9 +205,12 @@ void sparse_reference(const Context& context, const SparseProblem& problem) {
       }
     }
     const Head head{q, k, v, sage ? q8 : q, sage ? k8 : k, q_scales, k_scales, pooled, features, feature_sum};
-    for (int64_t b = 0; b < query_blocks; ++b)
-      chosen_blocks(problem, head, b, block_score.data<float>() + b * key_blocks,
-                    choice.data<int32_t>() + b * key_blocks);
+    for (int64_t b = 0; b < query_blocks; ++b) {
+      int32_t* chosen = choice.data<int32_t>() + b * key_blocks;
+      chosen_blocks(problem, head, b, block_score.data<float>() + b * key_blocks, chosen);
+      if (problem.parts.chosen)
+        std::copy_n(chosen, kept, problem.parts.chosen->data<int32_t>() + (h * query_blocks + b) * kept);
+    }
 #pragma omp parallel for num_threads(context.threads) schedule(dynamic)
     for (int64_t i = 0; i < length; ++i) {
       if (context.is_cancelled()) continue;

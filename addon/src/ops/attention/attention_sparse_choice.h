@@ -14,7 +14,7 @@ enum class SparseArithmetic {
   fma,       // f32 multiply-adds: f32 input, and heads above 128 channels
   bf16,      // sla: bf16 scores, bf16 values
   int8_f16,  // sagesla: int8 scores, f16 values
-  int8_e4m3  // sagesla: int8 scores, e4m3 values; architecture 89 and later
+  int8_e4m3  // sagesla: int8 scores, e4m3 values; architecture 89 and from 120 on
 };
 
 /// The numbers of one call. Nothing in it depends on more than the arguments of choose_sparse_cuda.

@@ -113,6 +113,9 @@ RUSHES_WIDE_CLONES void query_unit(const Context& context, const SparseProblem& 
   for (int64_t d = 0; d < b.size; ++d) mean[d] /= static_cast<float>(block.rows);
   block_scores(mean, b.pooled + h * b.panels * b.size, b.panels, b.size, own.block_scores);
   choose_blocks(own.block_scores, b.panels, kept, own.chosen);
+  if (problem.parts.chosen)
+    std::copy_n(own.chosen, kept,
+                problem.parts.chosen->data<int32_t>() + (column / b.size * b.blocks + query_block) * kept);
 
   const float* key_scales = nullptr;
   if (b.key_scales) {

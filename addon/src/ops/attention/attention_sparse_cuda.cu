@@ -86,6 +86,7 @@ void sparse_cuda(const Context& context, const SparseProblem& problem) {
   if (sage) quantize_blocks(stream, sizes, scratch, q, k, bf16);
   if (converts) convert_values(stream, sizes, scratch, v, e4m3);
   choose_key_blocks(stream, sizes, scratch, q, bf16, choice.selection_tile);
+  if (problem.parts.chosen) context.device->copy(problem.parts.chosen->raw(), chosen.raw(), chosen.bytes());
 
   const Tensor *sparse = problem.parts.sparse, *linear = problem.parts.linear;
   const SparseOutput output{problem.out.raw(), problem.out.type() == DType::bf16,
@@ -113,8 +114,12 @@ std::vector<Kernel<SparseFunction>> sparse_cuda_kernels(DType input, AttentionTy
     return {
         {{kOperation, sage ? "sagesla_int8_qk_f32_v_cuda_fma" : "sla_f32_cuda_fma", Backend::cuda}, sparse_cuda<fma>}};
   if (!sage) return {{{kOperation, "sla_bf16_cuda_mma", Backend::cuda}, sparse_cuda<bf16>}};
+  // mma.sync of e4m3 exists on 89 and 120 only: elsewhere ptxas makes it of f16 products and conversions, so that f16
+  // values are faster there as well as finer.
+  constexpr std::string_view kE4m3 = "sagesla_int8_qk_e4m3_v_cuda_mma";
   return {{{kOperation, "sagesla_int8_qk_f16_v_cuda_mma", Backend::cuda}, sparse_cuda<int8_f16>},
-          {{kOperation, "sagesla_int8_qk_e4m3_v_cuda_mma", Backend::cuda, Isa::portable, 89}, sparse_cuda<int8_e4m3>}};
+          {{kOperation, kE4m3, Backend::cuda, Isa::portable, 89, 89}, sparse_cuda<int8_e4m3>},
+          {{kOperation, kE4m3, Backend::cuda, Isa::portable, 120}, sparse_cuda<int8_e4m3>}};
 }
 
 }  // namespace rushes::attention
