@@ -16,8 +16,8 @@ void dense_attention(const Context& context, const Tensor& q, const Tensor& k, c
 
 /// Settings and weights of one SLA call.
 struct SparseAttention {
-  AttentionType type = AttentionType::sla;  // sla or sagesla
-  double top_k = 0.1;                       // (0, 1]; blocks kept: max(1, int(top_k * ceil(L/64)))
+  AttentionType type = AttentionType::sla;    // sla or sagesla
+  double top_k = 0.1;                         // (0, 1]; blocks kept: max(1, int(top_k * ceil(L/64)))
   const Tensor* projection_weight = nullptr;  // proj_l, f32 [D, D]
   const Tensor* projection_bias = nullptr;    // f32 [D]
 };

@@ -18,7 +18,7 @@ struct Tuning {
   int warp_tiles, step_keys;
 };
 constexpr Tuning kBf16[] = {{120, 1, 64}, {90, 2, 64}, {89, 1, 64}, {86, 1, 64}, {80, 2, 32}};
-constexpr Tuning kInt8F16[] = {{90, 2, 64}, {86, 1, 64}, {80, 2, 64}};
+constexpr Tuning kInt8F16[] = {{120, 1, 64}, {90, 2, 64}, {86, 1, 64}, {80, 2, 64}};
 constexpr Tuning kInt8E4m3[] = {{89, 1, 64}};
 
 template <size_t kCount>

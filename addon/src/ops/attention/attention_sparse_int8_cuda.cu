@@ -92,8 +92,8 @@ RUSHES_DEVICE float quantize_queries(const uint16_t* q, int stride, int rows, in
   return scale;
 }
 
-// Where this lane's row of 16 bytes lies for ldmatrix of an operand of 16 rows x 32 bytes, of queries and of keys; `step`
-// counts the 32 bytes.
+// Where this lane's row of 16 bytes lies for ldmatrix of an operand of 16 rows x 32 bytes, of queries and of keys;
+// `step` counts the 32 bytes.
 template <int kRowBytes>
 RUSHES_DEVICE int query_operand() {
   return tile_chunk<kRowBytes>(lane_index() % 16, lane_index() / 16) * 16;
