@@ -111,7 +111,8 @@ double floor_seconds(const WorkCount& work, const Ceilings& ceilings) {
     return work.efforts[static_cast<size_t>(effort)] * bytes_read_and_written;
   };
   const double bytes = weights(Effort::weights_int8, 2) + weights(Effort::weights_quantized, 3) +
-                       weights(Effort::weights_bf16, 4) + weights(Effort::weights_f32, 6) + weights(Effort::filters, 4);
+                       weights(Effort::weights_bf16, 4) + weights(Effort::weights_in_file, 2) +
+                       weights(Effort::weights_f32, 6) + weights(Effort::filters, 4);
   return work.int8_ops / ceilings.int8.rate + work.bf16_ops / ceilings.bf16.rate + work.f32_ops / ceilings.f32.rate +
          bytes / ceilings.memory.rate;
 }

@@ -95,6 +95,21 @@ RateSample packing(LinearFormat format, DType file_type, DType compute) {
   }};
 }
 
+// The file's pages are mapped sixteen at a time, and given back.
+RateSample weights_in_file() {
+  const auto file = std::make_shared<FileWeights>(file_weights(usual(), 1024, 1536));
+  LinearSource source = file->source();
+  source.in_file = {[=] { return view_of(file->values); }, [] {}};
+  const LinearFormat format = usual() == DType::bf16 ? LinearFormat::bf16 : LinearFormat::f32;
+  const std::shared_ptr<Linear> layer = prepare_linear(one_thread(usual()), source, format);
+  const Tensor x = random_values(usual(), {6, 1536});
+  auto out = std::make_shared<Tensor>(random_values(usual(), {6, 1024}));
+  return {[=](WorkCount* count) {
+    take_fresh_pages(file->values.bytes() / 16);
+    linear(one_thread(usual(), count), x, *layer, *out);
+  }};
+}
+
 RateSample dense(DType type) {
   const Tensor q = random_values(type, {512, 128}), k = random_values(type, {1536, 128}), v = k;
   auto out = std::make_shared<Tensor>(random_values(type, {512, 128}));
@@ -240,6 +255,8 @@ RateSample rate_sample(Effort effort) {
       return packing(bf16, DType::bf16, usual());
     case Effort::weights_f32:
       return packing(f32, DType::bf16, DType::f32);
+    case Effort::weights_in_file:
+      return weights_in_file();
     case Effort::filters:
       return filters();
     case Effort::frame_bytes:

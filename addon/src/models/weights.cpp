@@ -184,13 +184,16 @@ bool WeightSet::has_group(std::string_view group) const {
   return std::find(report_.groups.begin(), report_.groups.end(), group) != report_.groups.end();
 }
 
-TensorView WeightSet::view(std::string_view name) const {
+TensorView WeightSet::description(std::string_view name) const {
   const auto found = bound_.find(name);
   if (found == bound_.end())
     throw Error("engine.internal", "The tensor " + std::string(name) + " was asked for but is not bound.");
-  TensorView out = file_->view(*found->second.first);
-  out.name = found->first;
-  out.shape = found->second.second;
+  return {found->first, found->second.first->type, found->second.second, nullptr};
+}
+
+TensorView WeightSet::view(std::string_view name) const {
+  TensorView out = description(name);
+  out.data = file_->view(*bound_.find(name)->second.first).data;
   return out;
 }
 

@@ -57,6 +57,8 @@ class WeightSet {
   void require_complete(std::string_view what) const;
   bool has(std::string_view name) const;
   bool has_group(std::string_view group) const;
+  /// Name, type and canonical shape without data: nothing is read ahead.
+  TensorView description(std::string_view name) const;
   /// The tensor with data, reshaped to the canonical shape. `name` must be bound.
   TensorView view(std::string_view name) const;
   void release(std::string_view name) const;

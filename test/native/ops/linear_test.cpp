@@ -282,6 +282,40 @@ TEST_CASE("int8 weights take at most 51% of 16 bit at 1.3B and 14B shapes, and a
     }
 }
 
+TEST_CASE("weights that stay in their file give the bits of packed ones, and hold nothing between uses") {
+  int stayed = 0;
+  for (const auto& [outputs, depth] : {std::pair<int64_t, int64_t>{300, 2500}, {128, 1024}, {5, 40}})
+    for (const auto& [name, make] : makers(LinearFormat::bf16, DType::bf16)) {
+      const Operands o(130, depth, outputs);
+      const Tensor wanted = run(context_of(), *make(context_of(), o.source()), o);
+      for (const int threads : {1, 2, 5}) {
+        CAPTURE(name);
+        CAPTURE(outputs);
+        Context context = context_of(Backend::cpu, threads);
+        MemoryCounter counter;
+        context.memory = &counter;
+        LinearSource source = o.source();
+        int looks = 0, releases = 0;
+        source.in_file = {[&, view = source.weight] { return ++looks, view; }, [&] { ++releases; }};
+        source.weight.data = nullptr;
+        const auto layer = make(context, source);
+        if (looks == 0) {
+          ++stayed;
+          CHECK(layer->resident_bytes <= 4 * static_cast<uint64_t>(outputs + 128));
+        }
+        counter.reset_peak();
+        Tensor out = context_of().allocate(DType::f32, {130, outputs});
+        layer->run(context, o.x, out, {});
+        CHECK(same_bits(out, wanted));
+        CHECK(looks == 1);
+        CHECK(releases == 1);
+        CHECK(counter.current() == layer->resident_bytes);
+        CHECK(counter.peak() >= source.weight.bytes());  // counted as mapped while it is read
+      }
+    }
+  CHECK(stayed >= 9);  // the model of the tile instructions at least
+}
+
 TEST_CASE("misuse is refused in a sentence") {
   const Context context = context_of();
   const Operands o(4, 200, 16);

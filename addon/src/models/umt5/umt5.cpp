@@ -56,15 +56,18 @@ class LoadedUmt5 final : public Umt5 {
 
   std::shared_ptr<Linear> matrix(const Context& context, const std::string& name, LinearFormat format) {
     context.check_cancelled();
-    auto out = prepare_linear(context, {name, weights_.view(name + ".weight"), {}, {}}, format);
-    weights_.release(name + ".weight");
-    return out;
+    const std::string weight = name + ".weight";
+    LinearSource source{name, weights_.description(weight), {}, {}};
+    source.in_file = {[this, weight] { return weights_.view(weight); }, [this, weight] { weights_.release(weight); }};
+    return prepare_linear(context, source, format);
   }
 
   Tensor embed(const Context& context, std::span<const int32_t> ids) const;
   void require_ids(std::span<const int32_t> ids, int64_t text_len) const;
 
-  WeightSet weights_;     // keeps the file mapped: the embedding table is read in place
+  // Keeps the file mapped: the embedding table is read in place, and so are weights that are multiplied as they are. A
+  // prompt uses each once, on so few rows that a packed copy would cost more than it saves.
+  WeightSet weights_;
   TensorView embedding_;  // [vocabulary, dim]
   std::vector<Layer> layers_;
   Tensor norm_;

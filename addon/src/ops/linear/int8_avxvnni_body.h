@@ -38,6 +38,7 @@ constexpr PanelKernel int8_avxvnni_kernel() {
           .column_group = 4,
           .weight_offset = 128,
           .pack = pack_int8<8, 6, 4, int8_t, 128>,
+          .interleave = interleave_words<8>,
           .quantize = quantize_tile<8>,
           .multiply = multiply_int8<AvxVnniInt8<Instruction>>,
           .finish = finish_panel<8, 16>};

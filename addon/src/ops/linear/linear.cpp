@@ -97,7 +97,14 @@ std::shared_ptr<Linear> prepare_linear(const Context& context, const LinearSourc
   if (format == LinearFormat::int8_tiles && context.debug && !context.dry_run)
     context.debug("Int8 linear: " + source.name + " [" + std::to_string(source.weight.shape[0]) + "x" +
                   std::to_string(source.weight.shape[1]) + "]");
-  return choose_kernel(linear_kernels(format, context.compute), context).run(context, source);
+  const auto& kernel = choose_kernel(linear_kernels(format, context.compute), context);
+  if (!source.in_file || kernel.info.backend == Backend::cpu) return kernel.run(context, source);
+  LinearSource opened = source;
+  opened.weight = source.in_file->view();
+  opened.in_file.reset();
+  auto layer = kernel.run(context, opened);
+  source.in_file->release();
+  return layer;
 }
 
 void linear(const Context& context, const Tensor& x, const Linear& weights, Tensor& out, const Epilogue& epilogue) {

@@ -1,5 +1,6 @@
 // y = x W^T + b in f32, bf16 or TurboDiffusion's block-scaled int8, with the epilogues the models need.
 #pragma once
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -10,10 +11,17 @@
 
 namespace rushes {
 
-/// How a layer's weights are held and multiplied. f32: products in f32. bf16: where context.compute is bf16, x is rounded
-/// to bf16 and products are bf16 with f32 sums; where it is f32, x is left alone and weights are widened on the fly, so
-/// the products are f32. int8_tiles: TurboDiffusion's block-scaled int8. The choice is made when a layer is prepared.
+/// How a layer's weights are held and multiplied. f32: products in f32. bf16: where context.compute is bf16, x is
+/// rounded to bf16 and products are bf16 with f32 sums; where it is f32, x is left alone and weights are widened on the
+/// fly, so the products are f32. int8_tiles: TurboDiffusion's block-scaled int8. The choice is made when a layer is
+/// prepared.
 enum class LinearFormat { f32, bf16, int8_tiles };
+
+/// Weights that may stay in their file and be read every time the layer runs: for layers that run once, on few rows.
+struct WeightsInFile {
+  std::function<TensorView()> view;  // the weight with its data, read ahead
+  std::function<void()> release;     // it was read: its pages may go
+};
 
 /// A layer as a file gives it: either `weight` [N, K] of a floating type, or `weight` i8 [N, K] with `scale` f32
 /// [ceil(N/128), ceil(K/128)] (thu-ml/TurboDiffusion:turbodiffusion/ops/quant/quant.hpp). The views must outlive
@@ -23,6 +31,9 @@ struct LinearSource {
   TensorView weight;
   std::optional<TensorView> scale;
   std::optional<TensorView> bias;  // [N], floating
+  /// When given, `weight` has type and shape but no data, and both functions outlive the layer. Weights of the type
+  /// that the kernels multiply stay in the file; others are read, packed and released by prepare_linear.
+  std::optional<WeightsInFile> in_file{};
 };
 
 /// Weights packed for the kernels of one context. Immutable; shared by jobs.
@@ -38,6 +49,7 @@ class Linear {
   uint64_t sixteen_bit_bytes() const { return 2 * static_cast<uint64_t>(out_features) * (in_features + 1); }
 };
 
+/// A layer whose weights stay in their file counts them as mapped weights while it runs.
 /// Packs (and for int8_tiles from a floating source: quantizes, 128x128 tiles, a = max(1e-8, max|w|),
 /// q = saturate(rne(w * (128 / a))), scale = a / 128) a layer. `format` f32 and bf16 from an int8 source dequantize.
 /// int8_tiles needs K % 128 == 0, else Error settings.invalid. Memory is counted as weights. Parallel over rows.

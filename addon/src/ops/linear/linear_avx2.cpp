@@ -73,6 +73,7 @@ const PanelKernel kF32Avx2 = {.format = LinearFormat::f32,
                               .column_group = 1,
                               .weight_offset = 0,
                               .pack = pack_float<8, 6, 1, false>,
+                              .interleave = interleave_words<8>,
                               .multiply = multiply_float<Avx2Float<false>>,
                               .finish = finish_panel<8, 16>};
 const PanelKernel kBf16WidenedAvx2 = {.format = LinearFormat::bf16,

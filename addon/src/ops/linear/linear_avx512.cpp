@@ -39,6 +39,7 @@ const PanelKernel kF32Avx512 = {.format = LinearFormat::f32,
                                 .column_group = 1,
                                 .weight_offset = 0,
                                 .pack = pack_float<16, 6, 1, false>,
+                                .interleave = interleave_words<16>,
                                 .multiply = multiply_float<Avx512Float<false>>,
                                 .finish = finish_panel<16, 64>};
 const PanelKernel kBf16WidenedAvx512 = {.format = LinearFormat::bf16,

@@ -38,6 +38,7 @@ const PanelKernel kBf16Avx512Bf16 = {.format = LinearFormat::bf16,
                                      .column_group = 2,
                                      .weight_offset = 0,
                                      .pack = pack_float<16, 6, 2, true>,
+                                     .interleave = interleave_words<16>,
                                      .multiply = multiply_float<Avx512Bf16>,
                                      .finish = finish_panel<16, 64>};
 

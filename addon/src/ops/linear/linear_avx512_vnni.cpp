@@ -87,6 +87,7 @@ const PanelKernel kInt8Avx512Vnni = {.format = LinearFormat::int8_tiles,
                                      .column_group = 4,
                                      .weight_offset = 128,
                                      .pack = pack_int8<16, 6, 4, int8_t, 128>,
+                                     .interleave = interleave_words<16>,
                                      .quantize = quantize_tile<16>,
                                      .multiply = multiply,
                                      .finish = finish_panel<16, 64>};

@@ -11,23 +11,27 @@ struct Case {
   bool bias;
   Activation activation;
   bool accumulate;
+  bool in_file;  // weights that stay in the file where the kernel can multiply them as they are
 };
 constexpr Case kCases[] = {
-    {1, 128, 1, false, Activation::none, false},
-    {129, 256, 136, true, Activation::gelu_tanh, false},
-    {37, 384, 65, true, Activation::silu, true},
+    {1, 128, 1, false, Activation::none, false, false},
+    {129, 256, 136, true, Activation::gelu_tanh, false, false},
+    {37, 384, 65, true, Activation::silu, true, false},
+    {37, 1160, 136, true, Activation::none, true, true},
 };
 
 TensorView view_of(const Tensor& tensor) { return {"weight", tensor.type(), tensor.shape(), tensor.raw()}; }
 
 Tensor run(const Context& maker, const Kernel<MakeLinear>& kernel, const Case& c, DType x_type) {
   const Context host = maker.on_host();  // a layer is made from host memory on every backend
-  const Tensor weight = check::random_tensor(host, {c.outputs, c.depth}, 1, 0.05f, DType::bf16);
+  const DType weight_type = c.in_file && kernel.info.operation == "f32 linear" ? DType::f32 : DType::bf16;
+  const Tensor weight = check::random_tensor(host, {c.outputs, c.depth}, 1, 0.05f, weight_type);
   const Tensor bias = check::random_tensor(host, {c.outputs}, 2);
   const Tensor gate = check::random_tensor(maker, {c.outputs}, 3);
   const Tensor x = check::random_tensor(maker, {c.rows, c.depth}, 4, 1.0f, x_type);
   LinearSource source{"check", view_of(weight), {}, {}};
   if (c.bias) source.bias = view_of(bias);
+  if (c.in_file && kernel.info.backend == Backend::cpu) source.in_file = {[&weight] { return view_of(weight); }, [] {}};
   const auto layer = kernel.run(maker, source);
   Tensor out = check::random_tensor(maker, {c.rows, c.outputs}, 5);
   Epilogue epilogue{c.activation, c.accumulate, c.accumulate ? &gate : nullptr};
@@ -43,9 +47,10 @@ void append_linear_checks(const CpuFeatures& features, std::vector<KernelCheck>&
     for (const auto& kernel : kernels) {
       if (!check::can_check(kernel.info, features)) continue;
       for (const Case& c : kCases) {
+        if (format == LinearFormat::int8_tiles && c.depth % kTile) continue;
         const DType x_type = c.rows == 37 ? DType::bf16 : DType::f32;
-        const std::string text =
-            "rows " + std::to_string(c.rows) + " in " + std::to_string(c.depth) + " out " + std::to_string(c.outputs);
+        const std::string text = "rows " + std::to_string(c.rows) + " in " + std::to_string(c.depth) + " out " +
+                                 std::to_string(c.outputs) + (c.in_file ? " in its file" : "");
         checks.push_back({kernel.info, text, 2e-6, [=, &kernel, &kernels](int threads) {
                             const Context plain = check::context_for(kernels.front().info, threads, DType::bf16);
                             const Context tested = check::context_for(kernel.info, threads, DType::bf16);

@@ -89,6 +89,7 @@ const PanelKernel kF32Portable = {.format = LinearFormat::f32,
                                   .column_group = 1,
                                   .weight_offset = 0,
                                   .pack = pack_float<kWidth, 4, 1, false>,
+                                  .interleave = interleave_words<kWidth>,
                                   .multiply = multiply_float<PortableFloat<false>>,
                                   .finish = finish_panel<kWidth, kWidth>};
 const PanelKernel kBf16WidenedPortable = {.format = LinearFormat::bf16,

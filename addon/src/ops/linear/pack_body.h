@@ -2,6 +2,8 @@
 // ops/quant/quant.hpp), and the interleaving of rows into panels. Written once for all vector widths; see
 // vector_body.h.
 #pragma once
+#include <utility>
+
 #include "ops/linear/panel_kernel.h"
 #include "ops/linear/vector_body.h"
 
@@ -98,6 +100,46 @@ void pack_int8(const PackTile& t) {
     scatter_row<kWord, kRows>(
         reinterpret_cast<const std::byte*>(values), sizeof values,
         t.panels + panel * t.panel_bytes + (t.first_depth * kRows + slot * kGroup) * sizeof(Element));
+  }
+}
+
+/// One step of transposing a square: what two rows kStep apart exchange, as their new values.
+template <int kLanes, int kStep, int... kLane>
+RUSHES_INLINE void exchange(typename Vector<kLanes>::Int& a, typename Vector<kLanes>::Int& b,
+                            std::integer_sequence<int, kLane...>) {
+  const auto low = __builtin_shufflevector(a, b, (kLane & kStep ? kLanes + kLane - kStep : kLane)...);
+  b = __builtin_shufflevector(a, b, (kLane & kStep ? kLanes + kLane : kLane + kStep)...);
+  a = low;
+}
+
+template <int kLanes, int kStep>
+RUSHES_INLINE void exchange_rows(typename Vector<kLanes>::Int (&square)[kLanes]) {
+#pragma GCC unroll 16
+  for (int i = 0; i < kLanes; ++i)
+    if ((i & kStep) == 0)
+      exchange<kLanes, kStep>(square[i], square[i + kStep], std::make_integer_sequence<int, kLanes>());
+}
+
+/// PanelKernel::interleave, by squares of kLanes words.
+template <int kLanes>
+void interleave_words(const std::byte* from, int64_t from_stride, int rows, int64_t words, uint32_t flip, std::byte* to,
+                      int64_t to_stride) {
+  using Int = typename Vector<kLanes>::Int;
+  for (int row = 0; row < rows; row += kLanes) {
+    for (int64_t word = 0; word < words; word += kLanes) {
+      Int square[kLanes];
+#pragma GCC unroll 16
+      for (int i = 0; i < kLanes; ++i) {
+        std::memcpy(&square[i], from + (row + i) * from_stride + word * 4, sizeof(Int));
+        square[i] ^= static_cast<int32_t>(flip);
+      }
+      exchange_rows<kLanes, 1>(square);
+      exchange_rows<kLanes, 2>(square);
+      exchange_rows<kLanes, 4>(square);
+      if constexpr (kLanes > 8) exchange_rows<kLanes, 8>(square);
+#pragma GCC unroll 16
+      for (int i = 0; i < kLanes; ++i) std::memcpy(to + (word + i) * to_stride + row * 4, &square[i], sizeof(Int));
+    }
   }
 }
 

@@ -33,6 +33,8 @@ class WeightTiles {
   void read(int64_t row_tile, int64_t depth_tile, float* values) const;
   /// q [128][128], zero beyond the matrix; returns the scale: as stored, or a / 128 of TurboDiffusion's quantizer.
   float read_int8(int64_t row_tile, int64_t depth_tile, int8_t* q) const;
+  /// As stored; 0 for a floating source.
+  float scale(int64_t row_tile, int64_t depth_tile) const;
 
  private:
   const LinearSource& source_;

@@ -68,6 +68,11 @@ struct PanelKernel {
   int row_group, column_group;
   int weight_offset;  // added to int8 weights (128 makes them unsigned)
   void (*pack)(const PackTile&);
+  /// Weights into a part of a column panel: word w of row r to `to` + w * to_stride + 4 r, with the bits of `flip`
+  /// turned over. A word is column_group weights, 4 bytes; words are a multiple of 16, rows of 16 or `columns`. Null
+  /// where words are shorter.
+  void (*interleave)(const std::byte* from, int64_t from_stride, int rows, int64_t words, uint32_t flip, std::byte* to,
+                     int64_t to_stride) = nullptr;
   /// int8 only: the tile's values into q [128][128], rows beyond the tile's left alone; returns the scale.
   float (*quantize)(const PackTile&, int8_t* q) = nullptr;
   void (*multiply)(const PanelProduct&);

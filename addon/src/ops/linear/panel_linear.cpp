@@ -3,9 +3,10 @@
 #include <omp.h>
 
 #include <algorithm>
-#include <cstring>
+#include <optional>
 
 #include "ops/linear/packed_linear.h"
+#include "ops/linear/weight_packing.h"
 
 namespace rushes {
 namespace {
@@ -19,12 +20,9 @@ constexpr int64_t kItemRows = 192;
 // Rows packed at a time; a multiple of 128 (scales) and of every kernel's rows.
 constexpr int64_t kChunkRows = 768;
 
-template <class Word>
-void copy_groups(const std::byte* row, int64_t groups, int64_t panel_columns, std::byte* to) {
-  for (int64_t g = 0; g < groups; ++g)
-    std::memcpy(to + g * panel_columns * static_cast<int64_t>(sizeof(Word)),
-                row + g * static_cast<int64_t>(sizeof(Word)), sizeof(Word));
-}
+// Depths that one thread packs at a time; of weights that stay in the file: that stay in the second-level cache while
+// the rows pass by. A multiple of 128.
+constexpr int64_t kPackDepth = 1024;
 
 class PanelLinear final : public RunnableLinear {
  public:
@@ -34,27 +32,31 @@ class PanelLinear final : public RunnableLinear {
  private:
   struct Chunk;
   void pack_weights(const Context& context, const LinearSource& source);
-  float read_tile(const LinearSource& source, const WeightTiles& tiles, int64_t row_tile, int64_t depth_tile,
-                  std::byte* packed) const;
   void pack_rows(const Context& context, const Tensor& x, const Chunk& chunk) const;
   void multiply(const Context& context, const Chunk& chunk, Tensor& out, const Epilogue& epilogue) const;
+  void multiply_in_file(const Context& context, const Chunk& chunk, Tensor& out, const Epilogue& epilogue) const;
+  PanelProduct product_of(const Chunk& chunk, int64_t row_panel, int64_t panel) const;
+  void finish(const Chunk& chunk, int64_t row_panel, int64_t panel, const float* sums, Tensor& out,
+              const Epilogue& epilogue) const;
 
   const PanelKernel& kernel_;
-  int64_t depth_ = 0;        // K, padded to whole groups
-  int64_t depth_tiles_ = 0;  // ceil(K / 128)
-  int64_t panels_ = 0;       // column panels
-  int64_t panel_bytes_ = 0;  // of one column panel
-  int64_t depth_block_ = 0;  // depths multiplied before the next row panel
-  Tensor weights_;           // u8 [panels][panel_bytes]
-  Tensor scales_;            // int8: f32 [ceil(N/128)][depth_tiles]
-  Tensor bias_;              // f32 [panels * columns]
+  int64_t depth_ = 0;                    // K, padded to whole groups
+  int64_t depth_tiles_ = 0;              // ceil(K / 128)
+  int64_t panels_ = 0;                   // column panels
+  int64_t panel_bytes_ = 0;              // of one column panel
+  int64_t depth_block_ = 0;              // depths multiplied before the next row panel
+  std::optional<LinearSource> in_file_;  // when the weights stay there
+  Tensor weights_;                       // u8 [panels][panel_bytes], else
+  Tensor scales_;                        // int8: f32 [ceil(N/128)][depth_tiles]
+  Tensor bias_;                          // f32 [panels * columns]
 };
 
 /// Rows [begin, end) of x on their way, and the scratch they use.
 struct PanelLinear::Chunk {
   int64_t begin = 0, end = 0;
   Tensor panels, row_scales, row_offsets;
-  Tensor sums;  // f32 [threads][row panels of an item][rows][columns]
+  Tensor sums;     // f32 [threads][row panels of an item][rows][columns]
+  Tensor weights;  // u8 [threads][column panels of a tile][a piece's depths], when they stay in the file
   int64_t row_panel_bytes = 0;
 };
 
@@ -70,86 +72,41 @@ PanelLinear::PanelLinear(const Context& context, const LinearSource& source, con
   const auto weight_size = static_cast<int64_t>(dtype_size(kernel.weight));
   panel_bytes_ = depth_ * kernel.columns * weight_size;
   depth_block_ = std::max<int64_t>(kTile, kWeightCacheBytes / (kernel.columns * weight_size) / kTile * kTile);
-  weights_ = context.allocate(DType::u8, {panels_, panel_bytes_}, MemoryUse::weights);
-  if (kernel.format == LinearFormat::int8_tiles)
+  const bool int8 = kernel.format == LinearFormat::int8_tiles;
+  if (source.in_file && !int8 && WeightPacking::keeps_values(source.weight.type, kernel))
+    in_file_ = source;
+  else
+    weights_ = context.allocate(DType::u8, {panels_, panel_bytes_}, MemoryUse::weights);
+  if (int8)
     scales_ = context.allocate(DType::f32, {(out_features + kTile - 1) / kTile, depth_tiles_}, MemoryUse::weights);
   bias_ = load_bias(context, source, panels_ * kernel.columns);
-  resident_bytes = weights_.bytes() + (scales_.defined() ? scales_.bytes() : 0) + (bias_.defined() ? bias_.bytes() : 0);
+  for (const Tensor& held : {weights_, scales_, bias_}) resident_bytes += held.defined() ? held.bytes() : 0;
+  if (in_file_) return;
   if (context.work) {
     const bool float_source = source.weight.type != DType::i8;
-    const Effort effort = kernel.format == LinearFormat::int8_tiles
-                              ? (float_source ? Effort::weights_quantized : Effort::weights_int8)
-                              : (kernel.weight == DType::bf16 ? Effort::weights_bf16 : Effort::weights_f32);
+    const Effort effort = int8 ? (float_source ? Effort::weights_quantized : Effort::weights_int8)
+                               : (kernel.weight == DType::bf16 ? Effort::weights_bf16 : Effort::weights_f32);
     context.work->of(effort) += static_cast<double>(source.weight.count());
   }
-  if (!context.dry_run) pack_weights(context, source);
-}
-
-// One 128 x 128 tile as the kernel's weight type, zeros beyond the matrix; int8: returns the scale.
-float PanelLinear::read_tile(const LinearSource& source, const WeightTiles& tiles, int64_t row_tile, int64_t depth_tile,
-                             std::byte* packed) const {
-  const DType type = source.weight.type;
-  const auto size = static_cast<int64_t>(dtype_size(type));
-  const int64_t rows = std::min<int64_t>(kTile, out_features - row_tile * kTile);
-  const int64_t depth = std::min<int64_t>(kTile, in_features - depth_tile * kTile);
-  const std::byte* from = source.weight.data + (row_tile * kTile * in_features + depth_tile * kTile) * size;
-  if (kernel_.weight == DType::i8) {
-    auto* q = reinterpret_cast<int8_t*>(packed);
-    float scale;
-    if (type == DType::bf16 || type == DType::f32) {
-      std::memset(q, 0, kTile * kTile);
-      PackTile tile = {};
-      tile.x = from;
-      tile.x_type = type;
-      tile.x_stride = in_features;
-      tile.rows = static_cast<int>(rows);
-      tile.depth = static_cast<int>(depth);
-      scale = kernel_.quantize(tile, q);
-    } else {
-      scale = tiles.read_int8(row_tile, depth_tile, q);
-    }
-    if (kernel_.weight_offset)
-      for (int i = 0; i < kTile * kTile; ++i) q[i] = static_cast<int8_t>(q[i] ^ 0x80);
-    return scale;
-  }
-  if (kernel_.weight == type) {
-    if (rows < kTile || depth < kTile) std::memset(packed, 0, kTile * kTile * size);
-    for (int64_t row = 0; row < rows; ++row)
-      std::memcpy(packed + row * kTile * size, from + row * in_features * size, static_cast<size_t>(depth * size));
-    return 0;
-  }
-  alignas(64) float values[kTile * kTile];
-  tiles.read(row_tile, depth_tile, values);
-  if (kernel_.weight == DType::f32)
-    std::memcpy(packed, values, sizeof values);
-  else
-    for (int i = 0; i < kTile * kTile; ++i) reinterpret_cast<bf16*>(packed)[i] = bf16(values[i]);
-  return 0;
+  if (context.dry_run) return;
+  LinearSource opened = source;
+  if (source.in_file) opened.weight = source.in_file->view();
+  pack_weights(context, opened);
+  if (source.in_file) source.in_file->release();
 }
 
 void PanelLinear::pack_weights(const Context& context, const LinearSource& source) {
-  const WeightTiles tiles(source);
-  const int64_t row_tiles = (out_features + kTile - 1) / kTile;
-  const int64_t rows = panels_ * kernel_.columns;
+  const WeightPacking packing(source, kernel_);
+  const int64_t row_tiles = (out_features + kTile - 1) / kTile, pieces = (depth_ + kPackDepth - 1) / kPackDepth;
   const auto weight_size = static_cast<int64_t>(dtype_size(kernel_.weight));
-  const int64_t group_bytes = kernel_.column_group * weight_size;
 #pragma omp parallel for collapse(2) schedule(static) num_threads(context.threads)
   for (int64_t row_tile = 0; row_tile < row_tiles; ++row_tile) {
-    for (int64_t depth_tile = 0; depth_tile < depth_tiles_; ++depth_tile) {
-      alignas(64) std::byte packed[kTile * kTile * 4];
-      const float scale = read_tile(source, tiles, row_tile, depth_tile, packed);
-      if (scales_.defined()) scales_.data<float>()[row_tile * depth_tiles_ + depth_tile] = scale;
-      const int64_t depth = std::min<int64_t>(kTile, depth_ - depth_tile * kTile);
-      for (int64_t row = row_tile * kTile; row < std::min(rows, (row_tile + 1) * kTile); ++row) {
-        const int64_t panel = row / kernel_.columns, column = row % kernel_.columns;
-        std::byte* to = reinterpret_cast<std::byte*>(weights_.raw()) + panel * panel_bytes_ +
-                        (depth_tile * kTile * kernel_.columns + column * kernel_.column_group) * weight_size;
-        const std::byte* from = packed + row % kTile * kTile * weight_size;
-        if (group_bytes == 4)
-          copy_groups<uint32_t>(from, depth / kernel_.column_group, kernel_.columns, to);
-        else
-          copy_groups<uint16_t>(from, depth / kernel_.column_group, kernel_.columns, to);
-      }
+    for (int64_t piece = 0; piece < pieces; ++piece) {
+      const int64_t begin = piece * kPackDepth, end = std::min(depth_, begin + kPackDepth);
+      std::byte* to =
+          weights_.raw() + row_tile * (kTile / kernel_.columns) * panel_bytes_ + begin * kernel_.columns * weight_size;
+      float* scales = scales_.defined() ? scales_.data<float>() + row_tile * depth_tiles_ + begin / kTile : nullptr;
+      packing.pack(row_tile, begin, end, panels_ * kernel_.columns, to, panel_bytes_, scales);
     }
   }
 }
@@ -167,6 +124,7 @@ void PanelLinear::run(const Context& context, const Tensor& x, Tensor& out, cons
     work.of(int8 ? Effort::rows_int8 : bf16 ? Effort::rows_bf16 : Effort::rows_f32) += static_cast<double>(x.count());
     work.of(Effort::outputs) += static_cast<double>(out.count());
     if (epilogue.activation != Activation::none) work.of(Effort::activations) += static_cast<double>(out.count());
+    if (in_file_) work.of(Effort::weights_in_file) += static_cast<double>(in_features * out_features);
   }
   Chunk chunk;
   chunk.row_panel_bytes = depth_ * kernel_.rows * static_cast<int64_t>(dtype_size(kernel_.activation));
@@ -175,15 +133,26 @@ void PanelLinear::run(const Context& context, const Tensor& x, Tensor& out, cons
     chunk.row_scales = context.allocate(DType::f32, {row_panels, depth_tiles_, kernel_.rows});
     chunk.row_offsets = context.allocate(DType::i32, {row_panels, depth_tiles_, kernel_.rows});
   }
-  const int64_t item_panels = depth_ <= depth_block_ ? 1 : std::max<int64_t>(1, kItemRows / kernel_.rows);
+  int64_t item_panels = depth_ <= depth_block_ ? 1 : std::max<int64_t>(1, kItemRows / kernel_.rows);
+  std::optional<Storage> mapped;
+  if (in_file_) {
+    item_panels = kTile / kernel_.columns * row_panels;
+    const auto weight_size = static_cast<int64_t>(dtype_size(kernel_.weight));
+    chunk.weights = context.allocate(DType::u8, {context.threads, kTile * std::min(depth_, kPackDepth) * weight_size});
+    mapped.emplace(context.memory, MemoryUse::mapped_weights, in_file_->weight.bytes(), true);
+  }
   chunk.sums = context.allocate(DType::f32, {context.threads, item_panels * kernel_.rows, kernel_.columns});
   if (context.dry_run) return;
   for (chunk.begin = 0; chunk.begin < rows; chunk.begin = chunk.end) {
     chunk.end = std::min(rows, chunk.begin + kChunkRows);
     context.check_cancelled();
     pack_rows(context, x, chunk);
-    multiply(context, chunk, out, epilogue);
+    if (in_file_)
+      multiply_in_file(context, chunk, out, epilogue);
+    else
+      multiply(context, chunk, out, epilogue);
   }
+  if (in_file_) in_file_->in_file->release();
   context.check_cancelled();
 }
 
@@ -218,14 +187,40 @@ void PanelLinear::pack_rows(const Context& context, const Tensor& x, const Chunk
   }
 }
 
+PanelProduct PanelLinear::product_of(const Chunk& chunk, int64_t row_panel, int64_t panel) const {
+  PanelProduct product = {};
+  product.activations = chunk.panels.raw() + row_panel * chunk.row_panel_bytes;
+  if (kernel_.format != LinearFormat::int8_tiles) return product;
+  product.row_scales = chunk.row_scales.data<float>() + row_panel * depth_tiles_ * kernel_.rows;
+  product.row_offsets = chunk.row_offsets.data<int32_t>() + row_panel * depth_tiles_ * kernel_.rows;
+  product.column_scales = scales_.data<float>() + panel * kernel_.columns / kTile * depth_tiles_;
+  return product;
+}
+
+void PanelLinear::finish(const Chunk& chunk, int64_t row_panel, int64_t panel, const float* sums, Tensor& out,
+                         const Epilogue& epilogue) const {
+  const int64_t row = row_panel * kernel_.rows, column = panel * kernel_.columns;
+  PanelOutput output = {};
+  output.sums = sums;
+  output.rows = static_cast<int>(std::min<int64_t>(kernel_.rows, chunk.end - chunk.begin - row));
+  output.columns = static_cast<int>(std::min<int64_t>(kernel_.columns, out_features - column));
+  output.bias = bias_.defined() ? bias_.data<float>() + column : nullptr;
+  output.activation = epilogue.activation;
+  output.accumulate = epilogue.accumulate;
+  output.gate = epilogue.gate ? epilogue.gate->data<float>() + column : nullptr;
+  output.out = out.raw() + ((chunk.begin + row) * out_features + column) * static_cast<int64_t>(dtype_size(out.type()));
+  output.out_type = out.type();
+  output.out_stride = out_features;
+  kernel_.finish(output);
+}
+
 void PanelLinear::multiply(const Context& context, const Chunk& chunk, Tensor& out, const Epilogue& epilogue) const {
   const int64_t rows = chunk.end - chunk.begin;
   const int64_t row_panels = (rows + kernel_.rows - 1) / kernel_.rows;
   const int64_t item_panels = std::max<int64_t>(1, kItemRows / kernel_.rows);
   const int64_t items = (row_panels + item_panels - 1) / item_panels;
-  const bool int8 = kernel_.format == LinearFormat::int8_tiles, whole = depth_ <= depth_block_;
+  const bool whole = depth_ <= depth_block_;
   const int64_t block = int64_t{kernel_.rows} * kernel_.columns;
-  const auto out_size = static_cast<int64_t>(dtype_size(out.type()));
 #pragma omp parallel num_threads(context.threads)
   {
     float* sums = chunk.sums.data<float>() + omp_get_thread_num() * chunk.sums.size(1) * chunk.sums.size(2);
@@ -235,37 +230,57 @@ void PanelLinear::multiply(const Context& context, const Chunk& chunk, Tensor& o
       for (int64_t item = 0; item < items; ++item) {
         if (context.is_cancelled()) continue;
         const int64_t first = item * item_panels, last = std::min(row_panels, first + item_panels);
-        const int64_t column = panel * kernel_.columns;
         for (int64_t depth = 0; depth < depth_; depth += depth_block_) {
-          const int64_t depth_end = std::min(depth_, depth + depth_block_);
           for (int64_t row_panel = first; row_panel < last; ++row_panel) {
-            PanelProduct product = {};
-            product.activations = chunk.panels.raw() + row_panel * chunk.row_panel_bytes;
+            PanelProduct product = product_of(chunk, row_panel, panel);
             product.weights = weights_.raw() + panel * panel_bytes_;
             product.depth_begin = depth;
-            product.depth_end = depth_end;
+            product.depth_end = std::min(depth_, depth + depth_block_);
             product.first = depth == 0;
             product.sums = sums + (whole ? 0 : row_panel - first) * block;
-            if (int8) {
-              product.row_scales = chunk.row_scales.data<float>() + row_panel * depth_tiles_ * kernel_.rows;
-              product.row_offsets = chunk.row_offsets.data<int32_t>() + row_panel * depth_tiles_ * kernel_.rows;
-              product.column_scales = scales_.data<float>() + column / kTile * depth_tiles_;
-            }
             kernel_.multiply(product);
-            if (depth_end < depth_) continue;
-            const int64_t row = row_panel * kernel_.rows;
-            PanelOutput output = {};
-            output.sums = product.sums;
-            output.rows = static_cast<int>(std::min<int64_t>(kernel_.rows, rows - row));
-            output.columns = static_cast<int>(std::min<int64_t>(kernel_.columns, out_features - column));
-            output.bias = bias_.defined() ? bias_.data<float>() + column : nullptr;
-            output.activation = epilogue.activation;
-            output.accumulate = epilogue.accumulate;
-            output.gate = epilogue.gate ? epilogue.gate->data<float>() + column : nullptr;
-            output.out = out.raw() + ((chunk.begin + row) * out_features + column) * out_size;
-            output.out_type = out.type();
-            output.out_stride = out_features;
-            kernel_.finish(output);
+            if (product.depth_end == depth_) finish(chunk, row_panel, panel, product.sums, out, epilogue);
+          }
+        }
+      }
+    }
+    if (kernel_.leave) kernel_.leave();
+  }
+}
+
+// Every piece of the weights is read once, put in order in the second-level cache and multiplied by all rows of the
+// chunk from there. The sums of 128 columns wait meanwhile.
+void PanelLinear::multiply_in_file(const Context& context, const Chunk& chunk, Tensor& out,
+                                   const Epilogue& epilogue) const {
+  LinearSource source = *in_file_;
+  source.weight = in_file_->in_file->view();
+  const WeightPacking packing(source, kernel_);
+  const int64_t row_panels = (chunk.end - chunk.begin + kernel_.rows - 1) / kernel_.rows;
+  const int64_t row_tiles = (out_features + kTile - 1) / kTile, tile_panels = kTile / kernel_.columns;
+  const int64_t block = int64_t{kernel_.rows} * kernel_.columns;
+  const auto column_bytes = kernel_.columns * static_cast<int64_t>(dtype_size(kernel_.weight));
+#pragma omp parallel num_threads(context.threads)
+  {
+    float* sums = chunk.sums.data<float>() + omp_get_thread_num() * chunk.sums.size(1) * chunk.sums.size(2);
+    std::byte* weights = chunk.weights.raw() + omp_get_thread_num() * chunk.weights.size(1);
+    if (kernel_.enter) kernel_.enter();
+#pragma omp for schedule(dynamic)
+    for (int64_t row_tile = 0; row_tile < row_tiles; ++row_tile) {
+      const int64_t first = row_tile * tile_panels, last = std::min(panels_, first + tile_panels);
+      for (int64_t begin = 0; begin < depth_ && !context.is_cancelled(); begin += kPackDepth) {
+        const int64_t end = std::min(depth_, begin + kPackDepth), piece_bytes = (end - begin) * column_bytes;
+        packing.pack(row_tile, begin, end, panels_ * kernel_.columns, weights, piece_bytes, nullptr);
+        for (int64_t panel = first; panel < last; ++panel) {
+          for (int64_t row_panel = 0; row_panel < row_panels; ++row_panel) {
+            // As one product of its own over the piece: both operands are given from the piece's first depth on.
+            PanelProduct product = product_of(chunk, row_panel, panel);
+            product.activations += begin * kernel_.rows * static_cast<int64_t>(dtype_size(kernel_.activation));
+            product.weights = weights + (panel - first) * piece_bytes;
+            product.depth_end = end - begin;
+            product.first = begin == 0;
+            product.sums = sums + ((panel - first) * row_panels + row_panel) * block;
+            kernel_.multiply(product);
+            if (end == depth_) finish(chunk, row_panel, panel, product.sums, out, epilogue);
           }
         }
       }

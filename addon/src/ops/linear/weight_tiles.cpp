@@ -35,10 +35,7 @@ float WeightTiles::read_int8(int64_t row_tile, int64_t depth_tile, int8_t* q) co
     if (rows < kTile || count < kTile) std::memset(q, 0, kTile * kTile);
     for (int64_t row = 0; row < rows; ++row)
       std::memcpy(q + row * kTile, source_.weight.data + (first + row) * depth_ + depth, static_cast<size_t>(count));
-    float scale;
-    const int64_t tiles = (depth_ + kTile - 1) / kTile;
-    std::memcpy(&scale, source_.scale->data + (row_tile * tiles + depth_tile) * 4, 4);
-    return scale;
+    return scale(row_tile, depth_tile);
   }
   alignas(64) float values[kTile * kTile];
   read(row_tile, depth_tile, values);
@@ -52,6 +49,14 @@ float WeightTiles::read_int8(int64_t row_tile, int64_t depth_tile, int8_t* q) co
     q[i] = static_cast<int8_t>(std::clamp(rounded, -128.0f, 127.0f));
   }
   return a / 128.0f;
+}
+
+float WeightTiles::scale(int64_t row_tile, int64_t depth_tile) const {
+  if (!source_.scale) return 0;
+  float scale;
+  const int64_t tiles = (depth_ + kTile - 1) / kTile;
+  std::memcpy(&scale, source_.scale->data + (row_tile * tiles + depth_tile) * 4, 4);
+  return scale;
 }
 
 Tensor load_bias(const Context& context, const LinearSource& source, int64_t padded) {
