@@ -39,9 +39,9 @@ enum class Effort {
   weights_quantized,  // weights quantized and packed
   weights_bf16,       // packed as they are, or rounded
   weights_f32,
-  weights_in_file,    // put in order in the cache, for one use
-  filters,            // weights of convolutions packed
-  frame_bytes,        // of RGB made of pixels, looked at and encoded
+  weights_in_file,  // put in order in the cache, for one use
+  filters,          // weights of convolutions packed
+  frame_bytes,      // of RGB made of pixels, looked at and encoded
 };
 constexpr size_t kEffortCount = static_cast<size_t>(Effort::frame_bytes) + 1;
 
