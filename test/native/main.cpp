@@ -1,6 +1,8 @@
 // engine_tests: the engine's own tests, without Node.
 //   engine_tests [doctest options]     unit and property tests
-//   engine_tests golden DIR...         runs every case folder (case.json + tensors.safetensors), on reference and cpu
+//   engine_tests golden [--cuda] DIR...  runs every case folder (case.json + tensors.safetensors), on reference and
+//   cpu,
+//                                      or on the graphics card, where there is one
 #define DOCTEST_CONFIG_IMPLEMENT
 #include <doctest/doctest.h>
 

@@ -7,6 +7,7 @@
 #include <fstream>
 #include <map>
 
+#include "cuda/cuda_device.h"
 #include "golden/golden_case.h"
 #include "runtime/status.h"
 #include "runtime/tensor_view.h"
@@ -14,6 +15,8 @@
 namespace rushes {
 namespace golden {
 namespace {
+
+Device* card = nullptr;
 
 const std::map<std::string, void (*)(const Case&, Report&)>& kinds() {
   static const std::map<std::string, void (*)(const Case&, Report&)> table = {
@@ -48,14 +51,23 @@ Context Setup::context() const {
   context.backend = backend;
   context.compute = compute;
   context.threads = CpuFeatures::host().cores;
+  if (backend == Backend::cuda) context.device = card;
   return context;
 }
 
 std::string Setup::text() const { return std::string(backend_name(backend)) + " " + std::string(dtype_name(compute)); }
 
-std::vector<Setup> exact_setups() { return {{Backend::reference, DType::f32}, {Backend::cpu, DType::f32}}; }
+void run_on(Device* device) { card = device; }
+
+Setup computing_setup() { return {card ? Backend::cuda : Backend::cpu, DType::f32}; }
+
+std::vector<Setup> exact_setups() {
+  if (card) return {computing_setup()};
+  return {{Backend::reference, DType::f32}, computing_setup()};
+}
 
 std::vector<Setup> bf16_setups() {
+  if (card) return {{Backend::cuda, DType::bf16}};
   if (!CpuFeatures::host().avx512_bf16) return {};
   return {{Backend::cpu, DType::bf16}};
 }
@@ -121,10 +133,22 @@ std::shared_ptr<const Checkpoint> Case::file(const char* key) const {
 
 }  // namespace golden
 
-int run_golden(int count, char** folders) {
+int run_golden(int count, char** arguments) {
+  std::unique_ptr<Device> card;
+  if (count > 0 && std::string_view(arguments[0]) == "--cuda") {
+    const cuda::Discovery found = cuda::discover();
+    if (found.devices.empty()) {
+      std::printf("skipped: no GPU (%s)\n0 passed, 0 failed, 1 skipped\n", found.problem.c_str());
+      return 0;
+    }
+    card = cuda::open_cuda_device(0);
+    std::printf("on %s\n", card->info().name.c_str());
+    --count, ++arguments;
+  }
+  golden::run_on(card.get());
   std::vector<std::filesystem::path> cases;
   for (int i = 0; i < count; ++i) {
-    const std::filesystem::path folder = folders[i];
+    const std::filesystem::path folder = arguments[i];
     if (std::filesystem::exists(folder / "case.json"))
       cases.push_back(folder);
     else if (std::filesystem::is_directory(folder))
@@ -136,6 +160,7 @@ int run_golden(int count, char** folders) {
   for (const auto& folder : cases) golden::run_case(folder, report);
   if (cases.empty()) report.fail("golden", "no folder with a case.json was given");
   std::printf("%d passed, %d failed, %d skipped\n", report.passed, report.failed, report.skipped);
+  golden::run_on(nullptr);
   return report.failed == 0 ? 0 : 1;
 }
 

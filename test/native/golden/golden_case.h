@@ -10,6 +10,7 @@
 #include "files/checkpoint.h"
 #include "ops/attention/attention.h"
 #include "runtime/context.h"
+#include "runtime/transfer.h"
 
 namespace rushes::golden {
 
@@ -60,11 +61,15 @@ class Case {
   std::shared_ptr<const Checkpoint> tensors_;
 };
 
-/// reference f32 and cpu f32.
+/// The card that all cases run on from now on instead of this computer's processor; null: none.
+void run_on(Device* card);
+/// reference f32 and cpu f32; cuda f32 where cases run on a card.
 std::vector<Setup> exact_setups();
-/// cpu bf16, or nothing where the CPU has none.
+/// cpu bf16, or nothing where the CPU has none; cuda bf16.
 std::vector<Setup> bf16_setups();
-/// bf16 on cpu stays below this relative error in every stage.
+/// The exact one that is not the reference.
+Setup computing_setup();
+/// bf16 stays below this relative error in every stage.
 constexpr double kBf16Tolerance = 2e-2;
 
 void run_noise(const Case& golden, Report& report);

@@ -40,7 +40,7 @@ Tensor decode(const Context& context, const WanVae& vae, const Tensor& latents) 
   Tensor out = Context().allocate(DType::f32, {frames, latents.size(2) * 8, latents.size(3) * 8, 3});
   vae.decode(context, latents, {}, [&](const Tensor& part, int64_t first) {
     Tensor place = out.rows(first, first + part.size(0));
-    std::copy_n(part.data<float>(), part.count(), place.data<float>());
+    std::copy_n(to_host(context, part).data<float>(), part.count(), place.data<float>());
   });
   return out;
 }
@@ -83,15 +83,15 @@ Clip make_clip(const Case& golden, const Setup& setup, LinearFormat format, Atte
                      element_count(shape));
   Clip clip;
   auto floats = [&](Tensor& out) {
-    out = context.allocate(DType::f32, shape);
+    out = context.on_host().allocate(DType::f32, shape);
     std::copy(sampler.x().begin(), sampler.x().end(), out.data<float>());
   };
   floats(clip.first_input);
-  const Tensor input = context.allocate(DType::f32, shape);
+  const Tensor input = context.on_host().allocate(DType::f32, shape);
   while (!sampler.finished()) {
     sampler.model_input({input.data<float>(), static_cast<size_t>(input.count())});
-    const Tensor velocity =
-        dit->velocity(context, input, rcm_timestep(sampler.time()), text, {attention, settings.value("topk", 0.1)});
+    const Tensor velocity = to_host(context, dit->velocity(context, input, rcm_timestep(sampler.time()), text,
+                                                           {attention, settings.value("topk", 0.1)}));
     if (sampler.step() == 0) clip.first_velocity = velocity;
     sampler.advance({velocity.data<float>(), static_cast<size_t>(velocity.count())});
   }
@@ -149,9 +149,9 @@ void run_t2v(const Case& golden, Report& report) {
     report.check(golden.name(), setup, "step 0 velocity",
                  check::relative_error(clip.first_velocity, golden.tensor("step0_v", true)), exact.latents);
   }
-  const Setup cpu{Backend::cpu, DType::f32};
-  run(cpu, "int8", LinearFormat::int8_tiles, attention, kInt8Clip);
-  if (sparse) run(cpu, "sagesla", LinearFormat::f32, AttentionType::sagesla, kSageClip);
+  const Setup setup = computing_setup();
+  run(setup, "int8", LinearFormat::int8_tiles, attention, kInt8Clip);
+  if (sparse) run(setup, "sagesla", LinearFormat::f32, AttentionType::sagesla, kSageClip);
   for (const Setup& setup : bf16_setups()) {
     run(setup, "", LinearFormat::bf16, attention, kBf16Clip);
     run(setup, "int8", LinearFormat::int8_tiles, attention, kInt8Clip);

@@ -44,8 +44,9 @@ void run_int8_linear(const Case& golden, Report& report) {
       const TensorView q = golden.view(q_name), scale = golden.view(scale_name);
       Tensor tiles = context.allocate(DType::i8, q.shape), scales = context.allocate(DType::f32, scale.shape);
       quantize_tiles(context, load_tensor(context, golden.view(source), DType::bf16), tiles, scales);
-      report.check(golden.name(), setup, std::string(source) + " tiles", difference(tiles, q), 0);
-      report.check(golden.name(), setup, std::string(source) + " scales", difference(scales, scale), 0);
+      report.check(golden.name(), setup, std::string(source) + " tiles", difference(to_host(context, tiles), q), 0);
+      report.check(golden.name(), setup, std::string(source) + " scales", difference(to_host(context, scales), scale),
+                   0);
     };
     compare_tiles("x", "x_q", "x_scale");
     compare_tiles("weight", "w_q", "w_scale");
@@ -66,12 +67,15 @@ void run_sla(const Case& golden, Report& report) {
   const Tensor sparse = by_token(golden.tensor("sparse"), DType::f32),
                linear = by_token(golden.tensor("linear"), DType::f32);
   const Tensor whole = by_token(golden.tensor("out"), DType::f32);
-  const Tensor weight = golden.tensor("proj_weight"), bias = golden.tensor("proj_bias");
+  const Tensor proj_weight = golden.tensor("proj_weight"), proj_bias = golden.tensor("proj_bias");
 
   auto run = [&](const Setup& setup, AttentionType type, double sparse_tolerance, double tolerance) {
     const Context context = setup.context();
-    const Tensor q = by_token(golden.tensor("q"), setup.compute), k = by_token(golden.tensor("k"), setup.compute);
-    const Tensor v = by_token(golden.tensor("v"), setup.compute);
+    const auto operand = [&](const char* name) {
+      return to_device(context, by_token(golden.tensor(name), setup.compute));
+    };
+    const Tensor q = operand("q"), k = operand("k"), v = operand("v");
+    const Tensor weight = to_device(context, proj_weight), bias = to_device(context, proj_bias);
     Tensor out = context.allocate(DType::f32, whole.shape()), sparse_part = context.allocate(DType::f32, whole.shape());
     Tensor linear_part = context.allocate(DType::f32, whole.shape());
     sparse_attention(context, q, k, v, heads, {type, golden.info().at("topk"), &weight, &bias}, out,
