@@ -10,7 +10,7 @@ const floors: Record<string, readonly string[]> = {
   engine: ["rushes", "generated", "models", "samplers", "media", "files", "ops", "cuda", "runtime"],
   models: ["ops", "files", "runtime"],
   samplers: ["ops", "runtime"],
-  media: ["runtime"],
+  media: ["ops", "runtime"],
   files: ["runtime"],
   ops: ["cuda", "runtime"],
   cuda: ["runtime"],

@@ -136,6 +136,10 @@ RUSHES_DEVICE float add(float a, float b);
 RUSHES_DEVICE float fused(float a, float b, float c);  // a * b + c, rounded once
 RUSHES_DEVICE float divide(float a, float b);
 RUSHES_DEVICE float square_root(float value);
+RUSHES_DEVICE double multiply(double a, double b);
+RUSHES_DEVICE double add(double a, double b);
+RUSHES_DEVICE double divide(double a, double b);
+RUSHES_DEVICE double square_root(double value);
 /// 2^x within 2 units in the last place; ex2.approx.
 RUSHES_DEVICE float exp2_quick(float value);
 /// 1 / sqrt(x) within 2 units in the last place.

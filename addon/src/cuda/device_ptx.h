@@ -160,6 +160,10 @@ RUSHES_DEVICE float add(float a, float b) { return __fadd_rn(a, b); }
 RUSHES_DEVICE float fused(float a, float b, float c) { return __fmaf_rn(a, b, c); }
 RUSHES_DEVICE float divide(float a, float b) { return __fdiv_rn(a, b); }
 RUSHES_DEVICE float square_root(float value) { return __fsqrt_rn(value); }
+RUSHES_DEVICE double multiply(double a, double b) { return __dmul_rn(a, b); }
+RUSHES_DEVICE double add(double a, double b) { return __dadd_rn(a, b); }
+RUSHES_DEVICE double divide(double a, double b) { return __ddiv_rn(a, b); }
+RUSHES_DEVICE double square_root(double value) { return __dsqrt_rn(value); }
 RUSHES_DEVICE float exp2_quick(float value) {
   float out;
   asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(out) : "f"(value));

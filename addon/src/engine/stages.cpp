@@ -6,6 +6,7 @@
 
 #include "files/safetensors_writer.h"
 #include "ops/elementwise/elementwise.h"
+#include "samplers/noise.h"
 
 namespace rushes {
 namespace {
@@ -114,10 +115,13 @@ Tensor Stages::sample(const Tensor& text, const JobPaths& paths, const StepSink&
   }
   const RcmSettings rcm{steps, settings_.sigma_max, settings_.ode != 0, static_cast<uint64_t>(settings_.seed)};
   const auto count = static_cast<size_t>(latents.count());
-  RcmSampler sampler(rcm, latents.count());
+  const auto noise = [this](uint64_t seed, uint32_t draw, std::span<float> out) {
+    philox_normal(context_, seed, draw, out);
+  };
+  RcmSampler sampler(rcm, latents.count(), noise);
   if (paths.start_step > 0) {
     const Tensor state = read_own_tensor(host, *Checkpoint::open(paths.resume), "x", DType::f64, shape);
-    sampler = RcmSampler(rcm, {state.data<double>(), state.data<double>() + count}, paths.start_step);
+    sampler = RcmSampler(rcm, {state.data<double>(), state.data<double>() + count}, paths.start_step, noise);
   }
   while (!sampler.finished()) {
     // A saved state is no estimate: a job that continues may be stopped once it finished a step of its own.

@@ -1,22 +1,13 @@
-// RGB to I420 and back in BT.709's weights. There exact: Y' = 0.2126 R + 0.7152 G + 0.0722 B,
-// Cb = (B - Y') / 1.8556, Cr = (R - Y') / 1.5748 (ITU-R BT.709-6).
+// RGB to I420 and back in BT.709's weights. The way there is exact, by the formulas of ops/pixels/bt709.h.
 #include "media/yuv.h"
 
 #include <algorithm>
 
+#include "ops/pixels/bt709.h"
 #include "runtime/status.h"
 
 namespace rushes {
 namespace {
-
-// round(numerator / denominator), halves up; both may be far from 32 bits.
-constexpr int64_t rounded(int64_t numerator, int64_t denominator) {
-  const int64_t doubled = 2 * numerator + denominator, divisor = 2 * denominator;
-  return doubled >= 0 ? doubled / divisor : -((-doubled + divisor - 1) / divisor);
-}
-
-// Weights of the eight samples that make one chroma sample sum to this.
-constexpr int64_t kChromaTaps = 8;
 
 struct Sum {
   int64_t red = 0, green = 0, blue = 0;
@@ -67,7 +58,7 @@ void rgb_to_i420(std::span<const uint8_t> rgb, int width, int height, I420Pictur
 
   for (size_t i = 0; i < pixels; ++i) {
     const uint8_t* p = &rgb[3 * i];
-    out.y[i] = static_cast<uint8_t>(16 + rounded(219ll * (2126 * p[0] + 7152 * p[1] + 722 * p[2]), 255ll * 10000));
+    out.y[i] = bt709::luma(p[0], p[1], p[2]);
   }
   const auto at = [&](int row, int column) {
     return &rgb[3 * (static_cast<size_t>(row) * width + std::clamp(column, 0, width - 1))];
@@ -80,11 +71,9 @@ void rgb_to_i420(std::span<const uint8_t> rgb, int width, int height, I420Pictur
         sum.add(at(row + below, column), 2);
         sum.add(at(row + below, column + 1), 1);
       }
-      const int64_t blue_difference = 9278 * sum.blue - 2126 * sum.red - 7152 * sum.green;
-      const int64_t red_difference = 7874 * sum.red - 7152 * sum.green - 722 * sum.blue;
       const auto i = static_cast<size_t>(row / 2) * static_cast<size_t>(width / 2) + static_cast<size_t>(column / 2);
-      out.u[i] = static_cast<uint8_t>(128 + rounded(224 * blue_difference, 255 * 18556 * kChromaTaps));
-      out.v[i] = static_cast<uint8_t>(128 + rounded(224 * red_difference, 255 * 15748 * kChromaTaps));
+      out.u[i] = bt709::chroma_blue(sum.red, sum.green, sum.blue);
+      out.v[i] = bt709::chroma_red(sum.red, sum.green, sum.blue);
     }
 }
 

@@ -8,7 +8,9 @@
 #include "ops/convolution/convolution.h"
 #include "ops/elementwise/elementwise.h"
 #include "ops/linear/linear.h"
+#include "ops/noise/noise.h"
 #include "ops/norm/norm.h"
+#include "ops/pixels/pixels.h"
 #include "runtime/random.h"
 
 namespace rushes {
@@ -32,6 +34,8 @@ std::vector<KernelCheck> kernel_checks(const CpuFeatures& features) {
   append_attention_checks(features, checks);
   append_convolution_checks(features, checks);
   append_elementwise_checks(features, checks);
+  append_noise_checks(features, checks);
+  append_pixel_checks(features, checks);
   if (const char* wrong = std::getenv("RUSHES_WRONG_KERNEL"))
     for (KernelCheck& check : checks)
       if (check.info.name == wrong) spoil(check);

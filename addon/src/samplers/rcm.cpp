@@ -30,18 +30,33 @@ std::vector<double> rcm_times(int steps, double sigma_max) {
 
 float rcm_timestep(double time) { return bf16(static_cast<float>(1000.0 * time)); }
 
-RcmSampler::RcmSampler(const RcmSettings& settings, int64_t count)
-    : settings_(settings), times_(rcm_times(settings.steps, settings.sigma_max)), x_(static_cast<size_t>(count)) {
-  std::vector<float> noise(x_.size());
-  philox_normal(settings_.seed, 0, noise);
-  for (size_t i = 0; i < x_.size(); ++i) x_[i] = noise[i] * times_[0];
+RcmSampler::RcmSampler(const RcmSettings& settings, int64_t count, NoiseSource source)
+    : settings_(settings),
+      noise_(std::move(source)),
+      times_(rcm_times(settings.steps, settings.sigma_max)),
+      x_(static_cast<size_t>(count)) {
+  const std::vector<float> first = noise(0);
+  for (size_t i = 0; i < x_.size(); ++i) x_[i] = first[i] * times_[0];
 }
 
-RcmSampler::RcmSampler(const RcmSettings& settings, std::vector<double> x, int step)
-    : settings_(settings), times_(rcm_times(settings.steps, settings.sigma_max)), x_(std::move(x)), step_(step) {
+RcmSampler::RcmSampler(const RcmSettings& settings, std::vector<double> x, int step, NoiseSource source)
+    : settings_(settings),
+      noise_(std::move(source)),
+      times_(rcm_times(settings.steps, settings.sigma_max)),
+      x_(std::move(x)),
+      step_(step) {
   if (step < 0 || step > settings.steps)
     throw Error("settings.invalid", "Sampling cannot continue after step " + std::to_string(step) + " of " +
                                         std::to_string(settings.steps) + ".");
+}
+
+std::vector<float> RcmSampler::noise(uint32_t draw) const {
+  std::vector<float> out(x_.size());
+  if (noise_)
+    noise_(settings_.seed, draw, out);
+  else
+    philox_normal(settings_.seed, draw, out);
+  return out;
 }
 
 void RcmSampler::model_input(std::span<float> out) const {
@@ -54,11 +69,8 @@ void RcmSampler::advance(std::span<const float> velocity) {
   if (finished()) throw Error("engine.internal", "The sampler has no step left.");
   if (velocity.size() != x_.size()) throw Error("engine.internal", "The velocity has another size than the latents.");
   const double now = time(), next = next_time();
-  std::vector<float> noise;
-  if (!settings_.ode && next > 0) {
-    noise.resize(x_.size());
-    philox_normal(settings_.seed, static_cast<uint32_t>(step_ + 1), noise);
-  }
+  std::vector<float> fresh;
+  if (!settings_.ode && next > 0) fresh = noise(static_cast<uint32_t>(step_ + 1));
   estimate_.resize(x_.size());
   for (size_t i = 0; i < x_.size(); ++i) {
     const double clean = x_[i] - now * velocity[i];
@@ -66,7 +78,7 @@ void RcmSampler::advance(std::span<const float> velocity) {
     if (settings_.ode)
       x_[i] -= (now - next) * velocity[i];
     else
-      x_[i] = (1 - next) * clean + (noise.empty() ? 0.0 : next * noise[i]);
+      x_[i] = (1 - next) * clean + (fresh.empty() ? 0.0 : next * fresh[i]);
   }
   ++step_;
 }

@@ -2,6 +2,7 @@
 #pragma once
 #include <cstdint>
 #include <functional>
+#include <span>
 #include <vector>
 
 #include "runtime/tensor.h"
@@ -21,13 +22,16 @@ std::vector<double> rcm_times(int steps, double sigma_max);
 /// The timestep the network sees: 1000 t, rounded to bf16.
 float rcm_timestep(double time);
 
+/// Fills a span with the noise of a seed and a draw.
+using NoiseSource = std::function<void(uint64_t seed, uint32_t draw, std::span<float> out)>;
+
 /// Carries x in float64 from noise to latents. One step: model input (x rounded to bf16), velocity, update.
 class RcmSampler {
  public:
-  /// x = noise(seed, draw 0) * t0.
-  RcmSampler(const RcmSettings& settings, int64_t count);
+  /// x = noise(seed, draw 0) * t0. Without a source of its own the noise is made by this thread.
+  RcmSampler(const RcmSettings& settings, int64_t count, NoiseSource noise = {});
   /// Continues after `step` finished steps from saved latents (f64).
-  RcmSampler(const RcmSettings& settings, std::vector<double> x, int step);
+  RcmSampler(const RcmSettings& settings, std::vector<double> x, int step, NoiseSource noise = {});
   int step() const { return step_; }
   int steps() const { return settings_.steps; }
   bool finished() const { return step_ == settings_.steps; }
@@ -43,7 +47,10 @@ class RcmSampler {
   const std::vector<double>& x() const { return x_; }
 
  private:
+  std::vector<float> noise(uint32_t draw) const;
+
   RcmSettings settings_;
+  NoiseSource noise_;
   std::vector<double> times_, x_;
   std::vector<float> estimate_;
   int step_ = 0;

@@ -301,6 +301,10 @@ RUSHES_DEVICE float add(float a, float b) { return a + b; }
 RUSHES_DEVICE float fused(float a, float b, float c) { return std::fma(a, b, c); }
 RUSHES_DEVICE float divide(float a, float b) { return a / b; }
 RUSHES_DEVICE float square_root(float value) { return std::sqrt(value); }
+RUSHES_DEVICE double multiply(double a, double b) { return a * b; }
+RUSHES_DEVICE double add(double a, double b) { return a + b; }
+RUSHES_DEVICE double divide(double a, double b) { return a / b; }
+RUSHES_DEVICE double square_root(double value) { return std::sqrt(value); }
 /// Flushes subnormal inputs and results to zero, as ex2.approx.ftz does.
 RUSHES_DEVICE float exp2_quick(float value) {
   const float out = std::exp2(value);
