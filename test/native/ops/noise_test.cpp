@@ -51,10 +51,10 @@ TEST_CASE("noise has the same bits on every backend, machine and number of threa
       const Context context = check::context_for(kernel.info, threads);
       Tensor out = context.allocate(DType::f32, {kCount});
       normal_noise(context, 0x0123456789abcdefu, 2, out);
-      CHECK(fingerprint(to_host(context, out).data<float>(), kCount) == 0u);
+      CHECK(fingerprint(to_host(context, out).data<float>(), kCount) == 0xc31eca33d3908d22u);
       std::vector<float> spanned(kCount);
       philox_normal(context, 0x0123456789abcdefu, 2, spanned);
-      CHECK(fingerprint(spanned.data(), kCount) == 0u);
+      CHECK(fingerprint(spanned.data(), kCount) == 0xc31eca33d3908d22u);
     }
   }
 }
