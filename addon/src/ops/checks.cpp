@@ -7,10 +7,12 @@
 #include "ops/attention/attention.h"
 #include "ops/convolution/convolution.h"
 #include "ops/elementwise/elementwise.h"
+#include "ops/frames/frames.h"
 #include "ops/linear/linear.h"
 #include "ops/noise/noise.h"
 #include "ops/norm/norm.h"
 #include "ops/pixels/pixels.h"
+#include "ops/patches/patches.h"
 #include "runtime/random.h"
 
 namespace rushes {
@@ -36,6 +38,8 @@ std::vector<KernelCheck> kernel_checks(const CpuFeatures& features) {
   append_elementwise_checks(features, checks);
   append_noise_checks(features, checks);
   append_pixel_checks(features, checks);
+  append_frames_checks(features, checks);
+  append_patches_checks(features, checks);
   if (const char* wrong = std::getenv("RUSHES_WRONG_KERNEL"))
     for (KernelCheck& check : checks)
       if (check.info.name == wrong) spoil(check);

@@ -5,10 +5,10 @@
 
 #include "models/wan_dit/block_stream.h"
 #include "models/wan_dit/wan_dit_block.h"
-#include "models/wan_dit/wan_dit_patches.h"
 #include "models/wan_dit/wan_dit_tensors.h"
 #include "models/wan_dit/wan_dit_time.h"
 #include "ops/elementwise/elementwise.h"
+#include "ops/patches/patches.h"
 #include "runtime/transfer.h"
 
 namespace rushes {
@@ -139,7 +139,7 @@ Tensor LoadedWanDit::velocity(const Context& context, const Tensor& latents, flo
   RotaryTable rotary = make_rotary_table(context.on_host(), grid.frames, grid.height, grid.width, config_.head_size);
   rotary = {to_device(context, rotary.cosine), to_device(context, rotary.sine)};
   Tensor x = context.allocate(DType::f32, {grid.count(), config_.dim});
-  linear(context, patches_of(context, latents, grid), *patch_embedding_, x);
+  linear(context, patches_of(context, to_device(context, latents), grid), *patch_embedding_, x);
 
   // A bad value spreads to every token in the next block's attention, so a few rows are enough to find its block.
   const int64_t watched = std::min<int64_t>(x.size(0), 64);
@@ -168,7 +168,7 @@ Tensor LoadedWanDit::velocity(const Context& context, const Tensor& latents, flo
                 "The transformer gave a value that is not a number, first seen in " +
                     (first_bad.empty() ? "its head" : first_bad) + ".",
                 "Choose fp32 precision, or check the model's file.", "timestep " + std::to_string(timestep));
-  return latents_of(context, tokens, grid);
+  return to_host(context, latents_of(context, tokens, grid));
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include <span>
 
 #include "runtime/context.h"
+#include "runtime/kernel.h"
 
 namespace rushes {
 
@@ -24,5 +25,7 @@ void clamp_unit(const Context& context, Tensor& x);
 /// canvas[top + y, left + x, c] += rows[y] * columns[x] * tile[y, x, c]. canvas f32 [H, W, C]; tile f32 [h, w, C].
 void blend_tile(const Context& context, const Tensor& tile, std::span<const float> rows, std::span<const float> columns,
                 int64_t top, int64_t left, Tensor& canvas);
+
+void append_frames_checks(const CpuFeatures& features, std::vector<KernelCheck>& checks);
 
 }  // namespace rushes
