@@ -11,8 +11,8 @@
 #include "ops/linear/linear.h"
 #include "ops/noise/noise.h"
 #include "ops/norm/norm.h"
-#include "ops/pixels/pixels.h"
 #include "ops/patches/patches.h"
+#include "ops/pixels/pixels.h"
 #include "runtime/random.h"
 
 namespace rushes {

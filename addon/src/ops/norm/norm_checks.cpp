@@ -13,14 +13,10 @@ struct Case {
   int64_t rows, heads, head_size;
   DType in, out;
 };
-constexpr Case kCases[] = {{3, 2, 128, DType::f32, DType::f32},
-                           {5, 3, 22, DType::f32, DType::bf16},
-                           {17, 12, 128, DType::bf16, DType::bf16},
-                           {1, 1, 10, DType::bf16, DType::f32},
-                           {2, 11, 130, DType::f32, DType::bf16},
-                           {6, 3, 64, DType::bf16, DType::bf16},
-                           {2, 40, 128, DType::f32, DType::f32},
-                           {2, 128, 128, DType::bf16, DType::bf16}};
+constexpr Case kCases[] = {{3, 2, 128, DType::f32, DType::f32},     {5, 3, 22, DType::f32, DType::bf16},
+                           {17, 12, 128, DType::bf16, DType::bf16}, {1, 1, 10, DType::bf16, DType::f32},
+                           {2, 11, 130, DType::f32, DType::bf16},   {6, 3, 64, DType::bf16, DType::bf16},
+                           {2, 40, 128, DType::f32, DType::f32},    {2, 128, 128, DType::bf16, DType::bf16}};
 
 using Operation = void (*)(const Context&, const Case&, const Tensor& x, const Tensor& scale, const Tensor& shift,
                            Tensor& out);
