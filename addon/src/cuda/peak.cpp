@@ -9,7 +9,7 @@ bool has_peak(Peak peak, int architecture) {
     case Peak::wgmma_int8:
       return architecture == 90;
     case Peak::mma_e4m3:
-      return architecture >= 89;
+      return architecture == 89 || architecture >= 120;
     default:
       return true;
   }

@@ -8,7 +8,8 @@
 namespace rushes::cuda {
 
 /// mma: matrix instructions of one warp. wgmma: of four warps, operands in shared memory (architecture 90). fma: plain
-/// multiply-adds. e4m3 is an instruction of its own on 89 and 120 only.
+/// multiply-adds. e4m3 is an instruction of its
+/// own on 89 and 120 only: elsewhere the compiler makes it of conversions and f16 products.
 enum class Peak { mma_bf16, mma_int8, mma_e4m3, wgmma_bf16, wgmma_int8, fma_f32 };
 
 /// True when cards of this architecture have the instruction.

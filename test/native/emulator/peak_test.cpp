@@ -49,10 +49,10 @@ TEST_CASE("the kernels of a card's ceilings multiply in every round") {
     }
     CHECK(different > static_cast<int>(once.size()) / 2);
     CHECK(cuda::peak_operations(peak, 3) == 3 * cuda::peak_operations(peak, 1));
-    CHECK(cuda::has_peak(peak, 90));
+    CHECK(cuda::has_peak(peak, peak == Peak::mma_e4m3 ? 89 : 90));
   }
   CHECK_FALSE(cuda::has_peak(Peak::wgmma_int8, 100));
-  CHECK_FALSE(cuda::has_peak(Peak::mma_e4m3, 86));
+  CHECK_FALSE(cuda::has_peak(Peak::mma_e4m3, 90));
   for (const uint32_t word : peak_words(Peak::fma_f32, 2)) CHECK(std::isfinite(number(Peak::fma_f32, word)));
 }
 
