@@ -18,7 +18,8 @@ uint64_t round_up(uint64_t value, uint64_t multiple) { return (value + multiple 
 }  // namespace
 
 DeviceMemory& DeviceMemory::instance() {
-  static DeviceMemory memory;
+  // Never destroyed: devices that live as long as the process give their memory back at its very end.
+  static DeviceMemory& memory = *new DeviceMemory;
   return memory;
 }
 
