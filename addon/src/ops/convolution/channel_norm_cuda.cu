@@ -2,6 +2,7 @@
 #include <cmath>
 
 #include "cuda/launch.h"
+#include "ops/convolution/convolution_choice.h"
 #include "ops/convolution/convolution_cuda.h"
 #include "runtime/device.h"
 
@@ -126,14 +127,14 @@ void channel_norm_cuda(const NormCall& call) {
   parameters.x_bf16 = call.x_bf16;
   parameters.out_bf16 = call.out_bf16;
   parameters.silu = call.silu;
-  // As few lanes as hold a pixel in at most four turns: what a lane has to do alone hides the reading.
-  if (call.channels % 4 || call.channels > 32 * 4 * kMostPieces) {
+  const int lanes = channel_norm_lanes(call.channels);
+  if (lanes == 0) {
     constexpr int kPixels = kNormThreads / 32;
     cuda::launch(call.device->stream(), "channel_norm_cuda", channel_norm_any,
                  {static_cast<int>((call.pixels + kPixels - 1) / kPixels), 1, 1}, kNormThreads, 0, parameters);
-  } else if (call.channels <= 8 * 4 * 4) {
+  } else if (lanes == 8) {
     launch_pieces<8>(call, parameters);
-  } else if (call.channels <= 16 * 4 * 4) {
+  } else if (lanes == 16) {
     launch_pieces<16>(call, parameters);
   } else {
     launch_pieces<32>(call, parameters);
@@ -167,9 +168,10 @@ void launch_doubling(const DoublingCall& call) {
 }
 
 void upsample_nearest_cuda(const DoublingCall& call) {
-  if (call.pixel_bytes % 16 == 0)
+  const int bytes = doubling_bytes(call.pixel_bytes);
+  if (bytes == 16)
     launch_doubling<cuda::Words4>(call);
-  else if (call.pixel_bytes % 4 == 0)
+  else if (bytes == 4)
     launch_doubling<uint32_t>(call);
   else
     launch_doubling<uint16_t>(call);

@@ -2,13 +2,12 @@
 // columns outputs, and the depth is the kernel window times the channels, 32 at a step. Both sides come by copy_async
 // into a ring of stages, four steps deep.
 #pragma once
+#include "ops/convolution/convolution_choice.h"
 #include "ops/convolution/convolution_frames.cuh"
 
 namespace rushes::convolution_tiles {
 
-constexpr int kStepChannels = 32, kStages = 4, kThreads = 256;
 
-constexpr int bf16_stage_bytes(int rows, int columns) { return (rows + columns) * kStepChannels * 2; }
 
 /// A row of a stage is 64 bytes; chunks of 16 change places so that 8 rows of one chunk lie in 8 different banks.
 RUSHES_DEVICE int stage_place(int row, int chunk) { return row * 64 + ((chunk ^ ((row >> 1) & 3)) << 4); }

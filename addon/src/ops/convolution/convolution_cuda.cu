@@ -4,6 +4,7 @@
 
 #include "cuda/launch.h"
 #include "ops/convolution/convolution_bf16.cuh"
+#include "ops/convolution/convolution_choice.h"
 #include "ops/convolution/convolution_cuda.h"
 #include "ops/convolution/convolution_f32.cuh"
 #include "runtime/device.h"
@@ -16,14 +17,6 @@ constexpr int kPlainThreads = 256;
 
 int64_t round_up(int64_t value, int64_t multiple) { return (value + multiple - 1) / multiple * multiple; }
 int blocks_of(int64_t items, int64_t each) { return static_cast<int>((items + each - 1) / each); }
-
-// How wide the weights' side of a block is: the least padding, then the widest.
-int tile_columns(int64_t outputs) {
-  int best = 32;
-  for (const int columns : {96, 128})
-    if (round_up(outputs, columns) <= round_up(outputs, best)) best = columns;
-  return best;
-}
 
 // weights [outputs][channels][taps] -> packed, zeros where one of them is padding: [tap][output][channel] for tensor
 // cores, [tap][channel][output] for multiply-adds.
@@ -82,7 +75,7 @@ void pack_on_device(const Context& context, PackedConvolution& layer, const Tens
                     const TensorView* bias) {
   const int64_t taps = int64_t{layer.kernel_time} * layer.kernel_height * layer.kernel_width;
   layer.padded_channels = round_up(layer.in_channels, kBf16 ? kStepChannels : kF32Channels);
-  layer.block_outputs = kBf16 ? tile_columns(layer.out_channels) : kF32Tile;
+  layer.block_outputs = kBf16 ? convolution_columns(layer.out_channels) : kF32Tile;
   layer.blocks = (layer.out_channels + layer.block_outputs - 1) / layer.block_outputs;
   const int64_t padded_outputs = layer.blocks * layer.block_outputs;
   layer.weights = context.allocate(kBf16 ? DType::bf16 : DType::f32, {taps, padded_outputs, layer.padded_channels},
@@ -157,11 +150,9 @@ void launch_bf16(const Context& context, const FrameCall& call, int64_t frames) 
                kStages * bf16_stage_bytes(kRows, kColumns), call);
 }
 
-// Blocks of 256 pixels read the weights half as often, as long as they are enough to fill the card.
 template <int kColumns>
 void launch_bf16(const Context& context, const FrameCall& call, int64_t frames) {
-  const int64_t blocks = int64_t{blocks_of(call.out_pixels, 256)} * (call.padded_outputs / kColumns) * frames;
-  if (blocks >= 2 * context.device->info().multiprocessors)
+  if (convolution_rows(context.device->info(), call.out_pixels, call.padded_outputs, kColumns, frames) == 256)
     launch_bf16<256, kColumns>(context, call, frames);
   else
     launch_bf16<128, kColumns>(context, call, frames);

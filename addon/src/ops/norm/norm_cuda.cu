@@ -3,6 +3,7 @@
 // f32, in an order that depends on the width only.
 #include "cuda/elements.h"
 #include "cuda/launch.h"
+#include "ops/norm/norm_choice.h"
 #include "ops/norm/norm_cuda.h"
 
 namespace rushes {
@@ -12,9 +13,8 @@ using namespace cuda;
 enum class Norm { layer, rms, rms_rotary };
 
 constexpr int kWarp = 32;
-constexpr int kRowsOfWarps = 4;    // rows a block takes when a warp is enough for each
-constexpr int kMostThreads = 512;  // of a row
-constexpr int64_t kWidest = 32 * kMostThreads;
+constexpr int kRowsOfWarps = 4;  // rows a block takes when a warp is enough for each
+constexpr int kMostThreads = kNormMostThreads;
 constexpr int kSharedFloats = 2 * kMostThreads / kWarp;  // a sum of every warp, for each of the two passes
 
 RUSHES_DEVICE float warp_sum(float value) {
@@ -123,27 +123,27 @@ template <Norm kNorm, class In, class Out, int kVector, int kElements, bool kWar
 void start(const NormRows& rows, int64_t begin, int64_t end) {
   constexpr int kSteps = kElements / kVector;
   constexpr int kSharedBytes = kSharedFloats * static_cast<int>(sizeof(float));
-  const int64_t warps = (rows.width + kElements * kWarp - 1) / (kElements * kWarp), count = end - begin;
+  const int threads = NormRowChoice{kElements, kWarpRow}.threads(rows.width) * (kWarpRow ? kRowsOfWarps : 1);
+  const int64_t count = end - begin;
   const int64_t blocks = kWarpRow ? (count + kRowsOfWarps - 1) / kRowsOfWarps : count;
   launch(rows.device->stream(), name_of(kNorm), norm_rows<kNorm, In, Out, kVector, kSteps, kWarpRow>,
-         Grid{static_cast<int>(blocks)}, kWarp * (kWarpRow ? kRowsOfWarps : static_cast<int>(warps)), kSharedBytes,
-         rows, begin, end);
+         Grid{static_cast<int>(blocks)}, threads, kSharedBytes, rows, begin, end);
 }
 
-// 16 numbers a thread keep many rows in flight on a multiprocessor; only very wide rows need 32. Where rows do not
-// begin on 16 bytes numbers move one by one; pairs stay together, since rotation needs both.
+// Where rows do not begin on 16 bytes numbers move one by one; pairs stay together, since rotation needs both.
 template <Norm kNorm, class In, class Out>
 void start_for_width(const NormRows& rows, int64_t begin, int64_t end) {
   constexpr int kVector = In::kInWords4, kSingle = kNorm == Norm::rms_rotary ? 2 : 1;
   const bool aligned = rows.width % 8 == 0 && on_16_bytes(rows.x, rows.out, rows.scale, rows.shift) &&
                        (kNorm != Norm::rms_rotary ||
                         (rows.head_size % (2 * F32::kInWords4) == 0 && on_16_bytes(rows.cosine, rows.sine)));
+  const NormRowChoice choice = choose_norm_rows(rows.width, aligned);
   if (!aligned)
-    rows.width <= 32 * kWarp ? start<kNorm, In, Out, kSingle, 32, true>(rows, begin, end)
-                             : start<kNorm, In, Out, kSingle, 32, false>(rows, begin, end);
-  else if (rows.width <= 16 * kWarp)
+    choice.warp_row ? start<kNorm, In, Out, kSingle, 32, true>(rows, begin, end)
+                    : start<kNorm, In, Out, kSingle, 32, false>(rows, begin, end);
+  else if (choice.warp_row)
     start<kNorm, In, Out, kVector, 16, true>(rows, begin, end);
-  else if (rows.width <= 16 * kMostThreads)
+  else if (choice.elements == 16)
     start<kNorm, In, Out, kVector, 16, false>(rows, begin, end);
   else
     start<kNorm, In, Out, kVector, 32, false>(rows, begin, end);
@@ -152,7 +152,7 @@ void start_for_width(const NormRows& rows, int64_t begin, int64_t end) {
 template <Norm kNorm>
 void norm(const NormRows& rows, int64_t begin, int64_t end) {
   if (end <= begin) return;
-  if (rows.width > kWidest)
+  if (rows.width > kWidestNorm)
     throw Error("engine.internal", "Rows of " + std::to_string(rows.width) + " numbers are too wide for this norm.");
   if constexpr (kNorm != Norm::layer)
     if (rows.x_bf16)
