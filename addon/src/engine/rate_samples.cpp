@@ -3,6 +3,7 @@
 #include <sys/mman.h>
 
 #include <cmath>
+#include <cstring>
 #include <memory>
 #include <vector>
 
@@ -46,7 +47,7 @@ Tensor random_values(DType type, Shape shape, float scale = 1) {
 
 TensorView view_of(const Tensor& tensor) { return {"sample", tensor.type(), tensor.shape(), tensor.raw()}; }
 
-// Weights of a linear in a file, int8 or floating.
+// Weights of a linear, int8 or floating, as a file gives them.
 struct FileWeights {
   Tensor values, scale;
   LinearSource source() const {
@@ -63,6 +64,51 @@ FileWeights file_weights(DType type, int64_t outputs, int64_t inputs) {
   for (int64_t i = 0; i < out.values.count(); ++i) out.values.data<int8_t>()[i] = static_cast<int8_t>(i * 37 % 251);
   return out;
 }
+
+// Copies of one matrix in shared memory, which is mapped, read and let go page by page as a file is. Together they are
+// larger than the caches, and one is read after the other, as a model's layers are.
+class MatrixFile {
+ public:
+  explicit MatrixFile(FileWeights weights) : weights_(std::move(weights)), bytes_(weights_.values.bytes()) {
+    constexpr uint64_t kBeyondCaches = 48 << 20;
+    count_ = (kBeyondCaches + bytes_ - 1) / bytes_;
+    void* const pages =
+        mmap(nullptr, count_ * bytes_, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+    if (pages == MAP_FAILED) throw Error("memory.exhausted", "The system has no memory to time a step of the plan in.");
+    data_ = static_cast<std::byte*>(pages);
+    for (uint64_t i = 0; i < count_; ++i) std::memcpy(data_ + i * bytes_, weights_.values.raw(), bytes_);
+    madvise(data_, count_ * bytes_, MADV_DONTNEED);
+  }
+  ~MatrixFile() { munmap(data_, count_ * bytes_); }
+  MatrixFile(const MatrixFile&) = delete;
+  MatrixFile& operator=(const MatrixFile&) = delete;
+
+  /// The next copy, which is released before the one after it is asked for.
+  LinearSource open() {
+    LinearSource out = weights_.source();
+    current_ = (current_ + 1) % count_;
+    out.weight.data = data_ + current_ * bytes_;
+    return out;
+  }
+  /// Described; opened and released while the layer runs. The layer must not outlive this.
+  LinearSource in_file() {
+    LinearSource out = weights_.source();
+    out.weight.data = nullptr;
+    out.in_file = {[this] { return open().weight; }, [this] { release(); }};
+    return out;
+  }
+  void release() { madvise(data_ + current_ * bytes_, bytes_, MADV_DONTNEED); }
+
+ private:
+  const FileWeights weights_;
+  const uint64_t bytes_;  // whole pages
+  uint64_t count_ = 0, current_ = 0;
+  std::byte* data_ = nullptr;
+};
+
+// Less than a huge page of int8: what those cost differs from one moment to the next where a host lends the memory, and
+// a model's many are rarely as cheap as one that was given back just now.
+constexpr int64_t kOutputs = 1024, kInputs = 1536;
 
 std::function<void(WorkCount*)> linear_run(LinearFormat format, DType compute, int64_t rows, int64_t inputs,
                                            int64_t outputs, Activation activation = Activation::none) {
@@ -86,28 +132,21 @@ void take_fresh_pages(uint64_t bytes) {
   munmap(pages, bytes);
 }
 
-// The weights' memory is fresh, and the file's pages are mapped, sixteen at a time.
 RateSample packing(LinearFormat format, DType file_type, DType compute) {
-  const auto file = std::make_shared<FileWeights>(file_weights(file_type, 1024, 1536));
+  const auto file = std::make_shared<MatrixFile>(file_weights(file_type, kOutputs, kInputs));
   return {[=](WorkCount* count) {
-    take_fresh_pages(prepare_linear(one_thread(compute, count), file->source(), format)->resident_bytes +
-                     file->values.bytes() / 16);
+    prepare_linear(one_thread(compute, count), file->open(), format);
+    file->release();
   }};
 }
 
-// The file's pages are mapped sixteen at a time, and given back.
 RateSample weights_in_file() {
-  const auto file = std::make_shared<FileWeights>(file_weights(usual(), 1024, 1536));
-  LinearSource source = file->source();
-  source.in_file = {[=] { return view_of(file->values); }, [] {}};
+  const auto file = std::make_shared<MatrixFile>(file_weights(usual(), kOutputs, kInputs));
   const LinearFormat format = usual() == DType::bf16 ? LinearFormat::bf16 : LinearFormat::f32;
-  const std::shared_ptr<Linear> layer = prepare_linear(one_thread(usual()), source, format);
-  const Tensor x = random_values(usual(), {6, 1536});
-  auto out = std::make_shared<Tensor>(random_values(usual(), {6, 1024}));
-  return {[=](WorkCount* count) {
-    take_fresh_pages(file->values.bytes() / 16);
-    linear(one_thread(usual(), count), x, *layer, *out);
-  }};
+  const std::shared_ptr<Linear> layer = prepare_linear(one_thread(usual()), file->in_file(), format);
+  const Tensor x = random_values(usual(), {6, kInputs});
+  auto out = std::make_shared<Tensor>(random_values(usual(), {6, kOutputs}));
+  return {[=, kept = file](WorkCount* count) { linear(one_thread(usual(), count), x, *layer, *out); }};
 }
 
 RateSample dense(DType type) {

@@ -209,11 +209,15 @@ TEST_CASE("tiles that hold only zeros or something not finite") {
   quantize_tiles(context, o.x, q, scale);
   CHECK(scale.data<float>()[0] == 1e-8f / 128.0f);
   CHECK(q.data<int8_t>()[5] == 0);
-  for (const float bad : {INFINITY, NAN}) {
+  // bf16 is quantized where it lies, f32 by way of a copy.
+  Operands halves(3, 128, 8, DType::bf16);
+  for (const float bad : {INFINITY, -INFINITY, NAN, -NAN}) {
     o.x.data<float>()[130] = bad;
+    halves.x.data<bf16>()[130] = bf16(bad);
     for (const auto& [name, make] : makers(LinearFormat::int8_tiles, DType::bf16)) {
       CAPTURE(name);
       CHECK(std::isnan(run(context, *make(context, o.source()), o).data<float>()[0]));
+      CHECK(std::isnan(run(context, *make(context, halves.source()), halves).data<float>()[0]));
     }
   }
 }

@@ -171,8 +171,15 @@ void softmax_step(const float* scores, int64_t stride, int64_t rows, int64_t col
 
 [[maybe_unused]] void load_rows(const void* source, bool from_bf16, int64_t source_stride, int64_t rows,
                                 int64_t columns, float* out, int64_t padded_rows, int64_t padded) {
+  // Rows of one head lie a whole row of all heads apart, each on a page of its own: asked for some rows ahead.
+  constexpr int64_t kRowsAhead = 8, kLine = 64;
+  const int64_t element = from_bf16 ? 2 : 4, bytes = columns * element;
   for (int64_t r = 0; r < rows; ++r) {
     float* row = out + r * padded;
+    if (r + kRowsAhead < rows) {
+      const char* ahead = static_cast<const char*>(source) + (r + kRowsAhead) * source_stride * element;
+      for (int64_t at = 0; at < bytes; at += kLine) __builtin_prefetch(ahead + at);
+    }
     if (from_bf16) {
       const uint16_t* x = static_cast<const uint16_t*>(source) + r * source_stride;
       for (int64_t c = 0; c < columns; ++c) row[c] = bits_float(static_cast<uint32_t>(x[c]) << 16);

@@ -46,18 +46,33 @@ RUSHES_INLINE void read_row(const PackTile& t, int row, float* to) {
 template <int kLanes>
 float quantize_tile(const PackTile& t, int8_t* q) {
   using V = Vector<kLanes>;
+  // bf16 is read twice where it lies; what has to be rounded first is kept as f32.
+  const bool in_place = t.x_type == DType::bf16 && t.depth == kTile;
   alignas(64) float values[kTile * kTile];
-  typename V::Int largest = {};
-  for (int row = 0; row < t.rows; ++row) {
-    float* to = values + row * kTile;
-    read_row<kLanes>(t, row, to);
-    for (int k = 0; k < kTile; k += kLanes) {
-      const typename V::Int bits = reinterpret_cast<typename V::Int>(V::load(to + k)) & 0x7fffffff;
-      largest = bits > largest ? bits : largest;
+  uint32_t bits = 0;
+  if (in_place) {
+    typename V::Half largest = {};
+    for (int row = 0; row < t.rows; ++row)
+      for (int k = 0; k < kTile; k += kLanes) {
+        typename V::Half half;
+        std::memcpy(&half, t.x + (row * t.x_stride + k) * 2, sizeof half);
+        half &= 0x7fff;
+        largest = half > largest ? half : largest;
+      }
+    for (int i = 0; i < kLanes; ++i) bits = largest[i] > bits ? largest[i] : bits;
+    bits <<= 16;
+  } else {
+    typename V::Int largest = {};
+    for (int row = 0; row < t.rows; ++row) {
+      float* to = values + row * kTile;
+      read_row<kLanes>(t, row, to);
+      for (int k = 0; k < kTile; k += kLanes) {
+        const typename V::Int magnitude = reinterpret_cast<typename V::Int>(V::load(to + k)) & 0x7fffffff;
+        largest = magnitude > largest ? magnitude : largest;
+      }
     }
+    for (int i = 0; i < kLanes; ++i) bits = static_cast<uint32_t>(largest[i]) > bits ? largest[i] : bits;
   }
-  int32_t bits = 0;
-  for (int i = 0; i < kLanes; ++i) bits = largest[i] > bits ? largest[i] : bits;
   if (bits >= 0x7f800000) {
     std::memset(q, 0, static_cast<size_t>(t.rows) * kTile);
     return __builtin_nanf("");
@@ -67,14 +82,17 @@ float quantize_tile(const PackTile& t, int8_t* q) {
   if (!(a > 1e-8f)) a = 1e-8f;
   const float factor = 128.0f / a;
   const typename V::Float round = V::all(12582912.0f);
-  for (int at = 0; at < t.rows * kTile; at += kLanes) {
-    typename V::Float y = (V::load(values + at) * factor + round) - round;
-    y = y > 127.0f ? V::all(127.0f) : y;
-    y = y < -128.0f ? V::all(-128.0f) : y;
-    const typename V::Byte bytes =
-        __builtin_convertvector(__builtin_convertvector(y, typename V::Int), typename V::Byte);
-    std::memcpy(q + at, &bytes, sizeof bytes);
-  }
+  for (int row = 0; row < t.rows; ++row)
+    for (int k = 0; k < kTile; k += kLanes) {
+      const int at = row * kTile + k;
+      typename V::Float y = in_place ? V::from_bf16(t.x + (row * t.x_stride + k) * 2) : V::load(values + at);
+      y = (y * factor + round) - round;
+      y = y > 127.0f ? V::all(127.0f) : y;
+      y = y < -128.0f ? V::all(-128.0f) : y;
+      const typename V::Byte bytes =
+          __builtin_convertvector(__builtin_convertvector(y, typename V::Int), typename V::Byte);
+      std::memcpy(q + at, &bytes, sizeof bytes);
+    }
   return a / 128.0f;
 }
 

@@ -36,6 +36,7 @@ class PanelLinear final : public RunnableLinear {
   void multiply(const Context& context, const Chunk& chunk, Tensor& out, const Epilogue& epilogue) const;
   void multiply_in_file(const Context& context, const Chunk& chunk, Tensor& out, const Epilogue& epilogue) const;
   PanelProduct product_of(const Chunk& chunk, int64_t row_panel, int64_t panel) const;
+  void fetch_output(const Chunk& chunk, int64_t row_panel, int64_t panel, const Tensor& out) const;
   void finish(const Chunk& chunk, int64_t row_panel, int64_t panel, const float* sums, Tensor& out,
               const Epilogue& epilogue) const;
 
@@ -197,6 +198,22 @@ PanelProduct PanelLinear::product_of(const Chunk& chunk, int64_t row_panel, int6
   return product;
 }
 
+// The lines that finish() will write, and read where it accumulates: asked for before the products, they are there
+// after them. Every row is on a page of its own, so without this a block waits for addresses as well as for memory.
+// Inlined by force: g++ 12 takes calls of a function that only fetches for calls without effect and drops them.
+__attribute__((always_inline)) inline void PanelLinear::fetch_output(const Chunk& chunk, int64_t row_panel,
+                                                                     int64_t panel, const Tensor& out) const {
+  constexpr int64_t kLine = 64;
+  const auto size = static_cast<int64_t>(dtype_size(out.type()));
+  const int64_t row = row_panel * kernel_.rows, column = panel * kernel_.columns;
+  const int64_t end = std::min(chunk.end - chunk.begin, row + kernel_.rows);
+  const int64_t bytes = std::min<int64_t>(kernel_.columns, out_features - column) * size;
+  for (int64_t r = row; r < end; ++r) {
+    const std::byte* to = out.raw() + ((chunk.begin + r) * out_features + column) * size;
+    for (int64_t at = 0; at < bytes; at += kLine) __builtin_prefetch(to + at, 1);
+  }
+}
+
 void PanelLinear::finish(const Chunk& chunk, int64_t row_panel, int64_t panel, const float* sums, Tensor& out,
                          const Epilogue& epilogue) const {
   const int64_t row = row_panel * kernel_.rows, column = panel * kernel_.columns;
@@ -238,6 +255,7 @@ void PanelLinear::multiply(const Context& context, const Chunk& chunk, Tensor& o
             product.depth_end = std::min(depth_, depth + depth_block_);
             product.first = depth == 0;
             product.sums = sums + (whole ? 0 : row_panel - first) * block;
+            if (product.depth_end == depth_) fetch_output(chunk, row_panel, panel, out);
             kernel_.multiply(product);
             if (product.depth_end == depth_) finish(chunk, row_panel, panel, product.sums, out, epilogue);
           }
