@@ -1,5 +1,5 @@
-// The norms' entries for Backend::cuda (norm_cuda.cu); none in a build without CUDA. norm.cpp appends them to its tables.
-// A kernel is called once with all rows, on rows.device.
+// The norms' entries for Backend::cuda (norm_cuda.cu); none in a build without CUDA. norm.cpp appends them to its
+// tables. A kernel is called once with all rows, on rows.device.
 #pragma once
 #include <vector>
 

@@ -1,7 +1,13 @@
-// What only moves memory: norms, rotary embedding, conversions, gates, patches. At the token counts of the transformer.
+// What only moves memory: norms, rotary embedding, conversions and gates at the token counts of the transformer; a
+// clip's noise, its patches and its bytes.
+#include <algorithm>
+
 #include "bench/card/card_bench.h"
 #include "ops/elementwise/elementwise.h"
+#include "ops/noise/noise.h"
 #include "ops/norm/norm.h"
+#include "ops/patches/patches.h"
+#include "ops/pixels/pixels.h"
 #include "runtime/random.h"
 
 namespace rushes::card {
@@ -77,6 +83,63 @@ void rows_of_width(CardBench& bench, int64_t rows, int64_t heads, int64_t head_s
   for (const Pass& pass : passes) pass_row(bench, pass, rows, width);
 }
 
+/// Latents of a clip: their noise, and their way to tokens and back.
+void latent_rows(CardBench& bench, const TokenGrid& grid) {
+  const Context context = bench.context(DType::f32), plain = bench.reference_context(DType::f32);
+  const Shape clip = {16, grid.frames, 2 * grid.height, 2 * grid.width};
+  const std::string shape = shape_text(clip);
+  const auto row_of = [&](const char* operation, const char* kernel, double bytes) {
+    Row row{.operation = operation, .shape = shape, .kernel = kernel};
+    row.needs.bytes = bytes;
+    return row;
+  };
+  Tensor noise = context.allocate(DType::f32, clip);
+  const auto clip_bytes = static_cast<double>(noise.bytes());
+  if (bench.wanted("noise", shape)) {
+    Row row = row_of("noise", "philox, float64 pairs", clip_bytes);
+    row.run = [&] { normal_noise(context, 5, 0, noise); };
+    row.error = [&] {
+      normal_noise(context, 5, 0, noise);
+      Tensor wanted = plain.allocate(DType::f32, clip);
+      normal_noise(plain, 5, 0, wanted);
+      return check::relative_error(noise, wanted);
+    };
+    bench.measure(std::move(row));
+  }
+  if (!bench.wanted("patches", shape)) return;
+  const Tensor host = filled(plain, clip, 7, 1.0f, DType::f32), latents = to_device(context, host);
+  Row row = row_of("patches", "f32 to f32", 2 * clip_bytes);
+  row.run = [&] { patches_of(context, latents, grid); };
+  row.error = [&] { return check::relative_error(patches_of(context, latents, grid), patches_of(plain, host, grid)); };
+  bench.measure(std::move(row));
+}
+
+/// Frames of the VAE to the bytes that are shown, and to those that are encoded.
+void pixel_rows(CardBench& bench, int64_t frames, int64_t height, int64_t width) {
+  const Context context = bench.context(DType::f32), plain = bench.reference_context(DType::f32);
+  const Tensor host = filled(plain, {frames, height, width, 3}, 8, 1.1f, DType::f32), pixels = to_device(context, host);
+  const std::string shape = shape_text(host.shape());
+  const auto measure = [&](const char* operation, Shape out_shape, auto convert_pixels) {
+    if (!bench.wanted(operation, shape)) return;
+    Tensor out = context.allocate(DType::u8, out_shape);
+    Row row{.operation = operation, .shape = shape, .kernel = "f32 to bytes"};
+    row.needs.bytes = static_cast<double>(pixels.bytes() + out.bytes());
+    row.run = [&] { convert_pixels(context, pixels, out); };
+    row.error = [&] {  // every byte
+      const bool finite = convert_pixels(context, pixels, out);
+      Tensor wanted = plain.allocate(DType::u8, out_shape);
+      convert_pixels(plain, host, wanted);
+      const Tensor got = to_host(context, out);
+      return finite && std::equal(got.raw(), got.raw() + got.bytes(), wanted.raw()) ? 0.0 : 1.0;
+    };
+    bench.measure(std::move(row));
+  };
+  measure("pixels to RGB", host.shape(),
+          [](const Context& c, const Tensor& x, Tensor& out) { return pixels_to_rgb(c, x, out); });
+  measure("pixels to I420", {frames, height * width * 3 / 2},
+          [](const Context& c, const Tensor& x, Tensor& out) { return pixels_to_i420(c, x, out); });
+}
+
 }  // namespace
 
 void small_rows(CardBench& bench) {
@@ -85,6 +148,13 @@ void small_rows(CardBench& bench) {
       rows_of_width(bench, rows, 2, 64);
     else
       rows_of_width(bench, rows, 12, 128);
+  }
+  if (bench.options().tiny) {
+    latent_rows(bench, {2, 3, 5});
+    pixel_rows(bench, 1, 6, 10);
+  } else {
+    latent_rows(bench, {21, 30, 52});
+    pixel_rows(bench, 16, 480, 832);
   }
 }
 
