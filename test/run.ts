@@ -2,11 +2,12 @@
 // anything failed, a suite crashed, or a suite ran nothing.
 //   ./rushes test [--only NAME]... [--quick]
 import { parseArgs } from "node:util";
+import { cardSuites } from "./suites/card-suites.ts";
 import { nativeSuites } from "./suites/native-suites.ts";
 import { failure, logFolder, type Result, type Suite, sum } from "./suites/suite.ts";
 import { programSuites, typescriptSuites } from "./suites/typescript-suites.ts";
 
-const suites: readonly Suite[] = [...typescriptSuites, ...nativeSuites, ...programSuites];
+const suites: readonly Suite[] = [...typescriptSuites, ...nativeSuites, ...cardSuites, ...programSuites];
 const names = suites.map(({ name }) => name).join(", ");
 
 const help = `rushes test [--only NAME]... [--quick]
