@@ -4,6 +4,7 @@ import { statfs } from "node:fs/promises";
 import { asRushesError } from "../../contract/errors.ts";
 import type { DiagnosticFact } from "../../contract/channels/machine.ts";
 import type { Machine } from "../engine/addon.ts";
+import { cardFacts } from "./graphics-card.ts";
 import type { StudioCore } from "./studio-core.ts";
 
 /** A library's disk with less room than this is nearly full, bytes. */
@@ -35,7 +36,7 @@ function factsOf({ cpu, memory, gpu, libraries }: Machine): DiagnosticFact[] {
     fact("cpu", "Instructions", cpu.isa.join(", ")),
     fact("memory", "Total", gigabytes(memory.totalBytes)),
     fact("memory", "Free", gigabytes(memory.freeBytes)),
-    fact("gpu", "Name", gpu.name ?? `none: ${gpu.reason}`),
+    ...cardFacts(gpu).map(([name, value]) => fact("gpu", name, value)),
     ...Object.entries(libraries).map(
       // Without OpenH264 no video can be written; every other library only makes things quicker.
       ([name, text]): DiagnosticFact => ({

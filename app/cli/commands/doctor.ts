@@ -8,6 +8,7 @@ import type { Machine, SelfTest, SelfTestCheck } from "../../engine/addon.ts";
 import { untilAborted } from "../../library/model.ts";
 import { makeFolder } from "../../media/whole-file.ts";
 import { libraryFolderOf } from "../../settings/library-folder.ts";
+import { cardLine } from "../../studio/graphics-card.ts";
 import type { Studio } from "../../studio/studio.ts";
 import { type Command, type CommandContext, exitCodes } from "../context.ts";
 import { formatBytes } from "../format.ts";
@@ -105,7 +106,7 @@ function machineFindings({ cpu, memory, gpu, libraries }: Machine): Finding[] {
   return [
     fact("CPU", `${cpu.model}, ${cpu.cores} cores: ${cpu.isa.join(", ")}`),
     fact("Memory", `${formatBytes(memory.totalBytes)}, ${formatBytes(memory.freeBytes)} free`),
-    fact("GPU", gpu.name ?? `none: ${gpu.reason}`),
+    fact("GPU", cardLine(gpu)),
     ...Object.entries(libraries).map(([name, text]) => libraryFinding(name, text)),
   ];
 }
