@@ -19,7 +19,7 @@ std::byte* BlockCache::take(uint64_t bytes) {
   bytes = rounded_up(std::max<uint64_t>(bytes, 1), kGranule);
   const bool large = bytes >= kLeastLarge;
   auto block = fit(bytes, large);
-  if (block == blocks_.end()) block = add_piece(large ? rounded_up(bytes, kSmallPiece) : kSmallPiece, large);
+  if (block == blocks_.end()) block = add_piece(bytes, large);
   if (block == blocks_.end()) return nullptr;
   cut(block, bytes);
   Block& taken = block->second;
@@ -34,8 +34,13 @@ BlockCache::Blocks::iterator BlockCache::fit(uint64_t bytes, bool large) {
   return found == free_.end() || found->large != large ? blocks_.end() : blocks_.find(found->data);
 }
 
-BlockCache::Blocks::iterator BlockCache::add_piece(uint64_t bytes, bool large) {
+// A piece for a block of that size: shared if there is room for such a one, else just large enough, at last with what
+// lies unused elsewhere given back.
+BlockCache::Blocks::iterator BlockCache::add_piece(uint64_t block_bytes, bool large) {
+  const uint64_t least = large ? rounded_up(block_bytes, kSmallPiece) : kSmallPiece;
+  uint64_t bytes = large && block_bytes <= kMostShared ? kSharedPiece : least;
   std::byte* data = source_.take(bytes);
+  if (!data && bytes != least) data = source_.take(bytes = least);
   if (!data) {
     trim();
     data = source_.take(bytes);

@@ -37,10 +37,14 @@ class BlockCache {
 
   /// Blocks are multiples of this.
   static constexpr uint64_t kGranule = 512;
-  /// Smaller requests share pieces of this size; larger ones have pieces of their own, in multiples of it, so that
-  /// small blocks that live long do not cut up large ones.
+  /// Requests below kLeastLarge share pieces of kSmallPiece among themselves, so that small blocks that live long do
+  /// not cut up large ones.
   static constexpr uint64_t kSmallPiece = uint64_t{2} << 20;
   static constexpr uint64_t kLeastLarge = uint64_t{1} << 20;
+  /// Up to kMostShared large requests share pieces of kSharedPiece: a weight of 2.3 MB in a piece of its own would
+  /// waste nearly as much again. Larger ones have pieces of their own, in multiples of kSmallPiece.
+  static constexpr uint64_t kSharedPiece = uint64_t{128} << 20;
+  static constexpr uint64_t kMostShared = uint64_t{32} << 20;
 
  private:
   // Free blocks by pool, size, then address: the smallest that fits, the lowest of equals.

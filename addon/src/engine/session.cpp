@@ -205,7 +205,7 @@ GenerateReport Session::generate_once(const GenerateRequest& request, const Obse
   const bool embedding_kept = !embedding.empty() && std::filesystem::exists(embedding);
   Run run(*this, request.settings, request.ids.size(), embedding_kept, observer);
   Stages stages = run.stages();
-  const Tensor text = run.measure(RUSHES_STAGE_TEXT, [&] { return stages.encode_text(request.ids, request.paths); });
+  Tensor text = run.measure(RUSHES_STAGE_TEXT, [&] { return stages.encode_text(request.ids, request.paths); });
   StepPreview preview = run.preview();
   const bool shown = observer.preview && run.report().settings.num_steps > 1;
   run.measure(RUSHES_STAGE_LOAD, [&] {
@@ -219,6 +219,7 @@ GenerateReport Session::generate_once(const GenerateRequest& request, const Obse
   const Tensor latents = run.measure(RUSHES_STAGE_SAMPLE, [&] {
     return stages.sample(text, request.paths, shown ? Stages::StepSink(show) : nullptr);
   });
+  text = {};
   run.note_kept(stages.kept_step());
   run.measure(RUSHES_STAGE_DECODE, [&] { run.make_frames(latents); });
   return run.report();
