@@ -38,7 +38,9 @@ BlockCache::Blocks::iterator BlockCache::fit(uint64_t bytes, bool large) {
 // lies unused elsewhere given back.
 BlockCache::Blocks::iterator BlockCache::add_piece(uint64_t block_bytes, bool large) {
   const uint64_t least = large ? rounded_up(block_bytes, kSmallPiece) : kSmallPiece;
-  uint64_t bytes = large && block_bytes <= kMostShared ? kSharedPiece : least;
+  uint64_t bytes = least;
+  if (large && block_bytes <= kMostShared)
+    bytes = held_ < kMuch ? std::max(least, kLeastSharedPiece) : kMostSharedPiece;
   std::byte* data = source_.take(bytes);
   if (!data && bytes != least) data = source_.take(bytes = least);
   if (!data) {

@@ -41,10 +41,12 @@ class BlockCache {
   /// not cut up large ones.
   static constexpr uint64_t kSmallPiece = uint64_t{2} << 20;
   static constexpr uint64_t kLeastLarge = uint64_t{1} << 20;
-  /// Up to kMostShared large requests share pieces of kSharedPiece: a weight of 2.3 MB in a piece of its own would
-  /// waste nearly as much again. Larger ones have pieces of their own, in multiples of kSmallPiece.
-  static constexpr uint64_t kSharedPiece = uint64_t{128} << 20;
+  /// Up to kMostShared large requests share pieces: a weight of 2.3 MB in a piece of its own would waste nearly as much
+  /// again. The pieces are small until kMuch is held. Larger requests have pieces of their own, in multiples of
+  /// kSmallPiece.
   static constexpr uint64_t kMostShared = uint64_t{32} << 20;
+  static constexpr uint64_t kLeastSharedPiece = uint64_t{8} << 20, kMostSharedPiece = uint64_t{128} << 20;
+  static constexpr uint64_t kMuch = uint64_t{64} << 20;
 
  private:
   // Free blocks by pool, size, then address: the smallest that fits, the lowest of equals.

@@ -1,5 +1,5 @@
-// The golden cases of single operations on the pretended card; whole networks take minutes there and are for a real one
-// (test/native/gpu/run.sh).
+// Golden cases on the pretended card: single operations, and one small case of each network; the others take minutes
+// there and are for a real one (test/native/gpu/run.sh).
 #include <doctest/doctest.h>
 
 #include <string>
@@ -25,6 +25,15 @@ TEST_CASE("golden layers and sparse attention hold their tolerances on a card") 
   const std::string folder = check::golden_folder();
   CHECK(run({"--cuda", folder + "/int8-128x128x128", folder + "/int8-1x256x1024", folder + "/sla-0.34"}) == 0);
   CHECK(cuda::emulator::counts().launches > 20);
+}
+
+TEST_CASE("golden networks hold their tolerances on a card") {
+  cuda::emulator::reset();
+  const std::string folder = check::golden_folder();
+  CHECK(run({"--cuda", folder + "/umt5-0", folder + "/vae-decode-1"}) == 0);
+#ifndef __SANITIZE_ADDRESS__  // where they would take five minutes
+  CHECK(run({"--cuda", folder + "/dit-96x160x9-t988", folder + "/dit-96x160x9-t988-sla0.1"}) == 0);
+#endif
 }
 
 TEST_CASE("golden cases without a card are skipped, and said to be") {

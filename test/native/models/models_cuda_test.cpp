@@ -45,7 +45,7 @@ const WanDitConfig kDit{
 // The file of a made-up transformer, and what one velocity needs.
 struct Dit {
   TemporaryFolder folder;
-  Tensor latents = check::random_tensor(Context(), {16, 3, 4, 6}, 1),
+  Tensor latents = check::random_tensor(Context(), {16, 3, 4, 4}, 1),
          text = check::random_tensor(Context(), {9, 128}, 2);
   Dit() {
     fixtures::ModelFile file;
