@@ -68,9 +68,12 @@ nlohmann::json gpu_facts() {
   }
   static const Gpu seen = find_gpu();  // starting the driver takes a while
   const std::string name = search.name.empty() ? seen.name : search.name;
-  const std::string reason = search.name.empty() ? seen.reason : search.problem;
-  nlohmann::json facts = {{"name", name.empty() ? nlohmann::json() : nlohmann::json(name)}, {"reason", reason}};
-  if (const std::string driver = cuda_driver_text(); !driver.empty()) facts["driver"] = driver;
+  const std::string driver = cuda_driver_text();  // "" in a build without CUDA
+  // A driver that runs and has a card, and yet no card for this build's kernels: only the search knows why.
+  const bool refused = !search.name.empty() || (!seen.name.empty() && !driver.empty() && !search.problem.empty());
+  nlohmann::json facts = {{"name", name.empty() ? nlohmann::json() : nlohmann::json(name)},
+                          {"reason", refused ? search.problem : seen.reason}};
+  if (!driver.empty()) facts["driver"] = driver;
   return facts;
 }
 
