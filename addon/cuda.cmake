@@ -72,7 +72,7 @@ function(rushes_add_cuda target)
   if(rushes_cuda STREQUAL ON)
     rushes_real_architectures(architectures)
     set_target_properties(${target} PROPERTIES CUDA_ARCHITECTURES "${architectures}" CUDA_RUNTIME_LIBRARY Static)
-    # Packed, six architectures' code takes a sixth of the room; cudart unpacks what the card at hand needs.
+    # Packed, six architectures' code takes an eighth of the room; cudart unpacks what the card at hand needs.
     target_compile_options(${target} PRIVATE "$<$<COMPILE_LANGUAGE:CUDA>:--expt-relaxed-constexpr;--compress-mode=size>")
     target_link_libraries(${target} PUBLIC CUDA::cudart_static)
   endif()
