@@ -84,7 +84,7 @@ class CardBench {
   /// Backend cuda on the card, counting no memory.
   Context context(DType compute = DType::bf16) const;
   Context reference_context(DType compute = DType::bf16) const;
-  /// What is asked of the cards that engine.md names (H100, H200); 0 on others.
+  /// What is asked of an H100 or H200 (docs/CUDA.md, Checks and times on a card); 0 on other cards.
   double asked(double value) const { return is_timed() && info().architecture == 90 ? value : 0; }
   /// Token counts: {7800, 32760}, or one small odd count.
   std::vector<int64_t> token_counts() const;

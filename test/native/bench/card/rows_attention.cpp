@@ -12,7 +12,7 @@ namespace {
 
 constexpr int64_t kHeadSize = 128;
 constexpr double kTopK = 0.1;
-// SLA and SageSLA at top-k 0.1 against dense attention, at 32,760 tokens: what engine.md asks of CPUs.
+// SLA and SageSLA at top-k 0.1 against dense attention, at 32,760 tokens: what is asked of CPUs too (docs/SPEED.md).
 constexpr double kTimesFaster = 6;
 
 struct Operands {

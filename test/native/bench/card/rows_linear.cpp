@@ -8,7 +8,7 @@
 namespace rushes::card {
 namespace {
 
-// Of the card's int8 ceiling, on the card engine.md names.
+// Of the int8 ceiling of an H100 or H200.
 constexpr double kInt8Share = 0.6;
 
 struct Layer {

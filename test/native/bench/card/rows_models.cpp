@@ -1,5 +1,5 @@
 // Whole networks of random weights and real sizes: a step of the transformer at 1.3B and 14B, the VAE's decode, a layer
-// of the text encoder; and what they make of the figures that engine.md asks of one H100 or H200.
+// of the text encoder; and what they make of the figures that are asked of one H100 or H200.
 #include "bench/card/card_bench.h"
 #include "engine/bench/random_model.h"
 #include "models/umt5/umt5.h"
