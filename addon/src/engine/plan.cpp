@@ -116,6 +116,9 @@ uint64_t usable_memory(const WarmStart& start) {
   return free ? (free + start.held_bytes) / 10 * 9 : UINT64_MAX;
 }
 
+// What a job may use of a card: the rest is for pieces of its memory that are not full (cuda/block_cache.h).
+uint64_t usable_memory(const Card& card) { return card.free_bytes / 20 * 19; }
+
 nlohmann::json changes(const rushes_settings& from, const rushes_settings& to) {
   const nlohmann::json before = settings_json(from), after = settings_json(to);
   nlohmann::json out = nlohmann::json::object();
@@ -249,7 +252,7 @@ Plan make_plan(const ModelFiles& files, const rushes_settings& settings, size_t 
     throw Error("gpu.unavailable", "There is no graphics card here that Rushes can use.", "Choose the device cpu.");
   Budget budget;
   budget.host = !on_card && settings.memory_budget > 0 ? chosen : usable;
-  if (on_card) budget.device = std::min(chosen, card->free_bytes);
+  if (on_card) budget.device = std::min(chosen, usable_memory(*card));
   const Job job{files, id_count, start, card};
   Plan plan = best_plan(job, resolved, budget, false);
   if (!budget.holds(plan)) {  // what was left open may become int8, then blocks may stream
@@ -262,7 +265,7 @@ Plan make_plan(const ModelFiles& files, const rushes_settings& settings, size_t 
   plan.fits = budget.holds(plan);
   if (plan.fits) return plan;
   plan.fixes = FixSearch(job, resolved, budget).run();
-  const Budget unlimited{usable, on_card ? card->free_bytes : UINT64_MAX};
+  const Budget unlimited{usable, on_card ? usable_memory(*card) : UINT64_MAX};
   if (settings.memory_budget > 0 && unlimited.holds(plan))
     plan.fixes.push_back({"removeBudget",
                           {{"memoryBudget", 0.0}},

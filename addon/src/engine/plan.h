@@ -63,9 +63,9 @@ struct WarmStart {
 };
 
 /// Resolves every "auto" and predicts the bytes and seconds of each stage. With a memory budget the budget counts, else
-/// 90% of the free memory; on a card its own free memory counts besides, and a budget limits that. `card`: the one a
-/// job with device auto or cuda would run on; it need not exist. A job of which not even one part at a time fits is
-/// planned all the same, with `fits` false. Throws settings.invalid.
+/// 90% of the free memory; on a card 95% of its own free memory counts besides, and a budget limits that. `card`: the
+/// one a job with device auto or cuda would run on; it need not exist. A job of which not even one part at a time fits
+/// is planned all the same, with `fits` false. Throws settings.invalid.
 Plan make_plan(const ModelFiles& files, const rushes_settings& settings, size_t id_count, const WarmStart& start,
                const std::optional<Card>& card);
 

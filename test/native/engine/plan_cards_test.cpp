@@ -102,7 +102,7 @@ TEST_CASE("a 1.3B transformer in int8 fits a card of 8 GB with its weights on it
   CHECK(fits_card(plan));
   CHECK(!plan.streamed);
   CHECK(plan.device_name == "A card of 8 GB");
-  CHECK(plan.device_free_bytes == card_of(8).free_bytes);
+  CHECK(plan.device_free_bytes == card_of(8).free_bytes / 20 * 19);
 }
 
 TEST_CASE("a plan names every stage's bytes on the card, and nothing of a card that is not used") {
@@ -130,7 +130,7 @@ TEST_CASE("a job too large for the card is refused in a sentence with what would
     CHECK(error.code() == "memory.exhausted");
     CHECK(std::string(error.what()).find("of the graphics card's memory") != std::string::npos);
     CHECK(error.needed_bytes == plan.device_peak_bytes);
-    CHECK(error.free_bytes == card_of(4).free_bytes);
+    CHECK(error.free_bytes == plan.device_free_bytes);
   }
   for (const PlanFix& fix : plan.fixes) CHECK(fix.peak_bytes <= plan.device_free_bytes);
 }
