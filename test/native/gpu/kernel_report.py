@@ -68,7 +68,6 @@ ACCEPTED = [
     ("attention_dense", r"<128, 2, 4, 2, false>", {"100"}, 24, "never chosen there (cuda/attention_choice.cpp)"),
     ("norm", r", 1, 32, false>", {"120"}, 264, "rows that begin off 16 bytes, which no model has"),
     ("fma_linear", r"<128, 2>", {"90a"}, 76, "f32, beside 2,249 multiply-adds a step"),
-    ("norm", r"<\(Norm\)1, .*, 1, 32, false>", {"120"}, 264, "rows that no 16 bytes divide; no model has them"),
 ]
 
 
