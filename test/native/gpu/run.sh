@@ -58,6 +58,12 @@ part build 300 ninja -C "$build" engine_tests engine_bench || exit 1
 part checks 90 "$build/engine_tests" -tc='*kernel*,*card*,*GPU*'
 part golden 100 "$build/engine_tests" golden --cuda "$root/test/golden"
 tail -n 1 "$out/golden.log" | tee -a "$out/summary.txt"
+# The driver shows a card: a program that does not see it has proven nothing.
+unseen() {
+  echo "$1: FAILED, it ran nothing on the card" | tee -a "$out/summary.txt"
+  failed=1
+}
+tail -n 1 "$out/golden.log" | grep -q '^[1-9][0-9]* passed' || unseen golden
 
 # Then fast. The benchmark keeps to its own time and names the rows it had none for.
 seconds=$(($(left) - 40))
@@ -65,6 +71,7 @@ seconds=$(($(left) - 40))
 timeout $((seconds + 30)) "$build/engine_bench" --device cuda --json --seconds "$seconds" >"$out/bench.json" 2>"$out/bench.txt"
 code=$?
 cat "$out/bench.txt"
+grep -q '"rows"' "$out/bench.json" || unseen bench
 if [[ $code -ne 0 ]]; then
   echo "bench: FAILED ($code)" | tee -a "$out/summary.txt"
   failed=1
