@@ -3,8 +3,8 @@
 #             at run time, so that the program also starts where there is none.
 #   EMULATED  every kernel is compiled as C++: a generated .cpp includes the .cu, with RUSHES_CUDA_EMULATOR defined.
 #   OFF       there are no kernels.
-#   AUTO      for the addon OFF until the engine runs whole jobs on a card (kernels of six architectures would be compiled
-#             for nobody); for the tests alone EMULATED.
+#   AUTO      for the addon OFF until a card has run the kernels (README says how to ask for them); for the tests alone
+#             EMULATED.
 # A file X_absent.cpp answers for X_cuda.cu wherever that is not compiled.
 set(RUSHES_CUDA AUTO CACHE STRING "The cuda backend: AUTO, OFF, ON or EMULATED")
 set_property(CACHE RUSHES_CUDA PROPERTY STRINGS AUTO OFF ON EMULATED)
