@@ -460,7 +460,7 @@ export const catalogue = [
     choices: [
       { id: "auto", label: "Auto" },
       { id: "cpu", label: "CPU" },
-      { id: "cuda", label: "GPU (CUDA)" },
+      { id: "cuda", label: "GPU" },
       { id: "reference", label: "Reference" },
     ],
   },

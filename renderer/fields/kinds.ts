@@ -67,7 +67,7 @@ export function suitsSlider(setting: NumberSetting, limit: SettingLimit): boolea
 }
 
 /** The width up to which choices stand side by side, in characters of all labels. */
-const sideBySide = 26;
+const sideBySide = 24;
 
 export function suitsSegments(labels: readonly string[]): boolean {
   // Chinese characters are about two letters wide.
