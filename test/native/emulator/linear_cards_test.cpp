@@ -127,7 +127,7 @@ TEST_CASE("every tile of every architecture multiplies as the reference does") {
 
 TEST_CASE("rows that are multiplied in parts on a small card give the same bits") {
   for (const LinearFormat format : {LinearFormat::int8_tiles, LinearFormat::bf16}) {
-    const PretendedCard small(90, 2, uint64_t{8} << 20);
+    const PretendedCard small(90, 2, uint64_t{16} << 20);
     const Context context = small.context(DType::bf16);
     const auto product = format == LinearFormat::int8_tiles ? LinearProduct::int8 : LinearProduct::bf16;
     const Case c{1030, 256, 12, DType::f32};

@@ -1,6 +1,7 @@
 // host.h answered by the CPU: work is done when it is asked for, so streams and events only keep order and time.
 #include "cuda/emulator/host_emulator.h"
 
+#include <algorithm>
 #include <chrono>
 #include <cstdlib>
 #include <cstring>
@@ -22,6 +23,7 @@ struct State {
   BlockOrder order = BlockOrder::forward;
   Code lost = 0, last = 0;
   uint64_t allocations = 0, launches = 0;
+  uint64_t elsewhere = 0;  // bytes taken before the card was set
 };
 State& state() {
   static State& state = *new State;  // like the memory, until the very end
@@ -32,6 +34,12 @@ int architecture_of(const Card& card, int ordinal) {
   const auto further = static_cast<size_t>(ordinal) - 1;
   return ordinal > 0 && further < card.further_architectures.size() ? card.further_architectures[further]
                                                                     : card.info.architecture;
+}
+
+uint64_t free_bytes_of(const State& s) {
+  const uint64_t taken = DeviceMemory::instance().allocated_bytes();
+  const uint64_t used = taken - std::min(taken, s.elsewhere);
+  return s.card.info.total_bytes - std::min(s.card.info.total_bytes, used);
 }
 
 // Counts the event down; true when it is the one that fails.
@@ -62,6 +70,7 @@ void set_card(const Card& card) {
   std::lock_guard lock(state().mutex);
   state().card = card;
   state().current = 0;
+  state().elsewhere = DeviceMemory::instance().allocated_bytes();
 }
 void set_faults(const Faults& faults) {
   std::lock_guard lock(state().mutex);
@@ -188,8 +197,7 @@ Code device_reset(int) {
 Code memory_info(uint64_t& free_bytes, uint64_t& total_bytes) {
   std::lock_guard lock(state().mutex);
   total_bytes = state().card.info.total_bytes;
-  const uint64_t used = DeviceMemory::instance().allocated_bytes();
-  free_bytes = total_bytes > used ? total_bytes - used : 0;
+  free_bytes = emulator::free_bytes_of(state());
   return state().lost;
 }
 
@@ -199,10 +207,9 @@ Code device_allocate(void** out, uint64_t bytes) {
   std::lock_guard lock(s.mutex);
   if (s.lost) return s.lost;
   ++s.allocations;
-  DeviceMemory& memory = DeviceMemory::instance();
   const bool is_refused = emulator::comes_due(s.faults.allocation);
-  if (is_refused || memory.allocated_bytes() + bytes > s.card.info.total_bytes) return s.last = emulator::kOutOfMemory;
-  *out = memory.allocate(bytes);
+  if (is_refused || bytes > emulator::free_bytes_of(s)) return s.last = emulator::kOutOfMemory;
+  *out = DeviceMemory::instance().allocate(bytes);
   return *out ? 0 : s.last = emulator::kOutOfMemory;
 }
 Code device_free(void* data) {

@@ -46,10 +46,11 @@ struct Faults {
   bool lost = false;
 };
 
+/// Its memory is free: what was taken before lies elsewhere.
 void set_card(const Card& card);
 void set_faults(const Faults& faults);
 void set_block_order(BlockOrder order);
-/// The card as it is at the start, without faults. Allocations stay.
+/// The card as it is at the start, without faults. Allocations stay, and do not count against it.
 void reset();
 
 struct Counts {
