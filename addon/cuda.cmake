@@ -21,8 +21,9 @@ if(rushes_cuda STREQUAL AUTO)
 endif()
 
 # Kernels look at bytes as words, as nvcc lets them; an address or an index that a GPU would refuse traps, and the emulator
-# names the thread (cuda/emulator/memory_faults.cpp).
-set(rushes_emulated_options -fno-strict-aliasing -fsanitize=alignment,bounds -fsanitize-undefined-trap-on-error)
+# names the thread (cuda/emulator/memory_faults.cpp). A division by zero it tells by the processor's own trap.
+set(rushes_emulated_options -fno-strict-aliasing -fsanitize=alignment,bounds -fsanitize-undefined-trap-on-error
+    -fno-sanitize=integer-divide-by-zero)
 
 # The `emulated` sources are written once per .cu; their dependency on it is the compiler's depfile.
 function(rushes_emulated_sources out)
