@@ -76,8 +76,8 @@ export async function runProgram(words: readonly string[], run: RunOptions): Pro
     .option("--threads <number>", "CPU threads")
     .option("--end-to-end", "a whole 832x480 clip with random weights of Wan2.1 1.3B's sizes (11 GB in the cache)")
     .option("--layers <number>", "with --end-to-end: layers of the transformer, 1 to 30; the text encoder has as few")
-    .option("--size <WxH>", "with --end-to-end: the clip's size (default 832x480)")
-    .option("--frames <number>", "with --end-to-end: the clip's frames (default 17)");
+    .option("--resolution <WxH>", "with --end-to-end: the clip's size (default 832x480)")
+    .option("--num-frames <number>", "with --end-to-end: the clip's frames (default 17)");
   add("serve", "open the studio in a browser", async () => (await import("./commands/serve.ts")).serve)
     .option("--port <number>", "the port; 0 takes any free one (default 7777)")
     .option("--host <address>", "the address to listen on; another one than 127.0.0.1 lets other machines in")

@@ -302,7 +302,7 @@ describe("bench", () => {
   });
   test("times a whole clip of a reduced model of the real widths, stage by stage", async () => {
     const options = library("bench-end-to-end");
-    const words = ["bench", "--end-to-end", "--layers", "1", "--size", "64x64", "--frames", "1"];
+    const words = ["bench", "--end-to-end", "--layers", "1", "--resolution", "64x64", "--num-frames", "1"];
     const table = await runRushes(words, options);
     expect(table.code, table.stderr).toBe(0);
     expect(table.stdout).toMatch(/^writing .*dit-1\.3b-int8-1\.safetensors/m);
@@ -345,7 +345,7 @@ describe("bench", () => {
     const options = library("bench-help");
     const help = await runRushes(["bench", "--help"], options);
     expect(help.code).toBe(0);
-    for (const flag of ["--end-to-end", "--layers", "--size", "--frames", "--quick", "--filter", "--threads"])
+    for (const flag of ["--end-to-end", "--layers", "--resolution", "--num-frames", "--quick", "--filter", "--threads"])
       expect(help.stdout).toContain(flag);
     for (const words of [
       ["--layers", "1"],
@@ -357,6 +357,7 @@ describe("bench", () => {
       expect(refused.code, words.join(" ")).toBe(2);
       expect(refused.stderr).not.toBe("");
     }
+    // By their other names, which every command takes.
     const tooMany = await runRushes(["bench", "--end-to-end", "--layers", "31", "--size", "64x64"], options);
     expect(tooMany.code).not.toBe(0);
     expect(tooMany.stderr).toContain("layers");

@@ -1,5 +1,6 @@
 // rushes bench: times the engine's operations as shares of this machine's ceilings, measured in the same run.
 import { RushesError } from "../../../contract/errors.ts";
+import { kebabCase } from "../../../contract/settings/flags.ts";
 import { untilAborted } from "../../library/model.ts";
 import { openStudio } from "../../studio/open-studio.ts";
 import type { BenchOptions } from "../../studio/studio.ts";
@@ -44,18 +45,18 @@ function isWrong(report: unknown): boolean {
 /** What to leave out of the whole clip; null without --end-to-end. The text encoder shrinks like the transformer. */
 function readEndToEnd(options: OptionValues): NonNullable<BenchOptions["endToEnd"]> | null {
   const layers = readNumber(options, "layers");
-  const frames = readNumber(options, "frames");
-  const size = textOption(options, "size");
+  const frames = readNumber(options, "numFrames");
+  const size = textOption(options, "resolution");
   if (options["endToEnd"] !== true) {
     if (layers === null && frames === null && size === undefined) return null;
     throw new RushesError("usage.invalid", {
-      sentence: "--layers, --size and --frames belong to --end-to-end.",
+      sentence: "--layers, --resolution and --num-frames belong to --end-to-end.",
       advice: "",
     });
   }
   const sides = size === undefined ? null : /^(\d{2,4})x(\d{2,4})$/.exec(size);
   if (size !== undefined && !sides)
-    throw new RushesError("usage.invalid", { sentence: `--size is like 832x480, not "${size}".`, advice: "" });
+    throw new RushesError("usage.invalid", { sentence: `--resolution is like 832x480, not "${size}".`, advice: "" });
   return {
     ...(layers === null ? {} : { layers, textLayers: Math.max(1, Math.round((layers * 24) / 30)) }),
     ...(frames === null ? {} : { frames }),
@@ -67,5 +68,5 @@ function readNumber(options: OptionValues, name: string): number | null {
   const text = textOption(options, name);
   if (text === undefined) return null;
   if (/^\d{1,4}$/.test(text)) return Number(text);
-  throw new RushesError("usage.invalid", { sentence: `--${name} is a whole number, not "${text}".`, advice: "" });
+  throw new RushesError("usage.invalid", { sentence: `--${kebabCase(name)} is a whole number, not "${text}".`, advice: "" });
 }
