@@ -68,5 +68,8 @@ function readNumber(options: OptionValues, name: string): number | null {
   const text = textOption(options, name);
   if (text === undefined) return null;
   if (/^\d{1,4}$/.test(text)) return Number(text);
-  throw new RushesError("usage.invalid", { sentence: `--${kebabCase(name)} is a whole number, not "${text}".`, advice: "" });
+  throw new RushesError("usage.invalid", {
+    sentence: `--${kebabCase(name)} is a whole number, not "${text}".`,
+    advice: "",
+  });
 }
