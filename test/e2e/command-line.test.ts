@@ -302,7 +302,7 @@ describe("bench", () => {
   });
   test("times a whole clip of a reduced model of the real widths, stage by stage", async () => {
     const options = library("bench-end-to-end");
-    const words = ["bench", "--end-to-end", "--layers", "1", "--resolution", "64x64", "--num-frames", "1"];
+    const words = ["bench", "--end-to-end", "--layers", "1", "--resolution", "64x64", "--num-frames", "5"];
     const table = await runRushes(words, options);
     expect(table.code, table.stderr).toBe(0);
     expect(table.stdout).toMatch(/^writing .*dit-1\.3b-int8-1\.safetensors/m);
@@ -320,7 +320,7 @@ describe("bench", () => {
       stages: Record<string, number | string | boolean>[];
       sum: Record<string, number>;
     };
-    expect(report).toMatchObject({ layers: 1, textLayers: 1, clip: { width: 64, height: 64, frames: 1, steps: 4 } });
+    expect(report).toMatchObject({ layers: 1, textLayers: 1, clip: { width: 64, height: 64, frames: 5, steps: 4 } });
     expect(report.notes).toHaveLength(2);
     expect(report.stages.map(({ stage }) => stage)).toEqual(["text", "load", "sample", "decode"]);
     for (const stage of report.stages)
