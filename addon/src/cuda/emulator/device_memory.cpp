@@ -99,9 +99,8 @@ bool DeviceMemory::is_device_address(const void* address) const {
 }
 
 std::string DeviceMemory::describe(const void* address) const {
-  std::unique_lock lock(mutex_, std::try_to_lock);
+  std::lock_guard lock(mutex_);
   auto* const place = const_cast<std::byte*>(static_cast<const std::byte*>(address));
-  if (!lock) return "device memory";
   auto found = blocks_.upper_bound(place);
   if (found == blocks_.begin()) return "device memory before every allocation";
   --found;
