@@ -15,6 +15,7 @@
 #include "ops/elementwise/elementwise.h"
 #include "ops/linear/linear.h"
 #include "ops/norm/norm.h"
+#include "ops/pixels/pixels.h"
 
 namespace rushes {
 namespace {

@@ -2,10 +2,10 @@
 
 #include <algorithm>
 #include <charconv>
-#include <cmath>
 
 #include "files/safetensors_writer.h"
 #include "ops/elementwise/elementwise.h"
+#include "ops/pixels/pixels.h"
 #include "samplers/noise.h"
 
 namespace rushes {
@@ -51,15 +51,6 @@ SavedLatents load_latents(const Context& context, const std::filesystem::path& p
   if (const auto kept = file->metadata().find(kKeptStep); kept != file->metadata().end())
     std::from_chars(kept->second.data(), kept->second.data() + kept->second.size(), saved.kept_step);
   return saved;
-}
-
-bool pixels_to_rgb(const float* pixels, std::span<uint8_t> rgb) {
-  bool finite = true;
-  for (size_t i = 0; i < rgb.size(); ++i) {
-    finite = finite && std::isfinite(pixels[i]);
-    rgb[i] = static_cast<uint8_t>(std::nearbyint((std::clamp(pixels[i], -1.0f, 1.0f) + 1.0f) * 127.5f));
-  }
-  return finite;
 }
 
 Tensor Stages::encode_text(std::span<const int32_t> ids, const JobPaths& paths) {

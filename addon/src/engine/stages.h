@@ -88,7 +88,4 @@ struct SavedLatents {
 /// Checked against the settings' size. Throws checkpoint.* or settings.invalid.
 SavedLatents load_latents(const Context& context, const std::filesystem::path& path, const Shape& shape);
 
-/// Pixels in [-1, 1] to 8 bits; false when one is not a number.
-bool pixels_to_rgb(const float* pixels, std::span<uint8_t> rgb);
-
 }  // namespace rushes

@@ -4,6 +4,7 @@
 #include <chrono>
 
 #include "engine/rates.h"
+#include "ops/pixels/pixels.h"
 
 namespace rushes {
 namespace {

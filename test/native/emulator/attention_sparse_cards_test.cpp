@@ -10,6 +10,7 @@
 
 #include "cuda/cuda_device.h"
 #include "cuda/emulator/host_emulator.h"
+#include "emulator/pretended_card.h"
 #include "ops/attention/attention_kernels.h"
 #include "ops/attention/block_selection.h"
 #include "runtime/random.h"
@@ -18,30 +19,6 @@ namespace rushes {
 namespace {
 
 using attention::SparseFunction;
-
-/// A card of this architecture in use; the emulator's own again at the end.
-struct PretendedCard {
-  std::unique_ptr<Device> device;
-  explicit PretendedCard(int architecture, int multiprocessors = 4) {
-    cuda::emulator::Card card;
-    card.info.architecture = architecture;
-    card.info.multiprocessors = multiprocessors;
-    card.info.shared_bytes = (architecture == 80 ? 163 : architecture == 90 ? 227 : 99) << 10;
-    cuda::emulator::set_card(card);
-    device = cuda::open_cuda_device(0);
-  }
-  ~PretendedCard() {
-    device.reset();
-    cuda::emulator::reset();
-  }
-  Context context() const {
-    Context context;
-    context.backend = Backend::cuda;
-    context.threads = 2;
-    context.device = device.get();
-    return context;
-  }
-};
 
 struct Inputs {
   Inputs(int64_t heads, int64_t size, int64_t length, DType type)

@@ -9,16 +9,9 @@
 
 #include "cuda/cuda_device.h"
 #include "cuda/emulator/host_emulator.h"
+#include "emulator/pretended_card.h"
 
 namespace rushes {
-namespace {
-
-struct Restored {
-  Restored() { cuda::emulator::reset(); }
-  ~Restored() { cuda::emulator::reset(); }
-};
-
-}  // namespace
 
 TEST_CASE("a floor is the products' time or the memory's, whichever is longer") {
   card::CardCeilings ceilings;
@@ -29,7 +22,7 @@ TEST_CASE("a floor is the products' time or the memory's, whichever is longer") 
 }
 
 TEST_CASE("the card's benchmark runs to its end on the emulator, and prints no figure") {
-  const Restored restored;
+  const RestoredCard restored;
   card::CardOptions options;
   options.tiny = options.json = true;
   const card::CardReport report = card::run_card_bench(options);
@@ -49,7 +42,7 @@ TEST_CASE("the card's benchmark runs to its end on the emulator, and prints no f
 }
 
 TEST_CASE("a wrong row of the card's benchmark, and one that fails, are counted") {
-  const Restored restored;
+  const RestoredCard restored;
   const auto device = cuda::open_cuda_device(0);
   const card::CardOptions options;
   card::CardBench bench(options, *device);

@@ -6,6 +6,7 @@
 #include <numeric>
 
 #include "cuda/emulator/host_emulator.h"
+#include "emulator/pretended_card.h"
 #include "runtime/random.h"
 #include "runtime/transfer.h"
 
@@ -13,12 +14,6 @@ using namespace rushes;
 using namespace rushes::cuda;
 
 namespace {
-
-// The pretended card as it was, whatever a test did to it.
-struct Restored {
-  Restored() { emulator::reset(); }
-  ~Restored() { emulator::reset(); }
-};
 
 std::string code_of(const std::function<void()>& work) {
   try {
@@ -40,7 +35,7 @@ Context context_on(Device& device, MemoryCounter* counter = nullptr) {
 }  // namespace
 
 TEST_CASE("tensors go to the card and come back, in one piece and through pinned memory in parts") {
-  const Restored restored;
+  const RestoredCard restored;
   const auto device = open_cuda_device(0);
   MemoryCounter counter;
   const Context context = context_on(*device, &counter);
@@ -63,7 +58,7 @@ TEST_CASE("tensors go to the card and come back, in one piece and through pinned
 }
 
 TEST_CASE("pinned copies beside the work arrive before the work that waits for them") {
-  const Restored restored;
+  const RestoredCard restored;
   const auto device = open_cuda_device(0);
   constexpr uint64_t kBytes = 1 << 20;
   std::byte* pinned = device->allocate_pinned(kBytes);
@@ -79,13 +74,9 @@ TEST_CASE("pinned copies beside the work arrive before the work that waits for t
 }
 
 TEST_CASE("a full card says what was needed and what is free, and works on with less") {
-  const Restored restored;
-  emulator::Card card;
-  card.info.total_bytes = uint64_t{256} << 20;
-  emulator::set_card(card);
-  const auto device = open_cuda_device(0);
+  const PretendedCard card(90, 4, uint64_t{256} << 20);
   MemoryCounter counter;
-  const Context context = context_on(*device, &counter);
+  const Context context = card.context(DType::f32, &counter);
   const Tensor held = context.allocate(DType::u8, {100 << 20});
   try {
     context.allocate(DType::u8, {200 << 20});
@@ -102,12 +93,8 @@ TEST_CASE("a full card says what was needed and what is free, and works on with 
 }
 
 TEST_CASE("kept memory is returned to the card before an allocation fails") {
-  const Restored restored;
-  emulator::Card card;
-  card.info.total_bytes = uint64_t{64} << 20;
-  emulator::set_card(card);
-  const auto device = open_cuda_device(0);
-  const Context context = context_on(*device);
+  const PretendedCard card(90, 4, uint64_t{64} << 20);
+  const Context context = card.context();
   for (int i = 0; i < 3; ++i) context.allocate(DType::u8, {(10 + i * 6) << 20});  // given back and kept
   CHECK(context.allocate(DType::u8, {60 << 20}).defined());
   // A refusal that is not the card's last word: the second try finds memory.
@@ -116,7 +103,7 @@ TEST_CASE("kept memory is returned to the card before an allocation fails") {
 }
 
 TEST_CASE("a lost card stays lost until it is opened again, and nothing ends the process") {
-  const Restored restored;
+  const RestoredCard restored;
   {
     const auto device = open_cuda_device(0);
     const Context context = context_on(*device);
@@ -134,7 +121,7 @@ TEST_CASE("a lost card stays lost until it is opened again, and nothing ends the
 }
 
 TEST_CASE("no driver, no card and a card that fails to start each have a code") {
-  const Restored restored;
+  const RestoredCard restored;
   emulator::Card card;
   card.driver_version = 0;
   emulator::set_card(card);

@@ -11,6 +11,7 @@
 #include "cuda/cuda_device.h"
 #include "cuda/emulator/host_emulator.h"
 #include "cuda/kernel_choice.h"
+#include "emulator/pretended_card.h"
 #include "ops/linear/linear_cuda.h"
 #include "runtime/random.h"
 
@@ -18,32 +19,6 @@ namespace rushes {
 namespace {
 
 using cuda::LinearProduct;
-
-/// A card of this architecture in use; the emulator's own again at the end.
-struct PretendedCard {
-  std::unique_ptr<Device> device;
-  PretendedCard(int architecture, int multiprocessors, uint64_t total_bytes = uint64_t{8} << 30) {
-    cuda::emulator::Card card;
-    card.info.architecture = architecture;
-    card.info.multiprocessors = multiprocessors;
-    card.info.total_bytes = total_bytes;
-    if (architecture != 80 && architecture != 90 && architecture != 100) card.info.shared_bytes = 99 << 10;
-    cuda::emulator::set_card(card);
-    device = cuda::open_cuda_device(0);
-  }
-  ~PretendedCard() {
-    device.reset();
-    cuda::emulator::reset();
-  }
-  Context context(DType compute) const {
-    Context context;
-    context.backend = Backend::cuda;
-    context.threads = 2;
-    context.compute = compute;
-    context.device = device.get();
-    return context;
-  }
-};
 
 TensorView view_of(const Tensor& tensor) { return {"tensor", tensor.type(), tensor.shape(), tensor.raw()}; }
 

@@ -8,14 +8,10 @@
 
 #include "cuda/emulator/host_emulator.h"
 #include "emulator/device_array.h"
+#include "emulator/pretended_card.h"
 
 namespace rushes {
 namespace {
-
-struct Restored {
-  Restored() { cuda::emulator::reset(); }
-  ~Restored() { cuda::emulator::reset(); }
-};
 
 std::vector<uint32_t> peak_words(cuda::Peak peak, int rounds) {
   // bf16 pairs 1 and -0.5, and as bytes small integers: sums are exact.
@@ -37,7 +33,7 @@ double number(cuda::Peak peak, uint32_t word) {
 }  // namespace
 
 TEST_CASE("the kernels of a card's ceilings multiply in every round") {
-  const Restored restored;
+  const RestoredCard restored;
   using cuda::Peak;
   for (const Peak peak : {Peak::mma_bf16, Peak::mma_int8, Peak::mma_e4m3, Peak::wgmma_bf16, Peak::wgmma_int8}) {
     CAPTURE(static_cast<int>(peak));
@@ -57,7 +53,7 @@ TEST_CASE("the kernels of a card's ceilings multiply in every round") {
 }
 
 TEST_CASE("a card's copy moves every byte and no more") {
-  const Restored restored;
+  const RestoredCard restored;
   std::vector<uint32_t> words(4 * 2500);
   for (size_t i = 0; i < words.size(); ++i) words[i] = static_cast<uint32_t>(i) * 2654435761u;
   const cuda::DeviceArray<uint32_t> from(words);

@@ -7,6 +7,7 @@
 #include <cstdlib>
 
 #include "cuda/emulator/host_emulator.h"
+#include "emulator/pretended_card.h"
 #include "engine/demo_run.h"
 #include "fixtures/model_files.h"
 
@@ -15,11 +16,6 @@ using rushes::fixtures::TemporaryFolder;
 namespace emulator = rushes::cuda::emulator;
 
 namespace {
-
-struct Restored {
-  Restored() { emulator::reset(); }
-  ~Restored() { emulator::reset(); }
-};
 
 // The smallest clip there is.
 rushes_settings card_settings(int steps) {
@@ -50,7 +46,7 @@ bool said(const Outcome& outcome, const std::string& text) {
 }  // namespace
 
 TEST_CASE("a job on a card makes the clip that the processor makes, in the memory that was planned") {
-  const Restored restored;
+  const rushes::RestoredCard restored;
   Demo demo("demo-t2v.pth");
   rushes_settings settings = card_settings(1);
   settings.precision = RUSHES_PRECISION_FP32;
@@ -80,7 +76,7 @@ TEST_CASE("a job on a card makes the clip that the processor makes, in the memor
 }
 
 TEST_CASE("a lost card and a full one each fail their job alone: the next goes on where it was, in less memory") {
-  const Restored restored;
+  const rushes::RestoredCard restored;
   const TemporaryFolder folder;
   Demo demo;
   const Job job{.latents = folder / "latents.safetensors", .prefix = folder / "job", .embedding = folder / "embedding"};
@@ -137,7 +133,7 @@ TEST_CASE("a lost card and a full one each fail their job alone: the next goes o
 }
 
 TEST_CASE("where no driver is, a job for a card says so, and auto takes the processor") {
-  const Restored restored;
+  const rushes::RestoredCard restored;
   emulator::Card none;
   none.driver_version = 0;
   emulator::set_card(none);

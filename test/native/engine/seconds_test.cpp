@@ -20,7 +20,7 @@ using namespace rushes::check;
 
 namespace {
 
-// Instrumented code takes a time of its own, which nobody plans.
+// Instrumented code takes a time of its own, which nobody plans: its bytes alone are checked, once.
 #ifdef __SANITIZE_ADDRESS__
 constexpr bool kIsInstrumented = true;
 #else
@@ -30,7 +30,7 @@ constexpr bool kIsInstrumented = false;
 constexpr double kBytesMargin = 0.05, kSecondsMargin = 0.20;
 // Neighbours take caches and memory bandwidth too, which stretches processor time: of so many attempts the shortest
 // counts, of the job as of the samples that the prediction is made of, taken in turn.
-constexpr int kLeastAttempts = 2, kMostAttempts = 6;
+constexpr int kLeastAttempts = 2, kMostAttempts = kIsInstrumented ? 1 : 6;
 
 // `run` returns its work and seconds. The prediction and the job are each the least disturbed one.
 struct Measured {
@@ -50,7 +50,7 @@ void check_seconds(const std::string& what, Run&& run) {
   }
   MESSAGE(what << ": predicted " << predicted << " s, took " << taken << " s of processor time, "
                << std::round(100 * (predicted / taken - 1)) << "%");
-  CHECK(std::abs(predicted / taken - 1) <= kSecondsMargin);
+  if (!kIsInstrumented) CHECK(std::abs(predicted / taken - 1) <= kSecondsMargin);
 }
 
 struct DemoJob {
@@ -139,8 +139,8 @@ void check_step(const Step& step) {
 
 }  // namespace
 
-TEST_CASE("the plan holds 5% of bytes and 20% of seconds in eight combinations of size, frames, weights and attention" *
-          doctest::skip(kIsInstrumented)) {
+TEST_CASE(
+    "the plan holds 5% of bytes and 20% of seconds in eight combinations of size, frames, weights and attention") {
   constexpr auto kInt8 = RUSHES_QUANT_LINEAR_INT8, kOff = RUSHES_QUANT_LINEAR_OFF;
   constexpr auto kOriginal = RUSHES_ATTENTION_TYPE_ORIGINAL;
   constexpr auto kSla = RUSHES_ATTENTION_TYPE_SLA;

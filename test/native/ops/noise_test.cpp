@@ -19,13 +19,6 @@ using namespace rushes;
 
 namespace {
 
-struct Plain {
-  static double add(double a, double b) { return a + b; }
-  static double multiply(double a, double b) { return a * b; }
-  static double divide(double a, double b) { return a / b; }
-  static double square_root(double value) { return std::sqrt(value); }
-};
-
 /// FNV-1a over the bits, low byte first.
 uint64_t fingerprint(const float* values, int64_t count) {
   uint64_t hash = 0xcbf29ce484222325u;
@@ -77,7 +70,7 @@ TEST_CASE("noise is what the C library's logarithm, cosine and sine give, but fo
   int64_t different = 0;
   for (int64_t group = 0; group < 250000; ++group) {
     const noise_bits::Words words = noise_bits::philox({{static_cast<uint32_t>(group), 0, 7, 0}}, 11, 0);
-    const auto normals = noise_bits::normals<Plain>(static_cast<uint64_t>(group), 7, 11);
+    const auto normals = noise_bits::normals<noise_bits::ProcessorArithmetic>(static_cast<uint64_t>(group), 7, 11);
     for (int pair = 0; pair < 4; pair += 2) {
       const double radius = std::sqrt(-2 * std::log((words.word[pair] + 1.0) / 4294967296.0));
       const double angle = 2 * std::numbers::pi * words.word[pair + 1] / 4294967296.0;
@@ -100,18 +93,18 @@ TEST_CASE("the noise's logarithm and quarter turns are within units in the last 
       const long double exact = std::log((static_cast<long double>(w) + 1) / 4294967296.0L);
       if (exact != 0)
         worst_log =
-            std::max(worst_log, static_cast<double>(std::abs((noise_bits::log_of_unit<Plain>(w) - exact) / exact)));
+            std::max(worst_log, static_cast<double>(std::abs((noise_bits::log_of_unit<noise_bits::ProcessorArithmetic>(w) - exact) / exact)));
       const long double angle = static_cast<long double>(w) * (2 * std::numbers::pi_v<long double>) / 4294967296.0L;
-      const auto turn = noise_bits::cosine_and_sine<Plain>(w);
+      const auto turn = noise_bits::cosine_and_sine<noise_bits::ProcessorArithmetic>(w);
       worst_turn = std::max({worst_turn, static_cast<double>(std::abs(turn.cosine - std::cos(angle))),
                              static_cast<double>(std::abs(turn.sine - std::sin(angle)))});
     }
   }
   CHECK(worst_log < 4.5e-16);
   CHECK(worst_turn < 2.5e-16);
-  CHECK(noise_bits::log_of_unit<Plain>(0xffffffffu) == 0);
-  CHECK(noise_bits::log_of_unit<Plain>(0) == doctest::Approx(-32 * std::numbers::ln2).epsilon(1e-15));
-  CHECK(noise_bits::cosine_and_sine<Plain>(0).cosine == 1);
-  CHECK(noise_bits::cosine_and_sine<Plain>(0x40000000u).sine == 1);
-  CHECK(noise_bits::cosine_and_sine<Plain>(0x80000000u).cosine == -1);
+  CHECK(noise_bits::log_of_unit<noise_bits::ProcessorArithmetic>(0xffffffffu) == 0);
+  CHECK(noise_bits::log_of_unit<noise_bits::ProcessorArithmetic>(0) == doctest::Approx(-32 * std::numbers::ln2).epsilon(1e-15));
+  CHECK(noise_bits::cosine_and_sine<noise_bits::ProcessorArithmetic>(0).cosine == 1);
+  CHECK(noise_bits::cosine_and_sine<noise_bits::ProcessorArithmetic>(0x40000000u).sine == 1);
+  CHECK(noise_bits::cosine_and_sine<noise_bits::ProcessorArithmetic>(0x80000000u).cosine == -1);
 }

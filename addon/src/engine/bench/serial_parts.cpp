@@ -12,6 +12,7 @@
 #include "models/wan_vae/wan_vae_tensors.h"
 #include "ops/elementwise/elementwise.h"
 #include "ops/norm/norm.h"
+#include "ops/pixels/pixels.h"
 #include "runtime/random.h"
 #include "samplers/noise.h"
 

@@ -2,7 +2,6 @@
 #include "ops/noise/noise.h"
 
 #include <algorithm>
-#include <cmath>
 #include <cstring>
 #include <string>
 
@@ -14,19 +13,12 @@
 namespace rushes {
 namespace {
 
-// Compiled with -ffp-contract=off: each operation rounds by itself.
-struct Ieee {
-  static double add(double a, double b) { return a + b; }
-  static double multiply(double a, double b) { return a * b; }
-  static double divide(double a, double b) { return a / b; }
-  static double square_root(double value) { return std::sqrt(value); }
-};
-
 void noise_loops(const NoiseCall& call) {
   const int64_t groups = (call.count + 3) / 4;
 #pragma omp parallel for num_threads(call.threads) schedule(static)
   for (int64_t group = 0; group < groups; ++group) {
-    const auto normals = noise_bits::normals<Ieee>(static_cast<uint64_t>(group), call.draw, call.seed);
+    const auto normals =
+        noise_bits::normals<noise_bits::ProcessorArithmetic>(static_cast<uint64_t>(group), call.draw, call.seed);
     std::copy_n(normals.value, std::min<int64_t>(4, call.count - group * 4), call.out + group * 4);
   }
 }

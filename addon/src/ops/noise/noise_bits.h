@@ -5,6 +5,7 @@
 // and by nvcc.
 #pragma once
 #include <bit>
+#include <cmath>
 #include <cstdint>
 
 // nvcc lets a constexpr function run on the card, but not call the card's own arithmetic unless it is marked.
@@ -15,6 +16,14 @@
 #endif
 
 namespace rushes::noise_bits {
+
+/// The CPU's arithmetic. Compiled with -ffp-contract=off: each operation rounds by itself.
+struct ProcessorArithmetic {
+  static double add(double a, double b) { return a + b; }
+  static double multiply(double a, double b) { return a * b; }
+  static double divide(double a, double b) { return a / b; }
+  static double square_root(double value) { return std::sqrt(value); }
+};
 
 struct Words {
   uint32_t word[4];

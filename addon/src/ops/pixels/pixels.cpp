@@ -14,26 +14,13 @@
 namespace rushes {
 namespace {
 
-uint8_t level(float value) {
-  return static_cast<uint8_t>(std::nearbyint((std::clamp(value, -1.0f, 1.0f) + 1.0f) * 127.5f));
-}
-
-/// One row of pixels; false when one is not finite.
-bool rgb_row(const float* pixels, int64_t values, uint8_t* out) {
-  bool finite = true;
-  for (int64_t i = 0; i < values; ++i) {
-    finite = finite && std::isfinite(pixels[i]);
-    out[i] = level(pixels[i]);
-  }
-  return finite;
-}
-
 void rgb_loops(const PixelCall& call) {
   const int64_t rows = call.frames * call.height, values = call.width * 3;
   bool finite = true;
 #pragma omp parallel for num_threads(call.threads) schedule(static) reduction(&& : finite)
   for (int64_t row = 0; row < rows; ++row)
-    finite = rgb_row(call.pixels + row * values, values, call.out + row * values) && finite;
+    finite =
+        pixels_to_rgb(call.pixels + row * values, {call.out + row * values, static_cast<size_t>(values)}) && finite;
   if (!finite) *call.not_finite = 1;
 }
 
@@ -52,7 +39,7 @@ void i420_loops(const PixelCall& call) {
         for (int64_t tap = -1; tap < 2; ++tap) {
           const float* const pixel = pixels + (below * width + std::max<int64_t>(column + tap, 0)) * 3;
           uint8_t rgb[3];
-          finite = rgb_row(pixel, 3, rgb) && finite;
+          finite = pixels_to_rgb(pixel, rgb) && finite;
           for (int c = 0; c < 3; ++c) sum[c] += (tap ? 1 : 2) * rgb[c];
           if (tap >= 0) luma[(row + below) * width + column + tap] = bt709::luma(rgb[0], rgb[1], rgb[2]);
         }
@@ -124,6 +111,15 @@ const std::vector<Kernel<PixelFunction>>& pixels_to_i420_kernels() {
   static const auto table = table_of("pixels_to_i420", "pixels_to_i420_reference", "pixels_to_i420_portable",
                                      i420_loops, pixels_to_i420_cuda_kernels());
   return table;
+}
+
+bool pixels_to_rgb(const float* pixels, std::span<uint8_t> rgb) {
+  bool finite = true;
+  for (size_t i = 0; i < rgb.size(); ++i) {
+    finite = finite && std::isfinite(pixels[i]);
+    rgb[i] = static_cast<uint8_t>(std::nearbyint((std::clamp(pixels[i], -1.0f, 1.0f) + 1.0f) * 127.5f));
+  }
+  return finite;
 }
 
 bool pixels_to_rgb(const Context& context, const Tensor& pixels, Tensor& rgb) {
