@@ -50,6 +50,7 @@ class CudaDevice final : public Device {
   void check(Code code, const char* doing);
   void enter();
   void wait_for(Staging& staging, const char* doing);
+  void wait_for_work() noexcept;
   void close() noexcept;
   std::byte* take_piece(uint64_t bytes);
   void give_piece(std::byte* piece) noexcept;
@@ -87,7 +88,7 @@ CudaDevice::CudaDevice(int ordinal)
 
 CudaDevice::~CudaDevice() {
   set_device(ordinal_);
-  if (!lost_ && stream_synchronize(stream_) != 0) lost_ = true;
+  if (!lost_) wait_for_work();
   close();
 }
 
@@ -103,6 +104,7 @@ void CudaDevice::close() noexcept {
     if (event) event_destroy(event);
   if (copies_) stream_destroy(copies_);
   if (stream_) stream_destroy(stream_);
+  copies_ = stream_ = nullptr;  // the kept memory is given back after this
   if (lost_) device_reset(ordinal_);
 }
 
@@ -135,13 +137,23 @@ std::byte* CudaDevice::take_piece(uint64_t bytes) {
   return nullptr;
 }
 
+// Of cudaFree the runtime only says that it "may" wait for the work that still uses the memory.
 void CudaDevice::give_piece(std::byte* piece) noexcept {
-  if (is_lost(device_free(piece))) lost_ = true;  // waits for the work that may still use it
+  wait_for_work();
+  if (is_lost(device_free(piece))) lost_ = true;
+}
+
+void CudaDevice::wait_for_work() noexcept {
+  for (const StreamHandle stream : {copies_, stream_})
+    if (stream && stream_synchronize(stream) != 0) lost_ = true;
 }
 
 std::byte* CudaDevice::allocate(uint64_t bytes) {
   enter();
-  if (std::byte* data = cache_.take(bytes)) return data;
+  if (std::byte* data = cache_.take(bytes)) {
+    take_part(data, bytes);
+    return data;
+  }
   Error error("memory.exhausted", "The graphics card has too little free memory for this job.",
               "Close other programs that use the card, or choose a smaller size or fewer frames.");
   error.needed_bytes = bytes;
@@ -150,6 +162,7 @@ std::byte* CudaDevice::allocate(uint64_t bytes) {
 }
 
 void CudaDevice::release(std::byte* data, uint64_t) noexcept {
+  give_part(data);
   if (!lost_) cache_.give(data);
 }
 

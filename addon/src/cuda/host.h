@@ -33,6 +33,11 @@ Code device_free(void* data);
 Code pinned_allocate(void** out, uint64_t bytes);
 Code pinned_free(void* data);
 
+/// Says that these bytes of an allocation are one thing from now on, and that they no longer are: for the emulator,
+/// which checks who uses what at the same time. Nothing on a card.
+void take_part(const void* data, uint64_t bytes);
+void give_part(const void* data);
+
 Code stream_create(StreamHandle* out);
 Code stream_destroy(StreamHandle stream);
 Code stream_synchronize(StreamHandle stream);

@@ -23,6 +23,8 @@ Code device_allocate(void**, uint64_t) { return kNoDevice; }
 Code device_free(void*) { return kNoDevice; }
 Code pinned_allocate(void**, uint64_t) { return kNoDevice; }
 Code pinned_free(void*) { return kNoDevice; }
+void take_part(const void*, uint64_t) {}
+void give_part(const void*) {}
 Code stream_create(StreamHandle*) { return kNoDevice; }
 Code stream_destroy(StreamHandle) { return kNoDevice; }
 Code stream_synchronize(StreamHandle) { return kNoDevice; }

@@ -12,6 +12,14 @@ template <class... Parameters, class... Arguments>
 void launch(StreamHandle stream, const char* name, void (*kernel)(Parameters...), Grid grid, int threads,
             int shared_bytes, Arguments... arguments);
 
+/// A call as its kernel is given it: addresses of the host's memory stay there, also where no kernel would look at
+/// them.
+template <class Call>
+Call without_device(Call call) {
+  call.device = nullptr;
+  return call;
+}
+
 }  // namespace rushes::cuda
 
 #if defined(RUSHES_CUDA_EMULATOR)

@@ -6,7 +6,9 @@
 #include <numeric>
 
 #include "cuda/emulator/host_emulator.h"
+#include "cuda/host.h"
 #include "emulator/pretended_card.h"
+#include "ops/elementwise/elementwise.h"
 #include "runtime/random.h"
 #include "runtime/transfer.h"
 
@@ -100,6 +102,58 @@ TEST_CASE("kept memory is returned to the card before an allocation fails") {
   // A refusal that is not the card's last word: the second try finds memory.
   emulator::set_faults({.allocation = 1});
   CHECK(context.allocate(DType::u8, {62 << 20}).defined());
+}
+
+TEST_CASE("memory that work may still use is not returned to the card before that work is done") {
+  const PretendedCard card(90, 4, uint64_t{64} << 20);
+  emulator::set_stream_order(emulator::StreamOrder::latest);
+  const Context context = card.context();
+  const uint64_t violations = emulator::counts().violations;
+  {
+    Tensor tensor = context.allocate(DType::u8, {40 << 20});
+    fill_zero(context, tensor);
+  }
+  // Room for it is made of what the tensor left, which nobody has waited for.
+  CHECK(context.allocate(DType::u8, {60 << 20}).defined());
+  CHECK(emulator::counts().violations == violations);
+}
+
+TEST_CASE("a card can be closed while work and an upload beside it are under way") {
+  const RestoredCard restored;
+  emulator::set_stream_order(emulator::StreamOrder::latest);
+  constexpr uint64_t kBytes = 1 << 20;
+  std::byte* pinned = nullptr;
+  const uint64_t violations = emulator::counts().violations;
+  {
+    const auto device = open_cuda_device(0);
+    pinned = device->allocate_pinned(kBytes);
+    std::memset(pinned, 1, kBytes);
+    std::byte* const there = device->allocate(kBytes);
+    std::byte* const beside = device->allocate(kBytes);
+    device->begin_upload(0, there, pinned, kBytes);
+    device->zero(beside, kBytes);
+  }
+  CHECK(pinned_free(pinned) == 0);
+  CHECK(emulator::counts().violations == violations);
+}
+
+TEST_CASE("a kernel that fails while it runs loses the card where the job waits for it") {
+  const RestoredCard restored;
+  {
+    const auto device = open_cuda_device(0);
+    const Context context = context_on(*device);
+    const Tensor x = to_device(context, check::random_tensor(context.on_host(), {1000}, 1));
+    emulator::set_faults({.execution = 1});
+    Tensor rounded = context.allocate(DType::bf16, {1000});
+    convert(context, x, rounded);
+    CHECK(code_of([&] { to_host(context, rounded); }) == "gpu.lost");
+    CHECK(code_of([&] { context.allocate(DType::f32, {10}); }) == "gpu.lost");
+  }
+  emulator::set_faults({});
+  const auto again = open_cuda_device(0);
+  const Context context = context_on(*again);
+  const Tensor x = check::random_tensor(context.on_host(), {1000}, 1);
+  CHECK(check::relative_error(to_device(context, x), x) == 0);
 }
 
 TEST_CASE("a lost card stays lost until it is opened again, and nothing ends the process") {

@@ -1,4 +1,4 @@
-// An array in the pretended card's memory, for tests of the emulator.
+// An array in the pretended card's memory, for tests of the emulator; all in the null stream.
 #pragma once
 #include <doctest/doctest.h>
 
@@ -19,7 +19,10 @@ class DeviceArray {
   explicit DeviceArray(const std::vector<T>& values) : DeviceArray(values.size()) {
     REQUIRE(copy_async(data_, values.data(), bytes(), CopyKind::to_device, nullptr) == 0);
   }
-  ~DeviceArray() { device_free(data_); }
+  ~DeviceArray() {
+    stream_synchronize(nullptr);
+    device_free(data_);
+  }
   DeviceArray(const DeviceArray&) = delete;
   DeviceArray& operator=(const DeviceArray&) = delete;
 

@@ -152,6 +152,7 @@ std::vector<Sum> run_group(const std::vector<int>& a, const std::vector<int>& b,
   DeviceArray<Sum> out(64 * kColumns);
   launch(nullptr, "group", group_kernel<kColumns, Sum>, {1, 1, 1}, 128, (64 + kColumns) * 128, device_a.data(),
          device_b.data(), out.data(), mistake);
+  stream_synchronize(nullptr);
   return out.values();
 }
 

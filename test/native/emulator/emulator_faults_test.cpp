@@ -19,6 +19,7 @@ template <class... Parameters, class... Arguments>
 std::optional<Violation> violation_of(void (*kernel)(Parameters...), int threads, Arguments... arguments) {
   try {
     launch(nullptr, "broken", kernel, {2, 1, 1}, threads, kSharedBytes, arguments...);
+    stream_synchronize(nullptr);
   } catch (const Violation& violation) {
     return violation;
   }

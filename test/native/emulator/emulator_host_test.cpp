@@ -48,6 +48,7 @@ TEST_CASE("emulated card: new memory is not a number, and what is written beside
   REQUIRE(device_allocate(&data, 100) == 0);
   CHECK(reinterpret_cast<uintptr_t>(data) % 256 == 0);
   launch(nullptr, "set_one", set_one, {1, 1, 1}, 32, 0, static_cast<float*>(data));
+  CHECK(stream_synchronize(nullptr) == 0);
   CHECK_THROWS_AS(device_free(data), emulator::Violation);
   CHECK(device_free(data) != 0);
 }
@@ -106,7 +107,7 @@ TEST_CASE("emulated card: no driver, an old one, no card, no image") {
   emulator::set_card(card);
   DeviceArray<float> numbers(32);
   CHECK(emulator::launch_kernel(
-            "k", {1, 1, 1}, 32, 0, [](void*) {}, nullptr) == emulator::kNoKernelImage);
+            nullptr, "k", {1, 1, 1}, 32, 0, {}, [] {}) == emulator::kNoKernelImage);
   CHECK(code_text(emulator::kNoKernelImage).find("cudaErrorNoKernelImageForDevice") == 0);
   emulator::reset();
 }
@@ -114,7 +115,7 @@ TEST_CASE("emulated card: no driver, an old one, no card, no image") {
 TEST_CASE("emulated card: a launch or a wait fails when a test says so, once or for good") {
   const auto run = [] {
     return emulator::launch_kernel(
-        "k", {1, 1, 1}, 32, 0, [](void*) {}, nullptr);
+        nullptr, "k", {1, 1, 1}, 32, 0, {}, [] {});
   };
   emulator::set_faults({.launch = 2});
   CHECK(run() == 0);
@@ -136,7 +137,7 @@ TEST_CASE("emulated card: a launch or a wait fails when a test says so, once or 
 TEST_CASE("emulated card: what a launch asks must be possible") {
   const auto run = [](Grid grid, int threads, int shared_bytes) {
     return emulator::launch_kernel(
-        "k", grid, threads, shared_bytes, [](void*) {}, nullptr);
+        nullptr, "k", grid, threads, shared_bytes, {}, [] {});
   };
   CHECK(run({1, 1, 1}, 1024, 227 << 10) == 0);
   CHECK(run({1, 1, 1}, 1056, 0) != 0);

@@ -115,6 +115,7 @@ enum class Fault {
   address,        // global memory that is not there
   undefined,      // what C++ and CUDA leave undefined
   architecture,   // an instruction that the pretended card does not have
+  order,          // work of two streams, or of one and the host, that do not wait for each other
   fence,          // wgmma reads what ordinary stores wrote, without a fence
 };
 
@@ -122,7 +123,9 @@ enum class Fault {
 class Violation : public Error {
  public:
   Violation(Fault fault, std::string sentence)
-      : Error("gpu.failed", std::move(sentence), "This is a mistake in the kernel; see docs/CUDA.md."), fault(fault) {}
+      : Error("gpu.failed", std::move(sentence),
+              "This is a mistake in the kernel or in who starts it; see docs/CUDA.md."),
+        fault(fault) {}
   Fault fault;
 };
 

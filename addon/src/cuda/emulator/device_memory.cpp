@@ -49,7 +49,7 @@ std::byte* DeviceMemory::allocate(uint64_t bytes) {
   if (!opened_) mprotect(pages, page_bytes, PROT_NONE);
   // The end of the allocation meets the page that nobody can touch, as near as its alignment allows.
   std::byte* const data = pages + page_bytes - aligned;
-  blocks_[data] = {bytes, pages, page_bytes};
+  blocks_[data] = {bytes, pages, page_bytes, false};
   allocated_ += bytes;
   return data;
 }
@@ -68,6 +68,7 @@ bool DeviceMemory::free(std::byte* data) {
   mprotect(block.pages, block.page_bytes, PROT_NONE);
   madvise(block.pages, block.page_bytes, MADV_DONTNEED);
   blocks_.erase(found);
+  parts_.erase(parts_.lower_bound(data), parts_.lower_bound(data + block.bytes));
   allocated_ -= block.bytes;
   auto [entry, inserted] = free_.emplace(block.pages, block.page_bytes + kPage);
   if (const auto next = std::next(entry); next != free_.end() && entry->first + entry->second == next->first) {
@@ -83,6 +84,38 @@ bool DeviceMemory::free(std::byte* data) {
     throw Violation(Fault::address, "A kernel or a copy wrote beside an allocation of " + std::to_string(block.bytes) +
                                         " bytes of device memory.");
   return true;
+}
+
+uint64_t DeviceMemory::bytes_of(const void* data) const {
+  std::lock_guard lock(mutex_);
+  const auto found = blocks_.find(const_cast<std::byte*>(static_cast<const std::byte*>(data)));
+  return found == blocks_.end() ? 0 : found->second.bytes;
+}
+
+void DeviceMemory::take_part(const std::byte* data, uint64_t bytes) {
+  std::lock_guard lock(mutex_);
+  const auto after = blocks_.upper_bound(const_cast<std::byte*>(data));
+  if (after == blocks_.begin()) return;
+  std::prev(after)->second.is_divided = true;
+  parts_[data] = std::max<uint64_t>(bytes, 1);
+}
+
+void DeviceMemory::give_part(const std::byte* data) {
+  std::lock_guard lock(mutex_);
+  parts_.erase(data);
+}
+
+DeviceMemory::Part DeviceMemory::part_at(const void* address) const {
+  std::lock_guard lock(mutex_);
+  const auto* const place = static_cast<const std::byte*>(address);
+  const auto block = blocks_.upper_bound(const_cast<std::byte*>(place));
+  if (block == blocks_.begin()) return {};
+  const auto& [data, allocation] = *std::prev(block);
+  if (!allocation.is_divided) return place < data + allocation.bytes ? Part{data, allocation.bytes} : Part{};
+  const auto part = parts_.upper_bound(place);
+  if (part == parts_.begin()) return {};
+  const auto& [begin, bytes] = *std::prev(part);
+  return place < begin + bytes ? Part{begin, bytes} : Part{};
 }
 
 bool DeviceMemory::contains(const void* data, uint64_t bytes) const {

@@ -1,29 +1,25 @@
-// launch() on the emulator: the whole grid runs before it returns, and what a kernel did wrong is thrown from here.
+// launch() on the emulator: the grid is put into its stream with its arguments as they are now, and runs when something
+// waits for it. What a kernel did wrong is thrown by whoever waits, what is wrong with its arguments from here.
 #pragma once
 #include <tuple>
-#include <type_traits>
+#include <vector>
 
 #include "cuda/emulator/host_emulator.h"
+#include "cuda/emulator/launch_arguments.h"
 
 namespace rushes::cuda {
 
-namespace emulator {
-template <class T>
-void check_argument(const char* kernel, const T& value) {
-  if constexpr (std::is_pointer_v<T>) require_device_address(kernel, value);
-}
-}  // namespace emulator
-
 template <class... Parameters, class... Arguments>
-void launch(StreamHandle, const char* name, void (*kernel)(Parameters...), Grid grid, int threads, int shared_bytes,
-            Arguments... arguments) {
+void launch(StreamHandle stream, const char* name, void (*kernel)(Parameters...), Grid grid, int threads,
+            int shared_bytes, Arguments... arguments) {
   static_assert(sizeof...(Parameters) == sizeof...(Arguments));
-  (emulator::check_argument(name, static_cast<Parameters>(arguments)), ...);
-  auto run = [kernel, values = std::tuple<Parameters...>(static_cast<Parameters>(arguments)...)] {
-    std::apply(kernel, values);
-  };
-  require(emulator::launch_kernel(
-              name, grid, threads, shared_bytes, [](void* data) { (*static_cast<decltype(run)*>(data))(); }, &run),
+  std::vector<emulator::Access> accesses;
+  int number = 0;
+  (emulator::add_argument<Parameters>(accesses, {name, ++number}, static_cast<Parameters>(arguments)), ...);
+  require(emulator::launch_kernel(stream, name, grid, threads, shared_bytes, accesses,
+                                  [kernel, values = std::tuple<Parameters...>(static_cast<Parameters>(arguments)...)] {
+                                    std::apply(kernel, values);
+                                  }),
           name);
 }
 

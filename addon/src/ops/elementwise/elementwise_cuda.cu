@@ -81,7 +81,7 @@ void start(const ElementSpans& spans, int64_t begin, int64_t end, const char* na
       begin % kVector == 0 && on_16_bytes(spans.a, spans.out) && (!Operation::kBinary || on_16_bytes(spans.b));
   launch(spans.device->stream(), name,
          aligned ? elements<Operation, In, Out, true> : elements<Operation, In, Out, false>,
-         grid_of(end - begin, kThreads * kVector), kThreads, 0, spans, begin, end);
+         grid_of(end - begin, kThreads * kVector), kThreads, 0, without_device(spans), begin, end);
 }
 
 void convert(const ElementSpans& spans, int64_t begin, int64_t end) {

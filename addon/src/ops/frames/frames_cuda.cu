@@ -65,7 +65,7 @@ RUSHES_KERNEL(kThreads, 4) crop_rows(CropCall call) {
 
 void crop(const CropCall& call) {
   launch(call.device->stream(), "crop_planes", crop_rows, Grid{static_cast<int>(call.count * call.height)}, kThreads, 0,
-         call);
+         without_device(call));
 }
 
 /// A comparison with NaN is false, so NaN stays.
@@ -90,10 +90,10 @@ void clamp(const ClampCall& call) {
 }
 
 /// Row block_y of the tile; tile and canvas rows are `width * channels` numbers.
-RUSHES_KERNEL(kThreads, 4) blend_rows(BlendCall call, const float* rows, const float* columns) {
+RUSHES_KERNEL(kThreads, 4) blend_rows(BlendCall call) {
   const int64_t i = global_thread(), y = block_y(), length = call.width * call.channels;
   if (i >= length) return;
-  const float weight = multiply(rows[y], columns[i / call.channels]);
+  const float weight = multiply(call.rows[y], call.columns[i / call.channels]);
   float* to = call.canvas + ((call.top + y) * call.canvas_width + call.left) * call.channels + i;
   *to = add(*to, multiply(weight, call.tile[y * length + i]));
 }
@@ -106,8 +106,10 @@ void blend(const BlendCall& call) {
   call.device->upload(columns.data(), call.columns, columns.bytes());
   Grid grid = blocks_for(call.width * call.channels);
   grid.y = static_cast<int>(call.height);
-  launch(call.device->stream(), "blend_tile", blend_rows, grid, kThreads, 0, call,
-         reinterpret_cast<const float*>(rows.data()), reinterpret_cast<const float*>(columns.data()));
+  BlendCall on_card = without_device(call);
+  on_card.rows = reinterpret_cast<const float*>(rows.data());
+  on_card.columns = reinterpret_cast<const float*>(columns.data());
+  launch(call.device->stream(), "blend_tile", blend_rows, grid, kThreads, 0, on_card);
 }
 
 }  // namespace

@@ -127,7 +127,7 @@ void start(const NormRows& rows, int64_t begin, int64_t end) {
   const int64_t count = end - begin;
   const int64_t blocks = kWarpRow ? (count + kRowsOfWarps - 1) / kRowsOfWarps : count;
   launch(rows.device->stream(), name_of(kNorm), norm_rows<kNorm, In, Out, kVector, kSteps, kWarpRow>,
-         Grid{static_cast<int>(blocks)}, threads, kSharedBytes, rows, begin, end);
+         Grid{static_cast<int>(blocks)}, threads, kSharedBytes, without_device(rows), begin, end);
 }
 
 // Where rows do not begin on 16 bytes numbers move one by one; pairs stay together, since rotation needs both.

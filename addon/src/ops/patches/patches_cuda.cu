@@ -64,7 +64,7 @@ RUSHES_KERNEL(kThreads, 4) tokens_to_cells(PatchCall call) {
 void start(const PatchCall& call, const char* name, void (*kernel)(PatchCall)) {
   const int64_t count = call.grid.count() * call.channels;
   launch(call.device->stream(), name, kernel, Grid{static_cast<int>((count + kThreads - 1) / kThreads)}, kThreads, 0,
-         call);
+         without_device(call));
 }
 
 void to_tokens(const PatchCall& call) {
