@@ -1,0 +1,83 @@
+"""Captioned clips as latents, kept on the device: rendered and encoded once, so that no training step waits for either."""
+import dataclasses
+import random
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from . import tokens
+from .models.umt5 import TextEncoder
+from .models.vae import WanVAE
+from .world.render import render
+from .world.scene import Scene, random_scene, sentence
+from .workshop import ClipSize, Workshop
+
+SENTENCES = 3  # ways of saying each clip
+WORDS = 40  # rows of the context that are kept: the longest sentence has fewer pieces; the rest is zero
+
+
+@dataclasses.dataclass
+class Bank:
+    """latents [clip, 16, frame, row, column] and contexts [clip, sentence, WORDS, text width] in bf16; weights [clip, 1, ...];
+    first [clip, 16, ...] are the latents of the first frame followed by black, for image to video."""
+    size: ClipSize
+    latents: Tensor
+    contexts: Tensor
+    weights: Tensor
+    first: Tensor | None
+
+    def draw(self, count: int) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
+        """`count` random clips: latents, contexts [count, tokens.LENGTH, ...], weights, first."""
+        at = torch.randint(len(self.latents), (count,), device=self.latents.device)
+        said = torch.randint(SENTENCES, (count,), device=self.latents.device)
+        context = torch.nn.functional.pad(self.contexts[at, said].float(), (0, 0, 0, tokens.LENGTH - WORDS))
+        first = None if self.first is None else self.first[at].float()
+        return self.latents[at].float(), context, self.weights[at].float(), first
+
+
+def object_weights(latents: Tensor) -> Tensor:
+    """[n, 16, ...] -> [n, 1, ...] with mean 1: more where a clip differs from its own middle value. Things are small; without
+    this the background is nearly all of the loss and shapes are learned last."""
+    latents = latents.float()
+    middle = latents.flatten(2).median(-1).values[:, :, None, None, None]
+    unusual = (latents - middle).square().mean(1, keepdim=True)
+    weights = 0.4 + (unusual / (unusual.mean((2, 3, 4), keepdim=True) + 1e-6)).clamp(max=4)
+    return weights / weights.mean((2, 3, 4), keepdim=True)
+
+
+@torch.no_grad()
+def encode_text(encoder: TextEncoder, texts: list[str], device: torch.device) -> Tensor:
+    """-> [text, tokens.LENGTH, width], zero after the last token."""
+    ids = torch.tensor([tokens.encode(text) for text in texts], device=device)
+    longest = int((ids != 0).sum(1).max())
+    context = encoder(ids[:, :longest], ids[:, :longest] != 0).float()
+    return torch.nn.functional.pad(context, (0, 0, 0, tokens.LENGTH - longest))
+
+
+@torch.no_grad()
+def make_bank(workshop: Workshop, size: ClipSize, vae: WanVAE, encoder: TextEncoder, seed: int, count: int | None = None,
+              with_first: bool = False, restyle: Callable[[Tensor], Tensor] | None = None) -> Bank:
+    """`restyle` changes the frames [n, 3, frame, row, column] in [-1, 1] before they are encoded (stages/lora.py)."""
+    source, latents, contexts, first = random.Random(seed), [], [], []
+    count = size.clips if count is None else count
+    at_once = max(1, (64 if workshop.on_card else 2) * 128 * 128 * 17 // (size.width * size.height * size.frames))
+    for start in range(0, count, at_once):
+        scenes = [random_scene(source) for _ in range(min(at_once, count - start))]
+        frames = render(scenes, size.frames, size.height, size.width, workshop.device)
+        frames = restyle(frames) if restyle else frames
+        with workshop.autocast():
+            latents.append(vae.encode(frames).bfloat16())
+            if with_first:
+                frames[:, :, 1:] = 0
+                first.append(vae.encode(frames).bfloat16())
+        texts = [sentence(scene, source)[0] for scene in scenes for _ in range(SENTENCES)]
+        contexts.append(encode_text(encoder, texts, workshop.device)[:, :WORDS].bfloat16().unflatten(0, (-1, SENTENCES)))
+    kept = torch.cat(latents)
+    weights = torch.cat([object_weights(part).bfloat16() for part in kept.split(256)])
+    return Bank(size, kept, torch.cat(contexts), weights, torch.cat(first) if with_first else None)
+
+
+def scenes_of(count: int, seed: int, **shares: float) -> list[Scene]:
+    source = random.Random(seed)
+    return [random_scene(source, **shares) for _ in range(count)]

@@ -1,0 +1,140 @@
+"""The golden cases: inputs and outputs of every part, computed in fp32 from the released 16-bit weights.
+
+A case is a folder with case.json (kind, weights, settings, tolerance) and tensors.safetensors; test/golden/README.md lists the kinds.
+"""
+import copy
+import json
+import pathlib
+import random
+
+import torch
+from torch import Tensor, nn
+
+from . import safetensors_file
+from .bank import encode_text
+from .models.dit import KEY_BLOCK, QUERY_BLOCK, SelfAttention, int8_rows, kept_keys, linear_attention
+from .quant import dequant, int8_tiles, quantize_blocks
+from .sampling import noise, sample, time_steps
+from .tokens import LENGTH, encode
+from .world.render import render
+from .world.scene import random_scene, sentence
+
+DIT, QUANT, VAE, UMT5 = (f"../../demo-{name}.pth" for name in ("t2v", "t2v-quant", "vae", "umt5"))
+TEXTS = ("A red ball bounces on a blue background", "on a white background, a small green triangle moves to the left.",
+         "the sun sets over the sea at sunset", "A zebra, quite unknown;  here!")
+
+
+def relative(a: Tensor, b: Tensor) -> float:
+    return float((a - b).norm() / b.norm())
+
+
+class Cases:
+    def __init__(self, folder: pathlib.Path, transformer: nn.Module, encoder: nn.Module, vae: nn.Module):
+        """Models on the processor, in fp32, holding numbers that 16 bits can hold."""
+        self.folder, self.transformer, self.encoder, self.vae = folder, transformer, encoder, vae
+        self.text_width = encoder.token_embedding.weight.shape[1]
+
+    def write(self, case: str, information: dict, tensors: dict[str, Tensor]) -> None:
+        place = self.folder / case
+        place.mkdir(parents=True, exist_ok=True)
+        safetensors_file.save(str(place / "tensors.safetensors"), tensors)
+        (place / "case.json").write_text(json.dumps(information, indent=1))
+
+    def context(self, text: str) -> Tensor:
+        return encode_text(self.encoder, [text], torch.device("cpu"))
+
+    @torch.no_grad()
+    def write_all(self) -> None:
+        self.text_encoder()
+        self.transformer_steps()
+        self.attention()
+        self.int8_products()
+        self.sampler()
+        self.autoencoder()
+        self.clips()
+
+    def text_encoder(self) -> None:
+        for number, text in enumerate(TEXTS):
+            ids = torch.tensor([encode(text)], dtype=torch.int32)
+            self.write(f"umt5-{number}", {"kind": "umt5", "weights": UMT5, "text": text, "text_len": LENGTH, "tolerance": 1e-4},
+                       {"ids": ids, "context": self.context(text)})
+
+    def transformer_steps(self) -> None:
+        context, model = self.context(TEXTS[0]), self.transformer
+        quantized = quantize_blocks(copy.deepcopy(model))
+        for name, shape in (("128x128x17", (1, 16, 5, 16, 16)), ("96x160x9", (1, 16, 3, 12, 20))):
+            latents = noise(3, 0, shape).bfloat16().float()
+            for timestep in (988.0, 852.0):
+                time = torch.tensor([timestep])
+                velocity, int8 = model(latents, time, context), quantized(latents, time, context)
+                self.write(f"dit-{name}-t{int(timestep)}", {"kind": "dit", "weights": DIT, "quantized": QUANT, "timestep": timestep,
+                           "attention": "original", "tolerance": 1e-4, "int8_error": relative(int8, velocity)},
+                           {"latents": latents, "context": context, "velocity": velocity, "velocity_int8": int8})
+                for top_k in (0.1, 0.3, 1.0) if timestep > 900 else ():
+                    velocity = model(latents, time, context, top_k)
+                    SelfAttention.sage = True
+                    sage = model(latents, time, context, top_k)
+                    SelfAttention.sage = False
+                    self.write(f"dit-{name}-t{int(timestep)}-sla{top_k}", {"kind": "dit", "weights": DIT, "timestep": timestep,
+                               "attention": "sla", "topk": top_k, "tolerance": 2e-4, "sagesla_error": relative(sage, velocity)},
+                               {"latents": latents, "context": context, "velocity": velocity, "velocity_sagesla": sage})
+
+    def attention(self) -> None:
+        """One call with every intermediate; no block divides its length."""
+        torch.manual_seed(11)
+        q, k, v = (torch.randn(1, 1, 325, 128) for _ in range(3))
+        project = self.transformer.blocks[-1].self_attn.attn_op.local_attn.proj_l
+
+        def sparse(queries: Tensor, keys: Tensor, keep: Tensor) -> Tensor:
+            scores = queries @ keys.transpose(-1, -2) * 128**-0.5
+            return torch.softmax(scores.masked_fill(~keep, float("-inf")), -1) @ v
+
+        for top_k in (0.1, 0.34, 1.0):
+            keep = kept_keys(q, k, top_k)
+            exact, linear = sparse(q, k, keep), project(linear_attention(q, k, v))
+            sage = sparse(int8_rows(q, QUERY_BLOCK), int8_rows(k - k.mean(2, keepdim=True), KEY_BLOCK), keep)
+            self.write(f"sla-{top_k}", {"kind": "sla", "topk": top_k, "block_q": QUERY_BLOCK, "block_k": KEY_BLOCK, "tolerance": 1e-4,
+                       "sagesla_error": relative(sage, exact)}, {"q": q, "k": k, "v": v, "proj_weight": project.weight,
+                       "proj_bias": project.bias, "sparse": exact, "sparse_sagesla": sage, "linear": linear, "out": exact + linear})
+
+    def int8_products(self) -> None:
+        for rows, outputs, inputs in ((300, 384, 256), (128, 128, 128), (1, 256, 1024)):
+            torch.manual_seed(rows)
+            x, weight = torch.randn(rows, inputs).bfloat16(), (torch.randn(outputs, inputs) * 0.05).bfloat16()
+            bias = torch.randn(outputs).bfloat16()
+            x[0, 0] = 40.0
+            (x_q, x_scale), (w_q, w_scale) = int8_tiles(x), int8_tiles(weight)
+            out = dequant(x_q, x_scale) @ dequant(w_q, w_scale).t() + bias.float()
+            self.write(f"int8-{rows}x{outputs}x{inputs}", {"kind": "int8_linear", "tolerance": 1e-5},
+                       {"x": x, "weight": weight, "bias": bias, "x_q": x_q, "x_scale": x_scale, "w_q": w_q, "w_scale": w_scale, "out": out})
+
+    def sampler(self) -> None:
+        self.write("philox", {"kind": "noise", "seed": 42, "draws": 3, "tolerance": 2e-7},
+                   {f"draw{draw}": noise(42, draw, (1, 16, 2, 5, 7)) for draw in range(3)})
+        rows = [[sigma, steps, *time_steps(steps, sigma)] for sigma in (80, 200, 1600, 1) for steps in (1, 2, 3, 4)]
+        self.write("time-steps", {"kind": "time_steps", "rows": rows, "tolerance": 1e-12}, {"none": torch.zeros(1)})
+
+    def autoencoder(self) -> None:
+        source = random.Random(2024)
+        scene = random_scene(source, landscapes=0.0)
+        frames = render([scene], 9, 64, 96)
+        latents = self.vae.encode(frames)
+        self.write("vae-encode", {"kind": "vae_encode", "weights": VAE, "caption": sentence(scene, source)[0], "tolerance": 1e-4},
+                   {"frames": frames, "latents": latents})
+        for name, given in (("vae-decode", latents), ("vae-decode-1", noise(9, 0, (1, 16, 1, 6, 6)))):
+            self.write(name, {"kind": "vae_decode", "weights": VAE, "tolerance": 1e-4},
+                       {"latents": given, "frames": self.vae.decode(given).clamp(-1, 1)})
+
+    def clips(self) -> None:
+        context = self.context(TEXTS[0])
+        for name, settings in (("sde4", {"steps": 4}), ("ode4", {"steps": 4, "ode": True}), ("sde2-sigma200", {"steps": 2, "sigma_max": 200.0}),
+                               ("sde4-sla0.1", {"steps": 4, "topk": 0.1})):
+            kept: list[tuple[Tensor, Tensor]] = []
+            top_k = settings.get("topk")
+            latents = sample(lambda x, t: self.transformer(x, t, context, top_k), (1, 16, 5, 16, 16), 7, settings["steps"],
+                             settings.get("sigma_max", 80.0), settings.get("ode", False), kept=kept)
+            frames = ((self.vae.decode(latents).clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)
+            self.write(f"t2v-{name}", {"kind": "t2v", "weights": DIT, "vae": VAE, "umt5": UMT5, "text": TEXTS[0], "seed": 7, "width": 128,
+                       "height": 128, "num_frames": 17, "settings": settings, "tolerance": {"latents": 5e-3, "frames_psnr_db": 40}},
+                       {"ids": torch.tensor([encode(TEXTS[0])], dtype=torch.int32), "latents": latents, "frames": frames,
+                        "step0_x": kept[0][0], "step0_v": kept[0][1]})

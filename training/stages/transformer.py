@@ -1,0 +1,59 @@
+"""The teacher: flow matching on the banks' latents, with attention full, and sparse at several top-k, at random.
+
+Half of the steps fall on the four times that the sampler visits, most of them on the first one, where the whole layout is decided.
+"""
+import random
+
+import torch
+from torch import Tensor
+
+from ..bank import Bank, make_bank
+from ..loop import Loop, block_matrices, optimizers
+from ..sampling import time_steps
+from ..workshop import Workshop
+
+TOP_K = (0.1, 0.1, 0.15, 0.3, 0.5)
+TIME_SHARES = (0.28, 0.14, 0.14, 0.14, 0.30)  # the sampler's four times, then any
+
+
+def make_banks(workshop: Workshop, with_first: bool = False) -> list[Bank]:
+    vae, encoder = workshop.load(workshop.vae(), "vae"), workshop.load(workshop.text_encoder(), "text-encoder")
+    banks = []
+    for number, size in enumerate(workshop.sizes):
+        banks.append(make_bank(workshop, size, vae, encoder, 1000 + number, with_first=with_first))
+        print(f"{size.clips} clips of {size.width}x{size.height}x{size.frames} as latents", flush=True)
+    return banks
+
+
+def random_times(count: int, device: torch.device) -> Tensor:
+    """[count] in 0..1: the sampler's four, or the logistic of a normal number."""
+    times = torch.tensor([*time_steps(4, 80.0)[:4], 0.0], device=device)
+    which = torch.multinomial(torch.tensor(TIME_SHARES, device=device), count, replacement=True)
+    return torch.where(which == 4, torch.sigmoid(1.1 * torch.randn(count, device=device) + 0.7), times[which])
+
+
+def random_attention(source: random.Random) -> float | None:
+    return None if source.random() < 0.4 else source.choice(TOP_K)
+
+
+def train(workshop: Workshop, seconds: float, banks: list[Bank]) -> None:
+    torch.manual_seed(1)
+    source = random.Random(5)
+    model = workshop.transformer()
+    loop = Loop(workshop, "transformer", model, optimizers(*block_matrices(model), rate=2e-3, matrix_rate=0.02), seconds)
+    for block in model.blocks:
+        workshop.compile(block)
+
+    def losses(step: int, progress: float) -> tuple[Tensor, dict[str, Tensor]]:
+        bank = source.choices(banks, [bank.size.share for bank in banks])[0]
+        clean, context, weights, _ = bank.draw(workshop.batch(bank.size))
+        time = random_times(len(clean), workshop.device)
+        noise = torch.randn_like(clean)
+        part = time.view(-1, 1, 1, 1, 1)
+        with workshop.computing(bank.size), workshop.autocast():
+            velocity = model((1 - part) * clean + part * noise, time * 1000, context, random_attention(source))
+        error = (velocity.float() - (noise - clean)).square()
+        loss = (error * weights).mean()
+        return loss, {"error": error.mean(), "weighted": loss}
+
+    loop.run(losses)

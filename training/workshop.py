@@ -1,0 +1,129 @@
+"""What every stage shares: the device and how it computes, the models' forms, the sizes of clips, the folder of checkpoints."""
+import contextlib
+import dataclasses
+import pathlib
+
+import torch
+from torch import nn
+
+from . import tokens
+from .models.dit import WanModel
+from .models.umt5 import TextEncoder
+from .models.vae import WanVAE
+
+
+@dataclasses.dataclass(frozen=True)
+class Form:
+    """Sizes of the models; heads are of 128. `released` is what ships, `tiny` proves the way in minutes."""
+    width: int = 256
+    layers: int = 8
+    expert_width: int = 128  # of each image-to-video expert
+    expert_layers: int = 8
+    vae_width: int = 16  # Wan2.1 has 96
+    text_width: int = 256
+    text_layers: int = 4
+
+
+@dataclasses.dataclass(frozen=True)
+class ClipSize:
+    """Pixels and frames; `share` of the training steps; `clips` kept as latents."""
+    width: int
+    height: int
+    frames: int
+    share: float
+    clips: int
+
+    @property
+    def latents(self) -> tuple[int, int, int]:
+        return 1 + (self.frames - 1) // 4, self.height // 8, self.width // 8
+
+    @property
+    def tokens(self) -> int:
+        frames, rows, columns = self.latents
+        return frames * rows * columns // 4
+
+
+RELEASED, TINY = Form(), Form(128, 2, 128, 1, 8, 64, 2)
+# Most steps are of the default size; the others keep the model from being lost at them.
+CARD_SIZES = (
+    ClipSize(128, 128, 17, 0.50, 24_000), ClipSize(96, 96, 17, 0.08, 8_000), ClipSize(64, 64, 17, 0.04, 8_000),
+    ClipSize(224, 128, 17, 0.08, 6_000), ClipSize(128, 224, 17, 0.08, 6_000), ClipSize(192, 192, 17, 0.07, 4_000),
+    ClipSize(256, 256, 17, 0.05, 3_000), ClipSize(128, 128, 33, 0.06, 6_000), ClipSize(128, 128, 49, 0.04, 4_000),
+)
+PROCESSOR_SIZES = (ClipSize(128, 128, 17, 0.75, 1_500), ClipSize(96, 96, 17, 0.10, 400), ClipSize(64, 64, 17, 0.15, 800))
+TINY_SIZES = (ClipSize(32, 32, 5, 0.7, 12), ClipSize(48, 32, 9, 0.3, 8))
+
+
+@dataclasses.dataclass
+class Workshop:
+    output: pathlib.Path
+    device: torch.device
+    form: Form
+    sizes: tuple[ClipSize, ...]
+    step_tokens: int  # video tokens in one training step of a transformer
+    compiled: bool
+
+    def __post_init__(self) -> None:
+        self.checkpoints.mkdir(parents=True, exist_ok=True)
+        torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
+        torch.backends.cudnn.benchmark = True
+
+    @property
+    def checkpoints(self) -> pathlib.Path:
+        return self.output / "checkpoints"
+
+    @property
+    def on_card(self) -> bool:
+        return self.device.type == "cuda"
+
+    def autocast(self) -> torch.autocast:
+        return torch.autocast(self.device.type, dtype=torch.bfloat16)
+
+    def compile(self, module: nn.Module, dynamic: bool = False) -> nn.Module:
+        """The module with its forward compiled where that pays; whatever cannot be compiled runs as it is."""
+        if self.compiled:
+            torch._dynamo.config.suppress_errors = True
+            torch._dynamo.config.cache_size_limit = 64
+            module.compile(dynamic=dynamic)
+        return module
+
+    def computing(self, size: ClipSize) -> contextlib.AbstractContextManager:
+        """Compiled code only for the commonest size: for every other one compiling would take longer than it saves."""
+        if not self.compiled or not hasattr(torch.compiler, "set_stance"):
+            return contextlib.nullcontext()
+        return torch.compiler.set_stance("default" if size == self.sizes[0] else "force_eager")
+
+    def batch(self, size: ClipSize) -> int:
+        return max(1, self.step_tokens // size.tokens)
+
+    # Models, made anew; `load` fills one with what a stage left.
+    def transformer(self) -> WanModel:
+        form = self.form
+        return WanModel(form.width, 4 * form.width, form.width // 128, form.layers, form.text_width).to(self.device)
+
+    def expert(self) -> WanModel:
+        form = self.form
+        width = form.expert_width
+        return WanModel(width, 4 * width, width // 128, form.expert_layers, form.text_width, in_channels=36).to(self.device)
+
+    def text_encoder(self) -> TextEncoder:
+        width = self.form.text_width
+        return TextEncoder(len(tokens.PIECES), width, 2 * width, max(1, width // 64), self.form.text_layers).to(self.device)
+
+    def vae(self) -> WanVAE:
+        """Weights lie channels last: on the processor that makes a convolution four times as fast."""
+        vae = WanVAE(self.form.vae_width).to(self.device)
+        for parameter in vae.parameters():
+            form = {5: torch.channels_last_3d, 4: torch.channels_last}.get(parameter.ndim)
+            if form:
+                parameter.data = parameter.data.contiguous(memory_format=form)
+        return vae
+
+    def load(self, model: nn.Module, name: str) -> nn.Module:
+        """The averaged weights that the stage `name` left, frozen."""
+        state = torch.load(self.checkpoints / f"{name}.pth", map_location=self.device, weights_only=True)
+        model.load_state_dict(state["averaged"])
+        return model.eval().requires_grad_(False)
+
+    def done(self, name: str) -> bool:
+        return (self.checkpoints / f"{name}.pth").exists()

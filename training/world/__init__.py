@@ -1,0 +1,1 @@
+"""The small world the demo model knows: what can be said of it and how it looks."""
