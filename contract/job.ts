@@ -1,6 +1,8 @@
 // What every door knows of a job: its states and the moves between them, its record, and what happens to it while it
 // runs. How jobs are stored lives in app/history, how they run in app/jobs.
 import type { ErrorRecord } from "./errors.ts";
+import type { LoweredPlan } from "./lowered-plan.ts";
+import type { PlanFix } from "./plan-fix.ts";
 import type { ResolvedSettings } from "./settings/derive.ts";
 
 /*
@@ -42,6 +44,14 @@ export function isFinal(state: JobState): boolean {
 export function cpuMayHelp({ error, settings, deviceName }: Pick<Job, "error" | "settings" | "deviceName">): boolean {
   if (error === null || settings.device === "cpu" || settings.device === "reference") return false;
   return error.code.startsWith("gpu.") || (error.code === "memory.exhausted" && deviceName !== null);
+}
+
+/** What may change of a job that is asked for once more and goes on from its last finished step. */
+export interface RetryChanges {
+  /** From now on without the graphics card. */
+  onCpu?: boolean;
+  /** From now on with all the memory that is free. */
+  withoutBudget?: boolean;
 }
 
 /** The engine's own stages; "save" (the file, its poster and the extra copy) is the app's. */
@@ -130,6 +140,8 @@ export interface Job {
   plannedPeakBytes: number | null;
   /** The graphics card the latest attempt was planned for; null: none. */
   deviceName: string | null;
+  /** How the plan was lowered when memory was full, the last time; null: it was not. */
+  lowered: LoweredPlan | null;
   /** What this machine was expected to take for it when it was accepted, learnt from its former jobs. */
   expectedSeconds: number | null;
   /** The last step that was computed when sampling was stopped and kept; null for a job that ran all its steps. */
@@ -141,6 +153,8 @@ export interface Job {
   sourceJobId: number | null;
   video: JobVideo | null;
   error: JobError | null;
+  /** Beside an error for want of memory: the smallest change that would fit; null where nothing is known to help. */
+  fix: PlanFix | null;
 }
 
 export interface JobStageRecord {

@@ -55,7 +55,7 @@ export function queueChannels(studio: Studio, uploadPath: UploadPath): HandlersO
       queue.keep(jobId);
       return {};
     },
-    "queue:retry": ({ jobId, onCpu }) => ({ job: studio.again(jobId, onCpu) }),
+    "queue:retry": ({ jobId, ...changes }) => ({ job: studio.again(jobId, changes) }),
     "queue:decodeAgain": async ({ jobId }) => ({ job: await studio.decodeAgain(jobId) }),
   };
 }

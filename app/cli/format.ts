@@ -1,19 +1,5 @@
 // Quantities as people read them on a terminal.
 
-/** "6.4 MB": decimal units, as disks and checkpoints are sold. */
-export function formatBytes(bytes: number): string {
-  const units = ["bytes", "kB", "MB", "GB", "TB"];
-  let value = bytes;
-  let unit = 0;
-  while (value >= 999.5 && unit < units.length - 1) {
-    value /= 1000;
-    unit++;
-  }
-  if (unit === 0) return `${bytes} bytes`;
-  const digits = value >= 100 ? 0 : value >= 10 || unit < 3 ? 1 : 2;
-  return `${value.toFixed(digits)} ${units[unit]}`;
-}
-
 /** "0.42 s", "12.3 s", "2 min 05 s", "1 h 02 min". */
 export function formatSeconds(seconds: number): string {
   if (seconds < 10) return `${seconds.toFixed(2)} s`;

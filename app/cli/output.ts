@@ -1,7 +1,7 @@
 // Where words go: results to standard output, everything else to standard error; with --json one object and nothing
 // else. One of these per run.
 import type { RushesError } from "../../contract/errors.ts";
-import { formatBytes } from "./format.ts";
+import { formatBytes } from "../../contract/format-bytes.ts";
 
 export interface OutputOptions {
   readonly json: boolean;

@@ -24,6 +24,9 @@ export interface GenerateRequest {
 
 /** What happens during a call, in order. */
 export type EngineEvent =
+  /** Before anything is loaded: what the call is planned to take with the memory that is free now. One that does not fit
+   * is refused next. */
+  | { kind: "plan"; plan: Plan }
   | { kind: "progress"; stage: StageName; fraction: number; step: number; steps: number }
   | { kind: "log"; level: "debug" | "info" | "warning"; line: string }
   /** The middle of the clip as it is estimated after this step, RGB, width * height * 3 bytes. `approximate`: its
@@ -71,7 +74,13 @@ export interface Plan {
    * where the system does not say. */
   freeBytes: number;
   /** The graphics card of a job that runs on one, and what it needs and may use of its memory; absent or null: none. */
-  device?: { name: string; peakBytes: number; freeBytes: number } | null;
+  device?: {
+    name: string;
+    peakBytes: number;
+    freeBytes: number;
+    /** The transformer's blocks pass through the card's memory. */
+    streamed?: boolean;
+  } | null;
   /** False: generate will refuse with memory.exhausted. */
   fits: boolean;
   /** What to do then, in one sentence; "" when it fits. */
@@ -240,7 +249,7 @@ export interface Addon {
   inspect(path: string): Promise<Inspection>;
   /** What a job of these files would need. Reads headers only, keeps them for the next question (release() lets them
    * go), and never waits for a running call. `warm`: the model in memory, whose packed weights count as loaded when it
-   * is of these files and as free when it is of others. Rejects with settings.invalid and checkpoint.*; a job that does
+   * is of these files and as free when it is of others. No ids: the latents are there, only the decode is planned. Rejects with settings.invalid and checkpoint.*; a job that does
    * not fit is a plan with `fits` false. */
   plan(files: ModelFiles, settings: Partial<EngineSettings>, idCount: number, warm: AddonModel | null): Promise<Plan>;
   /** Lets go of headers kept for plans and gives freed memory back to the system. */

@@ -4,7 +4,9 @@ import { existsSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { asRushesError, RushesError } from "../../contract/errors.ts";
 import type { Job, JobEvent, JobLogLine, JobProgress, JobStage, JobState } from "../../contract/job.ts";
-import { engineSettings } from "../../contract/settings/derive.ts";
+import { formatBytes } from "../../contract/format-bytes.ts";
+import { type LoweredPlan, loweredSentence } from "../../contract/lowered-plan.ts";
+import type { PlanFix } from "../../contract/plan-fix.ts";
 import type { EngineEvent, GenerateReport, ModelFiles, Plan } from "../engine/addon.ts";
 import type { EngineClient } from "../engine/client.ts";
 import type { CallEvent } from "../engine/messages.ts";
@@ -20,6 +22,7 @@ import {
   writeKeptStep,
   writeLatentsPath,
   writeLog,
+  writeLowered,
   writeProgress,
   writeResume,
   writeStages,
@@ -31,6 +34,7 @@ import { embeddingName, fingerprint } from "../models/fingerprint.ts";
 import { ProgressMeter } from "./job-progress.ts";
 import { learntPlan } from "./learnt-seconds.ts";
 import type { LibraryFiles } from "./library-files.ts";
+import { attemptSettings, lowerPlan } from "./lowered-plan.ts";
 import { findResumePoint, type ResumePoint } from "./resume-point.ts";
 import { StageTimes } from "./stage-times.ts";
 import { adoptVideo, discardPending, saveVideo } from "./save-video.ts";
@@ -56,6 +60,15 @@ const tickPeriod = 150;
 /** How long a pause waits for the end of the current step before it gives the step up, milliseconds. */
 const pausePatience = 20_000;
 
+/** How an attempt ended that did not succeed. */
+interface Ending {
+  readonly error: RushesError;
+  /** How the job goes on, where it can. */
+  readonly lowered: LoweredPlan | null;
+  /** What would help where it cannot. */
+  readonly fix: PlanFix | null;
+}
+
 export class JobRun {
   readonly #tools: RunTools;
   readonly #id: number;
@@ -71,6 +84,8 @@ export class JobRun {
   #recordedSteps = 0;
   /** Since when the queue is paused, and the steps that were done then. */
   #pausing: { since: number; steps: number } | null = null;
+  /** What the attempt keeps to: the engine's own once it has made it. */
+  #plan: Plan | null = null;
   #packets: VideoPacket[] = [];
   #poster: Picture | null = null;
 
@@ -127,7 +142,7 @@ export class JobRun {
     const { database, engine, files } = this.#tools;
     const job = this.#job;
     const modelFiles: ModelFiles = job.files;
-    const settings = engineSettings(job.settings);
+    const settings = attemptSettings(job.settings, job.lowered);
     const point = findResumePoint(job, readStepLatents(database, job.id));
     this.#noteResume(point);
     if (job.kind === "decode" && point.kind !== "latents") throw new RushesError("latents.missing");
@@ -137,7 +152,7 @@ export class JobRun {
 
     // The file writer is read in while the engine works.
     void import("mediabunny");
-    const plan = await engine.call("plan", [modelFiles, settings, ids.length], { signal });
+    const plan = await engine.call("plan", [modelFiles, settings, plannedIds(job, point)], { signal });
     this.#startMeter(plan, point);
     if (point.kind === "latents") return engine.call("decode", [modelFiles, point.path, settings], { signal, onEvent });
     const encoder = await fingerprint(job.files.textEncoder);
@@ -165,10 +180,15 @@ export class JobRun {
 
   #startMeter(plan: Plan, point: ResumePoint): void {
     const skipped: JobStage[] = point.kind === "latents" ? ["text", "load", "sample"] : [];
-    this.#stages.planned(plan);
+    this.#planned(plan);
     const { stages } = learntPlan(this.#tools.database, this.#job.model, plan);
     const sampledBefore = point.kind === "step" ? point.step / this.#job.settings.numSteps : 0;
     this.#meter = new ProgressMeter(stages, skipped, performance.now(), sampledBefore);
+  }
+
+  #planned(plan: Plan): void {
+    this.#plan = plan;
+    this.#stages.planned(plan);
     writeFacts(this.#tools.database, this.#id, {
       warnings: this.#job.warnings,
       int8: this.#job.int8,
@@ -188,6 +208,8 @@ export class JobRun {
 
   #note(event: CallEvent): void {
     switch (event.kind) {
+      case "plan":
+        return this.#planned(event.plan);
       case "progress":
         return this.#heardProgress(event);
       case "log":
@@ -308,7 +330,9 @@ export class JobRun {
     const { database } = this.#tools;
     this.#recordSteps(report.settings.numSteps);
     this.#recordLatents();
-    updateSettings(database, this.#id, { ...this.#job.settings, ...report.settings });
+    // A budget that the program set for an attempt is none of the job's settings.
+    const { memoryBudget } = this.#job.settings;
+    updateSettings(database, this.#id, { ...this.#job.settings, ...report.settings, memoryBudget });
     const { int8, keptStep } = report;
     if (int8) writeInt8Names(database, this.#id, int8.names);
     if (keptStep !== null) writeKeptStep(database, this.#id, keptStep);
@@ -326,10 +350,12 @@ export class JobRun {
     writeStages(this.#tools.database, this.#id, this.#job.attempts, this.#stages.records(report));
   }
 
-  async #failed(error: RushesError): Promise<void> {
+  async #failed(failure: RushesError): Promise<void> {
+    const { error, lowered, fix } = await this.#afterFullMemory(failure);
     const reason: unknown = this.#controller.signal.aborted ? this.#controller.signal.reason : null;
     if (reason === "lost") return;
     try {
+      if (lowered) this.#writeLowered(lowered);
       if (this.#stages.current !== null && this.#read().video === null) this.#writeStages(null);
       this.#flush();
     } catch {
@@ -342,12 +368,38 @@ export class JobRun {
       return this.#move("cancelled", "");
     }
     const cause = reason instanceof RushesError ? reason : error;
+    if (cause === error && lowered) return this.#move("queued", "memory was full; goes on with a lowered plan");
     if (cause.code === "engine.crashed") {
       await this.#keepCrash(cause);
       if (this.#mayContinue()) return this.#move("queued", "the engine's process ended; continues once more");
     }
     await discardPending(this.#read());
-    this.#move("failed", "", cause);
+    this.#move("failed", "", cause, fix);
+  }
+
+  /** Where memory was full: how the job goes on, or what a person may change. Other errors stay as they are. */
+  async #afterFullMemory(error: RushesError): Promise<Ending> {
+    const plan = this.#plan;
+    const asIs = { error, lowered: null, fix: null };
+    if (error.code !== "memory.exhausted" || plan === null || this.#controller.signal.aborted) return asIs;
+    const { database, engine } = this.#tools;
+    try {
+      await engine.call("unload", []);
+      const job = this.#read();
+      const idCount = plannedIds(job, findResumePoint(job, readStepLatents(database, job.id)));
+      const full = { error, plan, settings: job.settings, before: job.lowered, decodeOnly: idCount === 0 };
+      const after = await lowerPlan(full, (changed) => engine.call("plan", [job.files, changed, idCount]));
+      // People may have wanted something else of the job meanwhile.
+      this.heed();
+      return { ...asIs, ...after };
+    } catch {
+      return asIs;
+    }
+  }
+
+  #writeLowered(lowered: LoweredPlan): void {
+    this.#log("warning", loweredSentence(lowered, formatBytes));
+    writeLowered(this.#tools.database, this.#id, lowered);
   }
 
   /** An engine that died is asked once more, if work done is lost otherwise. */
@@ -362,9 +414,9 @@ export class JobRun {
     await appendFile(join(this.#tools.files.logs, "engine.log"), lines).catch(() => {});
   }
 
-  #move(to: JobState, note: string, error?: RushesError): void {
+  #move(to: JobState, note: string, error?: RushesError, fix: PlanFix | null = null): void {
     const { database, runner } = this.#tools;
-    const move = { to, note, runner, ...(error ? { error: error.toJSON() } : {}) };
+    const move = { to, note, runner, fix, ...(error ? { error: error.toJSON() } : {}) };
     const moved = writeWithReserve(database, () => moveJob(database, this.#id, move));
     if (moved) this.#emitState(to, note);
   }
@@ -378,4 +430,9 @@ export class JobRun {
     if (!job) throw unknownJob(this.#id);
     return job;
   }
+}
+
+/** The prompt's length to plan with; 0 where only the decode is left. */
+function plannedIds({ tokenCount }: Job, point: ResumePoint): number {
+  return point.kind === "latents" ? 0 : tokenCount;
 }

@@ -2,6 +2,7 @@
 import { release } from "node:os";
 import { statfs } from "node:fs/promises";
 import { asRushesError } from "../../contract/errors.ts";
+import { formatBytes } from "../../contract/format-bytes.ts";
 import type { DiagnosticFact } from "../../contract/channels/machine.ts";
 import type { Machine } from "../engine/addon.ts";
 import { cardFacts } from "./graphics-card.ts";
@@ -34,8 +35,8 @@ function factsOf({ cpu, memory, gpu, libraries }: Machine): DiagnosticFact[] {
     fact("cpu", "Name", cpu.model),
     fact("cpu", "Cores", String(cpu.cores)),
     fact("cpu", "Instructions", cpu.isa.join(", ")),
-    fact("memory", "Total", gigabytes(memory.totalBytes)),
-    fact("memory", "Free", gigabytes(memory.freeBytes)),
+    fact("memory", "Total", formatBytes(memory.totalBytes)),
+    fact("memory", "Free", formatBytes(memory.freeBytes)),
     ...cardFacts(gpu).map(([name, value]) => fact("gpu", name, value)),
     ...Object.entries(libraries).map(
       // Without OpenH264 no video can be written; every other library only makes things quicker.
@@ -54,7 +55,7 @@ async function folderFacts({ files }: StudioCore): Promise<DiagnosticFact[]> {
   try {
     const { bavail, bsize } = await statfs(files.folder);
     const free = bavail * bsize;
-    return [...facts, { group: "folders", name: "Free", value: gigabytes(free), good: free >= smallestFreeBytes }];
+    return [...facts, { group: "folders", name: "Free", value: formatBytes(free), good: free >= smallestFreeBytes }];
   } catch (error) {
     return [...facts, { group: "folders", name: "Free", value: asRushesError(error).message, good: false }];
   }
@@ -62,10 +63,6 @@ async function folderFacts({ files }: StudioCore): Promise<DiagnosticFact[]> {
 
 function fact(group: DiagnosticFact["group"], name: string, value: string): DiagnosticFact {
   return { group, name, value, good: null };
-}
-
-function gigabytes(bytes: number): string {
-  return `${(bytes / 1e9).toFixed(1)} GB`;
 }
 
 function isThere(text: string): boolean {

@@ -5,7 +5,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { RushesError } from "../../contract/errors.ts";
 import type { Announcement } from "../../contract/channels/events.ts";
-import type { Job, JobDetail } from "../../contract/job.ts";
+import type { Job, JobDetail, RetryChanges } from "../../contract/job.ts";
 import type { ModelChoice, ModelManifest } from "../../contract/models.ts";
 import type { Inspection, Machine, Plan, SelfTest } from "../engine/addon.ts";
 import { type CallOptions, EngineClient } from "../engine/client.ts";
@@ -137,8 +137,8 @@ class LocalStudio implements Studio {
     return this.#job(id);
   }
 
-  again(jobId: number, onCpu = false): Job {
-    this.#commit((database) => queueAgain(database, jobId, onCpu));
+  again(jobId: number, changes: RetryChanges = {}): Job {
+    this.#commit((database) => queueAgain(database, jobId, changes));
     return this.#job(jobId);
   }
 

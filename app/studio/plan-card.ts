@@ -1,6 +1,7 @@
 // The plan as a person reads it: seconds as this machine takes them, bytes against what is free, and changes that make a run
 // fit. Each change was planned: none is offered that does not fit.
-import type { PlanCard, PlanFix } from "../../contract/channels/generate.ts";
+import type { PlanCard } from "../../contract/channels/generate.ts";
+import type { PlanFix } from "../../contract/plan-fix.ts";
 import type { Settings } from "../../contract/settings/derive.ts";
 import { type FrameSize, formatSize, sizeOfResolution } from "../../contract/settings/resolution.ts";
 import type { Plan } from "../engine/addon.ts";

@@ -5,7 +5,7 @@ import type { QueueState } from "../../contract/channels/queue.ts";
 import type { DraftCheck } from "../../contract/channels/generate.ts";
 import type { InspectionReport, ModelEntry } from "../../contract/channels/models.ts";
 import type { RestoredVideo, Session } from "../../contract/channels/studio.ts";
-import type { Job, JobDetail, JobEvent } from "../../contract/job.ts";
+import type { Job, JobDetail, JobEvent, RetryChanges } from "../../contract/job.ts";
 import type { ModelChoice, ModelManifest } from "../../contract/models.ts";
 import type { ResolvedSettings, Settings } from "../../contract/settings/derive.ts";
 import type { EndToEndOptions, Inspection, Machine, Plan, SelfTest } from "../engine/addon.ts";
@@ -179,9 +179,8 @@ export interface Studio extends StudioCore {
   plan(request: JobRequest): Promise<Plan>;
   machine(): Promise<Machine>;
   selfTest(threads?: number): Promise<SelfTest>;
-  /** Puts a failed or cancelled job back into the queue; it continues from its last finished step. `onCpu`: from now on
-   * without the graphics card. */
-  again(jobId: number, onCpu?: boolean): Job;
+  /** Puts a failed or cancelled job back into the queue; it continues from its last finished step. */
+  again(jobId: number, changes?: RetryChanges): Job;
   /** Times the operations against this machine's ceilings; the table comes line by line. */
   bench(options: BenchOptions, onLine: (line: string) => void): Promise<unknown>;
   /** Stops what runs here (its job stays in the queue), ends the engine and closes the history. */

@@ -1,6 +1,7 @@
 // The form: what the values of a draft come to, before anything is accepted.
 import type { ErrorRecord } from "../errors.ts";
 import type { StageName } from "../job.ts";
+import type { PlanFix } from "../plan-fix.ts";
 import type { SettingId, SettingProblem, Settings } from "../settings/derive.ts";
 
 /** What a form holds: only what the user set; everything else is inherited. The prompt and the model are values too. */
@@ -27,23 +28,6 @@ export interface StagePlan {
   readonly peakBytes: number;
   /** Of the graphics card's memory; null where the job runs without one. */
   readonly deviceBytes: number | null;
-}
-
-/** A change of settings that makes a run fit: shown as a button. */
-export interface PlanFix {
-  /** "tile the decode", "480p", "int8": stable words for the interface to translate. */
-  readonly id:
-    | "tileDecode"
-    | "smallerSize"
-    | "fewerFrames"
-    | "int8"
-    | "int8TextEncoder"
-    | "removeBudget"
-    | "streamWeights"
-    | "runOnCpu";
-  readonly values: Partial<Settings>;
-  /** What it would need then. */
-  readonly peakBytes: number;
 }
 
 export interface PlanCard {

@@ -1,6 +1,6 @@
 // The queue: accepted jobs and their order. A reply comes after the change is committed.
 import type { Nothing } from "../channels.ts";
-import type { Job } from "../job.ts";
+import type { Job, RetryChanges } from "../job.ts";
 import type { Draft } from "./generate.ts";
 
 export interface QueueState {
@@ -33,9 +33,8 @@ export interface QueueChannels {
   "queue:cancel": { request: { jobId: number }; reply: Nothing };
   /** Ends sampling and decodes the latest estimate; refused with job.not_running otherwise. */
   "queue:keep": { request: { jobId: number }; reply: Nothing };
-  /** A failed or cancelled job once more; continues from its last finished step. `onCpu`: from now on without the graphics
-   * card (contract/job.ts, cpuMayHelp). */
-  "queue:retry": { request: { jobId: number; onCpu?: boolean }; reply: { job: Job } };
+  /** A failed or cancelled job once more; continues from its last finished step. */
+  "queue:retry": { request: { jobId: number } & RetryChanges; reply: { job: Job } };
   /** Another video from the saved latents of a finished job. */
   "queue:decodeAgain": { request: { jobId: number }; reply: { job: Job } };
 }

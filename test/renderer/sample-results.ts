@@ -101,6 +101,7 @@ export function sampleDetail(id: number, changes: Partial<HistoryDetail> = {}): 
     int8: { layers: 80, bytes16: 2_600_000_000, bytes: 1_350_000_000 },
     plannedSeconds: 12,
     plannedPeakBytes: 3e9,
+    lowered: null,
     expectedSeconds: null,
     keptStep: null,
     latentsPath: `/library/latents/${id}.safetensors`,
@@ -116,6 +117,7 @@ export function sampleDetail(id: number, changes: Partial<HistoryDetail> = {}): 
       ...size,
     },
     error: null,
+    fix: null,
     deviceName: null,
     stages: [
       { ...noCard, attempt: 1, stage: "text", seconds: 0.4, peakBytes: 5.9e9, plannedSeconds: 0.5, plannedBytes: 6e9 },

@@ -198,6 +198,7 @@ export function jobOf(id: number, change: Partial<Job> = {}): Job {
     plannedSeconds: 2,
     plannedPeakBytes: 90e6,
     deviceName: null,
+    lowered: null,
     expectedSeconds: null,
     keptStep: null,
     latentsPath: null,
@@ -206,6 +207,7 @@ export function jobOf(id: number, change: Partial<Job> = {}): Job {
     sourceJobId: null,
     video: null,
     error: null,
+    fix: null,
     ...change,
   };
 }

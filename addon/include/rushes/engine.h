@@ -28,6 +28,9 @@ typedef enum { RUSHES_STAGE_TEXT, RUSHES_STAGE_LOAD, RUSHES_STAGE_SAMPLE, RUSHES
 /* Callbacks come from the thread that runs the call; any may be NULL. */
 typedef struct {
   void* user;
+  /* Once, before anything is loaded: the plan the job keeps to, with the memory that is free now (rushes_plan's JSON). A
+     job that does not fit is planned too, and then refused. */
+  void (*planned)(void* user, const char* plan);
   /* fraction 0..1 of the stage; step counts from 1 (0 outside sampling). At least every 200 ms of work. */
   void (*progress)(void* user, rushes_stage stage, double fraction, int step, int steps);
   /* level 0 debug, 1 info, 2 warning */
@@ -79,7 +82,8 @@ uint64_t rushes_model_bytes(const rushes_model* model);
 
 /* Predicted bytes and seconds for each stage of a job of these files, from headers alone (which are kept open for the
    next plan). May be called from any thread, also while models work. `warm` may be NULL: the model in memory, whose
-   packed weights count as loaded when it is of these files, and as free when it is of others.
+   packed weights count as loaded when it is of these files, and as free when it is of others. id_count 0: the latents are
+   there, and only the decode is planned.
    {"stages": [{"stage", "peakBytes", "seconds"}], "peakBytes", "freeBytes", "fits", "advice", "fixes": [{"id",
    "settings", "peakBytes"}], "seconds", "resident", "int8": {"layers", "bytes16", "bytes"}, "settings": {resolved}} */
 rushes_status rushes_plan(const rushes_model_files* files, const rushes_model* warm, const rushes_settings* settings,

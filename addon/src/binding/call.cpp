@@ -26,12 +26,16 @@ Napi::Error error_of(Napi::Env env, const rushes_status& status) {
   return error;
 }
 
+Napi::Value parse_report(Napi::Env env, const char* report) {
+  const auto json = env.Global().Get("JSON").As<Napi::Object>();
+  return json.Get("parse").As<Napi::Function>().Call(json, {Napi::String::New(env, report)});
+}
+
 Napi::Value take_report(Napi::Env env, char* report) {
   if (!report) return env.Undefined();
-  const auto text = Napi::String::New(env, report);
+  const Napi::Value value = parse_report(env, report);
   rushes_string_free(report);
-  const auto json = env.Global().Get("JSON").As<Napi::Object>();
-  return json.Get("parse").As<Napi::Function>().Call(json, {text});
+  return value;
 }
 
 Call::Call(Napi::Env env, Napi::Function on_event, Work work)

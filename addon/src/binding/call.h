@@ -15,6 +15,9 @@ namespace rushes::binding {
 /// `neededBytes` and `freeBytes`.
 Napi::Error error_of(Napi::Env env, const rushes_status& status);
 
+/// A JSON report of the engine.
+Napi::Value parse_report(Napi::Env env, const char* report);
+
 /// Parses and frees a JSON report of the engine; undefined for null.
 Napi::Value take_report(Napi::Env env, char* report);
 

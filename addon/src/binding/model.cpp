@@ -58,6 +58,7 @@ class Events {
   rushes_callbacks callbacks() {
     rushes_callbacks c{};
     c.user = this;
+    c.planned = [](void* user, const char* plan) { static_cast<Events*>(user)->planned(plan); };
     c.progress = [](void* user, rushes_stage stage, double fraction, int step, int steps) {
       static_cast<Events*>(user)->progress(stage, fraction, step, steps);
     };
@@ -99,6 +100,15 @@ class Events {
       event.Set("fraction", fraction);
       event.Set("step", step);
       event.Set("steps", steps);
+      return event;
+    });
+  }
+
+  void planned(const char* plan) {
+    call_.emit([text = std::string(plan)](Napi::Env env) {
+      Napi::Object event = Napi::Object::New(env);
+      event.Set("kind", "plan");
+      event.Set("plan", parse_report(env, text.c_str()));
       return event;
     });
   }

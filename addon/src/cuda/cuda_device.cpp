@@ -158,6 +158,7 @@ std::byte* CudaDevice::allocate(uint64_t bytes) {
               "Close other programs that use the card, or choose a smaller size or fewer frames.");
   error.needed_bytes = bytes;
   error.free_bytes = free_bytes();
+  error.of_card = true;
   throw error;
 }
 

@@ -35,6 +35,7 @@ void require(Code code, const char* doing) {
   if (code == kOutOfMemory) {
     Error error("memory.exhausted", "The graphics card has too little free memory for this job.",
                 "Close other programs that use the card, or choose a smaller size or fewer frames.", detail);
+    error.of_card = true;
     uint64_t total = 0;
     if (memory_info(error.free_bytes, total) != 0) error.free_bytes = 0;
     throw error;

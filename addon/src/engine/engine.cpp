@@ -70,6 +70,7 @@ class OrderWatch {
 rushes::Observer observer_of(const rushes_callbacks& c, const OrderWatch& watch) {
   rushes::Observer observer;
   observer.orders = &watch.orders();
+  if (c.planned) observer.planned = [c](const std::string& plan) { c.planned(c.user, plan.c_str()); };
   if (c.progress)
     observer.progress = [c](rushes_stage stage, double fraction, int step, int steps) {
       c.progress(c.user, stage, fraction, step, steps);

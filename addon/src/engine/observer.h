@@ -42,6 +42,7 @@ struct Preview {
 
 /// All functions may be empty. They are called from the thread that runs the job.
 struct Observer {
+  std::function<void(const std::string& plan)> planned;
   std::function<void(rushes_stage, double fraction, int step, int steps)> progress;
   std::function<void(LogLevel, const std::string&)> log;
   std::function<void(const Preview&)> preview;

@@ -20,7 +20,7 @@ struct Budget {
 /// The job that is planned, but for the settings that a plan may change.
 struct Job {
   const ModelFiles& files;
-  size_t id_count;
+  size_t id_count;  // 0: only the decode is left
   const WarmStart& start;
   const std::optional<Card>& card;
 };
@@ -67,14 +67,18 @@ Plan walk(const Job& job, const rushes_settings& resolved, const Held& held) {
     plan.stages.push_back(
         {stage_name(stage), predicted_seconds(work, context), memory.peak(), work, device_memory.peak()});
   };
-  Tensor text, latents;
-  const std::vector<int32_t> ids(std::max<size_t>(job.id_count, 1), 1);
-  measure(RUSHES_STAGE_TEXT, [&] { text = stages.encode_text(ids, paths); });
-  measure(RUSHES_STAGE_LOAD, [&] { stages.load_transformer(); });
-  plan.int8 = {static_cast<int64_t>(parts.dit->quantized_layers().size()), parts.dit->linear_bytes_16bit(),
-               parts.dit->linear_bytes_held()};
-  measure(RUSHES_STAGE_SAMPLE, [&] { latents = stages.sample(text, {}); });
-  text = {};
+  Tensor latents;
+  if (job.id_count == 0) {
+    latents = context.on_host().allocate(DType::f32, stages.latent_shape());
+  } else {
+    Tensor text;
+    const std::vector<int32_t> ids(job.id_count, 1);
+    measure(RUSHES_STAGE_TEXT, [&] { text = stages.encode_text(ids, paths); });
+    measure(RUSHES_STAGE_LOAD, [&] { stages.load_transformer(); });
+    plan.int8 = {static_cast<int64_t>(parts.dit->quantized_layers().size()), parts.dit->linear_bytes_16bit(),
+                 parts.dit->linear_bytes_held()};
+    measure(RUSHES_STAGE_SAMPLE, [&] { latents = stages.sample(text, {}); });
+  }
   measure(RUSHES_STAGE_DECODE, [&] { stages.decode(latents, {}); });
   for (const StageCost& stage : plan.stages) {
     plan.peak_bytes = std::max(plan.peak_bytes, stage.peak_bytes);
@@ -228,16 +232,21 @@ std::string Plan::advice() const {
 void Plan::require_fit() const {
   if (fits) return;
   const bool card_is_full = device_peak_bytes > device_free_bytes;
-  const uint64_t needed = card_is_full ? device_peak_bytes : peak_bytes;
-  const uint64_t usable = card_is_full ? device_free_bytes : free_bytes;
+  throw memory_shortage(card_is_full ? device_peak_bytes : peak_bytes, card_is_full ? device_free_bytes : free_bytes,
+                        card_is_full, advice());
+}
+
+Error memory_shortage(uint64_t needed_bytes, uint64_t usable_bytes, bool of_card, const std::string& advice,
+                      const std::string& detail) {
   Error error("memory.exhausted",
-              "This job needs " + bytes_text(needed) +
-                  (card_is_full ? " of the graphics card's memory" : " of memory") + " and may use " +
-                  bytes_text(usable) + ".",
-              advice());
-  error.needed_bytes = needed;
-  error.free_bytes = usable;
-  throw error;
+              "This job needs " + bytes_text(needed_bytes) +
+                  (of_card ? " of the graphics card's memory" : " of memory") + " and may use " +
+                  bytes_text(usable_bytes) + ".",
+              advice, detail);
+  error.needed_bytes = needed_bytes;
+  error.free_bytes = usable_bytes;
+  error.of_card = of_card;
+  return error;
 }
 
 Plan make_plan(const ModelFiles& files, const rushes_settings& settings, size_t id_count, const WarmStart& start,

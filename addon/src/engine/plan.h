@@ -62,12 +62,16 @@ struct WarmStart {
   uint64_t held_bytes = 0;
 };
 
-/// Resolves every "auto" and predicts the bytes and seconds of each stage. With a memory budget the budget counts, else
-/// 90% of the free memory; on a card 95% of its own free memory counts besides, and a budget limits that. `card`: the
-/// one a job with device auto or cuda would run on; it need not exist. A job of which not even one part at a time fits
-/// is planned all the same, with `fits` false. Throws settings.invalid.
+/// Resolves every "auto" and predicts the bytes and seconds of each stage; of the decode alone when there are no ids.
+/// With a memory budget the budget counts, else 90% of the free memory; on a card 95% of its own free memory counts
+/// besides, and a budget limits that. `card`: the one a job with device auto or cuda would run on; it need not exist. A
+/// job of which not even one part at a time fits is planned all the same, with `fits` false. Throws settings.invalid.
 Plan make_plan(const ModelFiles& files, const rushes_settings& settings, size_t id_count, const WarmStart& start,
                const std::optional<Card>& card);
+
+/// memory.exhausted for a whole job: what it needs and may use.
+Error memory_shortage(uint64_t needed_bytes, uint64_t usable_bytes, bool of_card, const std::string& advice,
+                      const std::string& detail = {});
 
 /// A stage as plans and reports show it; `on_device` with the card's bytes.
 nlohmann::json stage_json(const StageCost& stage, bool on_device);

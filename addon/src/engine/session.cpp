@@ -24,6 +24,7 @@ class Session::Run {
       : session_(session), observer_(observer) {
     const std::optional<Card> card = session.open_card(settings);
     report_.plan = make_plan(session.headers_, settings, id_count, session.warm_start(embedding_kept), card);
+    if (observer.planned) observer.planned(report_.plan.json().dump());
     report_.plan.require_fit();
     report_.settings = report_.plan.settings;
     apply_settings(report_.settings, context_);
@@ -78,7 +79,12 @@ class Session::Run {
           run.observer_.stage_ended(stage, cost.seconds, cost.peak_bytes, std::uncaught_exceptions() == exceptions);
       }
     } finish{*this, stage, start};
-    return work();
+    try {
+      return work();
+    } catch (const Error& error) {
+      if (error.code() == "memory.exhausted") throw shortage(error);
+      throw;
+    }
   }
 
   void note_quantization() {
@@ -131,6 +137,15 @@ class Session::Run {
              (plan.streamed ? ", with weights that stream through its memory" : "");
     const std::string text = "Computing on the " + std::string(backend_name(context_.backend));
     return asked.device == RUSHES_DEVICE_AUTO ? text + " (" + find_card().problem + ")" : text;
+  }
+
+  // What could not be had is one piece, and counts in the stage's highest point already; a person is told of the whole.
+  Error shortage(const Error& piece) const {
+    const MemoryCounter& memory = piece.of_card ? session_.device_memory_ : session_.memory_;
+    const uint64_t needed = std::max(memory.peak(), piece.needed_bytes);
+    return memory_shortage(
+        needed, needed - piece.needed_bytes + piece.free_bytes, piece.of_card, piece.advice(),
+        "There was no room for a piece of " + bytes_text(piece.needed_bytes) + ". " + piece.detail());
   }
 
   void warn(const std::string& warning) {
@@ -232,7 +247,7 @@ GenerateReport Session::decode(const std::filesystem::path& latents, const rushe
 
 GenerateReport Session::decode_once(const std::filesystem::path& latents, const rushes_settings& settings,
                                     const Observer& observer) {
-  Run run(*this, settings, 1, false, observer);
+  Run run(*this, settings, 0, false, observer);
   const SavedLatents saved = load_latents(run.context(), latents, run.stages().latent_shape());
   run.note_kept(saved.kept_step);
   run.measure(RUSHES_STAGE_DECODE, [&] { run.make_frames(saved.latents); });

@@ -4,6 +4,7 @@ import { rm, statfs, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { styleText } from "node:util";
 import { asRushesError, type RushesError } from "../../../contract/errors.ts";
+import { formatBytes } from "../../../contract/format-bytes.ts";
 import type { Machine, SelfTest, SelfTestCheck } from "../../engine/addon.ts";
 import { untilAborted } from "../../library/model.ts";
 import { makeFolder } from "../../media/whole-file.ts";
@@ -11,7 +12,6 @@ import { libraryFolderOf } from "../../settings/library-folder.ts";
 import { cardLine } from "../../studio/graphics-card.ts";
 import type { Studio } from "../../studio/studio.ts";
 import { type Command, type CommandContext, exitCodes } from "../context.ts";
-import { formatBytes } from "../format.ts";
 
 /** One line of the report. A finding that is not `ok` makes the whole report red. */
 interface Finding {

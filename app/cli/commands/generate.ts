@@ -1,5 +1,6 @@
 // rushes generate: one prompt or a list of them becomes videos.
 import { RushesError } from "../../../contract/errors.ts";
+import { formatBytes } from "../../../contract/format-bytes.ts";
 import type { Int8Summary, Job, JobDetail, JobEvent } from "../../../contract/job.ts";
 import { checkSetting } from "../../../contract/settings/derive.ts";
 import { openModel } from "../../library/open.ts";
@@ -9,7 +10,7 @@ import { resolveSettings } from "../../settings/resolve.ts";
 import { invalid } from "../../settings/sources.ts";
 import { libraryFolderOf } from "../../settings/library-folder.ts";
 import { type Command, exitCodes, textOption } from "../context.ts";
-import { formatBytes, formatSeconds } from "../format.ts";
+import { formatSeconds } from "../format.ts";
 import { JobProgressView, stageName } from "../job-progress.ts";
 import type { Output } from "../output.ts";
 import { flagValues } from "../setting-flags.ts";

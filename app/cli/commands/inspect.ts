@@ -1,11 +1,11 @@
 // rushes inspect FILE...: what a checkpoint's header says, before anything is loaded.
 import { asRushesError, RushesError } from "../../../contract/errors.ts";
 import { inspectionLines } from "../../../contract/inspection-text.ts";
+import { formatBytes } from "../../../contract/format-bytes.ts";
 import type { Inspection } from "../../engine/addon.ts";
 import { untilAborted } from "../../library/model.ts";
 import { openStudio } from "../../studio/open-studio.ts";
 import { type Command, exitCodes } from "../context.ts";
-import { formatBytes } from "../format.ts";
 import type { Output } from "../output.ts";
 
 export const inspect: Command = async ({ output, signal, library }, files) => {

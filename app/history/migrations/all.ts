@@ -5,6 +5,7 @@ import { resultsMigration } from "./0030-results.ts";
 import { sessionMigration } from "./0040-session.ts";
 import { inputsMigration } from "./0050-inputs.ts";
 import { deviceMemoryMigration } from "./0060-device-memory.ts";
+import { loweredPlanMigration } from "./0070-lowered-plan.ts";
 import type { Migration } from "./migration.ts";
 
 export const migrations: readonly Migration[] = [
@@ -14,4 +15,5 @@ export const migrations: readonly Migration[] = [
   sessionMigration,
   inputsMigration,
   deviceMemoryMigration,
+  loweredPlanMigration,
 ];

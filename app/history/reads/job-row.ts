@@ -1,6 +1,8 @@
 // One row of jobs as the rest of the program sees it.
 import type { ErrorCode } from "../../../contract/errors.ts";
+import type { LoweredPlan } from "../../../contract/lowered-plan.ts";
 import type { Int8Summary, Job, JobFiles, JobKind, JobMode, JobProgress, JobState } from "../../../contract/job.ts";
+import type { PlanFix } from "../../../contract/plan-fix.ts";
 import type { ResolvedSettings } from "../../../contract/settings/derive.ts";
 
 export interface JobRow {
@@ -44,6 +46,8 @@ export interface JobRow {
   error_sentence: string | null;
   error_advice: string | null;
   error_detail: string | null;
+  error_fix: string | null;
+  lowered_plan: string | null;
 }
 
 export function jobFromRow(row: JobRow): Job {
@@ -71,6 +75,7 @@ export function jobFromRow(row: JobRow): Job {
     plannedSeconds: row.planned_seconds,
     plannedPeakBytes: row.planned_peak_bytes,
     deviceName: row.device_name,
+    lowered: row.lowered_plan === null ? null : (JSON.parse(row.lowered_plan) as LoweredPlan),
     expectedSeconds: row.expected_seconds,
     keptStep: row.kept_step,
     latentsPath: row.latents_path,
@@ -98,5 +103,6 @@ export function jobFromRow(row: JobRow): Job {
             advice: row.error_advice ?? "",
             detail: row.error_detail ?? "",
           },
+    fix: row.error_fix === null ? null : (JSON.parse(row.error_fix) as PlanFix),
   };
 }

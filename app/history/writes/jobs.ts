@@ -6,8 +6,10 @@ import {
   type JobKind,
   type JobMode,
   type JobState,
+  type RetryChanges,
 } from "../../../contract/job.ts";
 import { RushesError } from "../../../contract/errors.ts";
+import type { PlanFix } from "../../../contract/plan-fix.ts";
 import type { ResolvedSettings } from "../../../contract/settings/derive.ts";
 import type { HistoryDatabase } from "../database.ts";
 import { searchText } from "../search-text.ts";
@@ -115,6 +117,8 @@ export interface Move {
   to: JobState;
   note: string;
   error?: JobError;
+  /** Beside an error: the change that would help. */
+  fix?: PlanFix | null;
   /** Moves out of "running" that its runner makes name the runner: another may have taken the job over. */
   runner?: string;
   now?: number;
@@ -138,7 +142,8 @@ export function moveJob(database: HistoryDatabase, id: number, move: Move): bool
              position = ${interrupted ? firstPosition : "position"},
              progress = CASE WHEN @to = 'queued' THEN NULL ELSE progress END,
              finished_at = CASE WHEN @to = 'queued' THEN NULL ELSE @now END,
-             error_code = @code, error_sentence = @sentence, error_advice = @advice, error_detail = @detail
+             error_code = @code, error_sentence = @sentence, error_advice = @advice, error_detail = @detail,
+             error_fix = @fix
            WHERE id = @id`,
         )
         .run({
@@ -149,6 +154,7 @@ export function moveJob(database: HistoryDatabase, id: number, move: Move): bool
           sentence: error?.sentence ?? null,
           advice: error?.advice ?? null,
           detail: error?.detail ?? null,
+          fix: move.fix ? JSON.stringify(move.fix) : null,
         });
       insertChange(database, id, move.to, move.note, now);
       return true;
@@ -160,13 +166,16 @@ export function moveJob(database: HistoryDatabase, id: number, move: Move): bool
 const firstPosition = `min(position, coalesce(
   (SELECT other.position - 1 FROM jobs AS other WHERE other.state = 'queued' ORDER BY other.position LIMIT 1), position))`;
 
-/** Puts a failed or cancelled job at the end of the queue, with a clean count of interruptions; `onCpu`: to run without the
- * graphics card from now on. */
-export function queueAgain(database: HistoryDatabase, id: number, onCpu = false): boolean {
+/** Puts a failed or cancelled job at the end of the queue, with a clean count of interruptions and its whole plan. */
+export function queueAgain(
+  database: HistoryDatabase,
+  id: number,
+  { onCpu = false, withoutBudget = false }: RetryChanges = {},
+): boolean {
+  const changes = [...(onCpu ? ["on the CPU"] : []), ...(withoutBudget ? ["without a memory budget"] : [])];
   return database
     .transaction((): boolean => {
-      const note = onCpu ? "asked for again, on the CPU" : "asked for again";
-      if (!moveJob(database, id, { to: "queued", note })) return false;
+      if (!moveJob(database, id, { to: "queued", note: ["asked for again", ...changes].join(", ") })) return false;
       if (onCpu)
         database
           .prepare(
@@ -174,9 +183,11 @@ export function queueAgain(database: HistoryDatabase, id: number, onCpu = false)
                planned_peak_bytes = NULL, expected_seconds = NULL WHERE id = ?`,
           )
           .run(id);
+      if (withoutBudget)
+        database.prepare("UPDATE jobs SET settings = json_set(settings, '$.memoryBudget', 0) WHERE id = ?").run(id);
       database
         .prepare(
-          `UPDATE jobs SET interruptions = 0, crashes = 0, pending_video_path = NULL,
+          `UPDATE jobs SET interruptions = 0, crashes = 0, pending_video_path = NULL, lowered_plan = NULL,
              position = (SELECT coalesce(max(position), 0) + 1 FROM jobs WHERE state = 'queued') WHERE id = ?`,
         )
         .run(id);

@@ -69,7 +69,7 @@ export function editInQueue(database: HistoryDatabase, id: number, job: WantedJo
              attention_type = @attentionType, sla_topk = @slaTopk, sigma_max = @sigmaMax, token_ids = @tokenIds,
              token_count = @tokenCount, warnings = @warnings, expected_seconds = @expectedSeconds,
              latents_path = NULL, resumed_from_step = 0, kept_step = NULL, int8 = NULL, int8_layers_id = NULL,
-             planned_seconds = NULL, planned_peak_bytes = NULL, device_name = NULL, interruptions = 0, crashes = 0,
+             planned_seconds = NULL, planned_peak_bytes = NULL, device_name = NULL, lowered_plan = NULL, interruptions = 0, crashes = 0,
              pending_video_path = NULL, video_path = NULL, poster_path = NULL, copy_path = NULL, video_bytes = NULL,
              video_frames = NULL, video_width = NULL, video_height = NULL
            WHERE id = @id`,

@@ -7,6 +7,7 @@ import type {
   JobStepLatents,
   JobVideo,
 } from "../../../contract/job.ts";
+import type { LoweredPlan } from "../../../contract/lowered-plan.ts";
 import type { HistoryDatabase } from "../database.ts";
 import { isPaused } from "../reads/queue.ts";
 import { insertChange } from "./jobs.ts";
@@ -66,6 +67,11 @@ export function writeKeptStep(database: HistoryDatabase, id: number, step: numbe
 
 export function writeResume(database: HistoryDatabase, id: number, fromStep: number): void {
   database.prepare("UPDATE jobs SET resumed_from_step = ? WHERE id = ?").run(fromStep, id);
+}
+
+/** Later attempts keep to it, also those of another process. */
+export function writeLowered(database: HistoryDatabase, id: number, lowered: LoweredPlan): void {
+  database.prepare("UPDATE jobs SET lowered_plan = ? WHERE id = ?").run(JSON.stringify(lowered), id);
 }
 
 export function writeProgress(database: HistoryDatabase, id: number, progress: JobProgress): void {

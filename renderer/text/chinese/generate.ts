@@ -1,5 +1,14 @@
 // Chinese words of the generate view.
+import type { PlanChange } from "../../../contract/lowered-plan.ts";
 import type { generate as english } from "../english/generate.ts";
+
+const planChanges: Record<PlanChange, string> = {
+  partByPart: "逐个加载模型的各部分",
+  tileDecode: "分块解码",
+  streamWeights: "从内存逐块传送权重",
+  int8TextEncoder: "使用 Int8 文本编码器",
+  keepLess: "步骤之间少保留数据",
+};
 
 export const generate: typeof english = {
   title: "生成",
@@ -90,6 +99,11 @@ export const generate: typeof english = {
     streamWeights: "将权重逐块传到显卡",
     runOnCpu: "改用 CPU 运行",
   },
+  fixFrames: (count) => `改为 ${count} 帧`,
+  fixSize: (size) => `改为 ${size.replace("x", " × ")}`,
+  lowered: ({ changes, neededBytes, freeBytes, deviceName }, bytes) =>
+    `${deviceName === null ? "内存" : "显存"}已满(需要 ${bytes(neededBytes)},可用 ${bytes(freeBytes)});` +
+    `继续生成:${changes.map((change) => planChanges[change]).join("、")}。`,
 
   problems: "需要解决的问题",
   warnings: "提示",

@@ -1,5 +1,6 @@
 // English words of the generate view.
-import type { PlanFix } from "../../../contract/channels/generate.ts";
+import { type LoweredPlan, loweredSentence } from "../../../contract/lowered-plan.ts";
+import type { PlanFix } from "../../../contract/plan-fix.ts";
 import type { JobStage } from "../../../contract/job.ts";
 
 const past: Record<JobStage, string> = {
@@ -110,6 +111,9 @@ export const generate = {
   planFix: (fix: string, bytes: string) => `${fix} (${bytes})`,
   stageNames,
   fixes,
+  fixFrames: (count: number) => `Make ${count} frames`,
+  fixSize: (size: string) => `Make it ${size.replace("x", " × ")}`,
+  lowered: (plan: LoweredPlan, bytes: (count: number) => string) => loweredSentence(plan, bytes),
 
   problems: "What stands in the way",
   warnings: "Good to know",

@@ -1,6 +1,7 @@
 // What is done with results in the list and on their page alike.
-import type { Job } from "../../../contract/job.ts";
+import type { Job, RetryChanges } from "../../../contract/job.ts";
 import { request } from "../../bridge.ts";
+import { runWithFix } from "../../state/job-fix.ts";
 import { results } from "../../state/results.svelte.ts";
 import { route } from "../../state/route.svelte.ts";
 import { toasts } from "../../state/toasts.svelte.ts";
@@ -36,8 +37,13 @@ export async function decodeAgain(jobId: number): Promise<void> {
   await queued(() => request("queue:decodeAgain", { jobId }), text.words.history.decodeQueued);
 }
 
-export async function retry(jobId: number, onCpu = false): Promise<void> {
-  await queued(() => request("queue:retry", { jobId, ...(onCpu ? { onCpu } : {}) }), text.words.history.retried);
+export async function retry(jobId: number, changes: RetryChanges = {}): Promise<void> {
+  await queued(() => request("queue:retry", { jobId, ...changes }), text.words.history.retried);
+}
+
+/** With the smallest change that fits into memory. */
+export async function retryWithFix(job: Job): Promise<void> {
+  await queued(() => runWithFix(job), text.words.history.retried);
 }
 
 export async function copyPrompt(prompt: string): Promise<void> {

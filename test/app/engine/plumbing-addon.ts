@@ -43,21 +43,26 @@ const stagesOf = (settings: EngineSettings, peakBytes: number) =>
 
 /** A budget in the script decides whether a job fits. */
 function planOf(settings: EngineSettings): Plan {
-  const budget = script().budgetBytes ?? 10_000;
-  const fits = budget >= 1000;
+  const { plans = [{ peakBytes: 1000 }], budgetBytes = 10_000 } = script();
+  const budget = settings.memoryBudget > 0 ? Math.round(settings.memoryBudget * 2 ** 30) : budgetBytes;
+  const chosen = plans.find(({ peakBytes }) => peakBytes <= budget);
+  const { peakBytes, resident = true, streamed = false, vaeTiling } = chosen ?? plans.at(-1)!;
+  const fits = chosen !== undefined;
   const card = cardOf(settings);
   return {
-    stages: stagesOf(settings, 1000),
-    peakBytes: 1000,
-    ...(card === null ? {} : { device: { name: card, peakBytes: 700, freeBytes: 5000 } }),
+    stages: stagesOf(settings, peakBytes),
+    peakBytes,
+    ...(card === null
+      ? {}
+      : { device: { name: card, peakBytes: peakBytes === 1000 ? 700 : peakBytes, freeBytes: 5000, streamed } }),
     freeBytes: budget,
     fits,
     advice: fits ? "" : "Choose 5 frames or fewer: that fits.",
     fixes: fits ? [] : [{ id: "fewerFrames", settings: { numFrames: 5 }, peakBytes: budget }],
     seconds: 0.4,
-    resident: true,
+    resident,
     int8: null,
-    settings,
+    settings: { ...settings, ...(vaeTiling ? { vaeTiling } : {}) },
   };
 }
 
@@ -81,6 +86,7 @@ class PlumbingModel implements AddonModel {
     note(`generate from ${start}`);
     if (request.resumePath && !existsSync(request.resumePath)) throw failure("checkpoint.missing", "No step file.");
     return this.#call(settings, onEvent, async () => {
+      onEvent({ kind: "plan", plan: planOf(settings) });
       if (!planOf(settings).fits)
         throw failure("memory.exhausted", "Too little memory.", { neededBytes: 1000, freeBytes: script().budgetBytes });
       onEvent({ kind: "progress", stage: "text", fraction: 1, step: 0, steps });
@@ -204,6 +210,12 @@ function misbehave(step: number, settings: Partial<EngineSettings>): void {
     crash();
   }
   if (now.crashAlways === step) crash();
+  const { peakBytes } = planOf(full(settings));
+  if (now.full && step >= now.full.step && peakBytes > now.full.freeBytes)
+    throw failure("memory.exhausted", `This job needs ${peakBytes} and may use ${now.full.freeBytes}.`, {
+      neededBytes: peakBytes,
+      freeBytes: now.full.freeBytes,
+    });
   if (now.failInStep === step && now.failure) throw failure(now.failure.code, now.failure.message, now.failure);
 }
 

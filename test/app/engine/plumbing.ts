@@ -26,6 +26,10 @@ export interface PlumbingScript {
   budgetBytes?: number;
   /** The name of a graphics card: jobs run on it unless they choose another device, and failInStep happens there only. */
   card?: string;
+  /** Plans of a job by what they need, the mildest first: the first one within the memory budget holds. */
+  plans?: { peakBytes: number; resident?: boolean; streamed?: boolean; vaeTiling?: "on" }[];
+  /** From this step on a plan that needs more finds memory full. */
+  full?: { step: number; freeBytes: number };
   /** One packet less than there are frames. */
   frameLoss?: boolean;
 }

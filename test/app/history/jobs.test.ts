@@ -195,7 +195,7 @@ describe("moves", () => {
     const error = { code: "gpu.lost", sentence: "Lost.", advice: "", detail: "" } as const;
     moveJob(database, id, { to: "failed", note: "", error, runner });
     const before = readJob(database, id)!;
-    expect(queueAgain(database, id, true)).toBe(true);
+    expect(queueAgain(database, id, { onCpu: true })).toBe(true);
     expect(readDetail(database, id)).toMatchObject({
       state: "queued",
       deviceName: null,

@@ -55,7 +55,7 @@ describe("a job on a graphics card", () => {
     const failed = await generate({ settings: { seed: 1 } });
     expect(failed).toMatchObject({ state: "failed", deviceName: "A card", error: { code: "gpu.lost" } });
     expect(cpuMayHelp(failed)).toBe(true);
-    const again = studio.again(failed.id, true);
+    const again = studio.again(failed.id, { onCpu: true });
     expect(again).toMatchObject({ settings: { device: "cpu" }, deviceName: null });
     const done = await studio.wait(failed.id);
     expect(done).toMatchObject({ state: "done", deviceName: null, attempts: 2, resumedFromStep: 2 });

@@ -91,6 +91,7 @@ TEST_CASE("a lost card and a full one each fail their job alone: the next goes o
   // The next job opens the card again, and loses its memory to another program after its first step.
   struct Watch {
     bool filled = false;
+    nlohmann::json plan;
   } watch;
   rushes_callbacks callbacks{};
   callbacks.user = &watch;
@@ -103,6 +104,9 @@ TEST_CASE("a lost card and a full one each fail their job alone: the next goes o
     emulator::set_card(full);
     w->filled = true;
   };
+  callbacks.planned = [](void* user, const char* plan) {
+    static_cast<Watch*>(user)->plan = nlohmann::json::parse(plan);
+  };
   const std::vector<int32_t> ids = {5, 20, 30, 40, 1};
   const rushes_request request{card_settings(2),    ids.data(),         ids.size(), job.embedding.c_str(),
                                job.latents.c_str(), job.prefix.c_str(), nullptr,    0};
@@ -111,7 +115,11 @@ TEST_CASE("a lost card and a full one each fail their job alone: the next goes o
   rushes_string_free(report);
   CHECK(watch.filled);
   CHECK(std::string(full.code) == "memory.exhausted");
-  CHECK(full.needed_bytes > 0);
+  // Told of the whole job, not of the piece that could not be had.
+  CHECK(std::string(full.sentence).find("of the graphics card's memory and may use") != std::string::npos);
+  CHECK(full.needed_bytes > full.free_bytes);
+  CHECK(static_cast<double>(full.needed_bytes) <= 1.05 * watch.plan["device"]["peakBytes"].get<double>());
+  CHECK(static_cast<double>(full.needed_bytes) >= 0.3 * watch.plan["device"]["peakBytes"].get<double>());
   REQUIRE(std::filesystem::exists(folder / "job-step1.safetensors"));
 
   // With the budget lowered the same session goes on from the step that was saved: part after part, blocks streaming.

@@ -173,10 +173,10 @@ inline Outcome decode(Demo& demo, const std::string& latents, const rushes_setti
 }
 
 inline nlohmann::json plan(const DemoFiles& names, const rushes_settings& settings,
-                           const rushes_model* warm = nullptr) {
+                           const rushes_model* warm = nullptr, size_t id_count = 5) {
   const rushes_model_files files = names.pointers();
   char* report = nullptr;
-  const rushes_status status = rushes_plan(&files, warm, &settings, 5, &report);
+  const rushes_status status = rushes_plan(&files, warm, &settings, id_count, &report);
   REQUIRE_MESSAGE(status.code[0] == 0, status.sentence);
   nlohmann::json out = nlohmann::json::parse(report);
   rushes_string_free(report);

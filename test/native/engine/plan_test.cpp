@@ -71,6 +71,30 @@ TEST_CASE("a job that does not fit is planned all the same, with changes that fi
   CHECK(std::string(generate(demo, settings).status.code) == "memory.exhausted");
 }
 
+TEST_CASE("saved latents are decoded in the memory of the decode, however much the other stages need") {
+  const fixtures::TemporaryFolder folder;
+  const std::string latents = folder / "latents.safetensors";
+  rushes_settings settings = small_settings();
+  settings.width = settings.height = 32;
+  settings.num_frames = 5;
+  Demo demo;
+  REQUIRE(generate(demo, settings, {.latents = latents}).status.code[0] == 0);
+  const nlohmann::json whole = plan(DemoFiles(), settings), rest = plan(DemoFiles(), settings, nullptr, 0);
+  REQUIRE(rest["stages"].size() == 1);
+  CHECK(rest["stages"][0]["stage"] == "decode");
+  CHECK(rest["int8"].is_null());
+  constexpr double kGibibyte = 1024.0 * 1024 * 1024;
+  settings.memory_budget = 1.01 * rest["peakBytes"].get<double>() / kGibibyte;
+  CHECK(plan(DemoFiles(), settings)["fits"] == false);
+  CHECK(plan(DemoFiles(), settings, nullptr, 0)["fits"] == true);
+  CHECK(whole["peakBytes"] > rest["peakBytes"]);
+  Demo other;
+  CHECK(std::string(generate(other, settings).status.code) == "memory.exhausted");
+  const Outcome decoded = decode(other, latents, settings);
+  CHECK_MESSAGE(decoded.status.code[0] == 0, decoded.status.sentence);
+  CHECK(decoded.frames.size() == 5);
+}
+
 TEST_CASE("a change of files is seen by the next plan") {
   const fixtures::TemporaryFolder folder;
   const DemoFiles demo;

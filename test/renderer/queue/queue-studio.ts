@@ -175,6 +175,7 @@ export function sampleJob(id: number, changes: Partial<Job> = {}): Job {
     plannedSeconds: null,
     plannedPeakBytes: null,
     deviceName: null,
+    lowered: null,
     expectedSeconds: 12,
     keptStep: null,
     latentsPath: null,
@@ -183,6 +184,7 @@ export function sampleJob(id: number, changes: Partial<Job> = {}): Job {
     sourceJobId: null,
     video: null,
     error: null,
+    fix: null,
     ...changes,
   };
 }

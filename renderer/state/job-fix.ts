@@ -1,0 +1,15 @@
+// A job that failed for want of memory, once more with the smallest change that fits.
+import type { Job } from "../../contract/job.ts";
+import { request } from "../bridge.ts";
+import { jobSettings, ownValuesOf, pictureOf } from "./use-settings.ts";
+
+/** Another video with the same seed where the change shows in the picture; else the same job, from its last finished step. */
+export async function runWithFix(job: Job): Promise<Job | null> {
+  const { fix } = job;
+  if (fix === null) return null;
+  if (fix.id === "removeBudget") return (await request("queue:retry", { jobId: job.id, withoutBudget: true })).job;
+  const values = { ...(await ownValuesOf(jobSettings(job))), ...fix.values, seed: job.seed };
+  const image = pictureOf(job);
+  const { jobs } = await request("queue:add", { drafts: [{ values, ...(image === null ? {} : { image }) }] });
+  return jobs[0] ?? null;
+}
