@@ -57,6 +57,12 @@ std::shared_ptr<const MappedFile> MappedFile::open(const std::filesystem::path& 
   const auto size = static_cast<size_t>(status.st_size);
   if (size == 0) return std::shared_ptr<const MappedFile>(new MappedFile(path, nullptr, 0, false, use));
   void* data = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE | MAP_NORESERVE, file.number(), 0);
+  if (data == MAP_FAILED && errno == ENOMEM) {
+    Error error("memory.exhausted", "There is no room in memory to read " + display_name(path) + ".",
+                "Close other programs.", display_path(path));
+    error.needed_bytes = size;
+    throw error;
+  }
   if (data == MAP_FAILED)
     throw Error("checkpoint.missing", display_name(path) + " cannot be mapped: " + std::strerror(errno) + ".",
                 "Copy the file to a local disk.", display_path(path));

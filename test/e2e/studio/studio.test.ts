@@ -14,6 +14,7 @@ import { openStudio } from "../../../app/studio/open-studio.ts";
 import type { JobRequest, Studio } from "../../../app/studio/studio.ts";
 import { isAlive, until, soon } from "../../app/engine/plumbing.ts";
 import { probe } from "../../app/media/encoded-clip.ts";
+import { engineOf } from "./engine-of.ts";
 
 const prompt = "A large red ball bounces on a blue background";
 const program = fileURLToPath(new URL("wait-for-queue.ts", import.meta.url));
@@ -193,17 +194,6 @@ describe("the whole program killed by force", () => {
     }
   }
 });
-
-/** The engine's process: the child that was started with worker.ts. */
-function engineOf(processId: number): number | null {
-  try {
-    const children = readFileSync(`/proc/${processId}/task/${processId}/children`, "utf8").split(" ").filter(Boolean);
-    const engine = children.find((id) => readFileSync(`/proc/${id}/cmdline`, "utf8").includes("engine/worker"));
-    return engine === undefined ? null : Number(engine);
-  } catch {
-    return null;
-  }
-}
 
 /** Numbers in [0, 1) that are the same in every run (a linear congruential generator, Numerical Recipes). */
 function randomNumbers(seed: number): () => number {

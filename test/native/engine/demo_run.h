@@ -172,8 +172,8 @@ inline Outcome decode(Demo& demo, const std::string& latents, const rushes_setti
   return outcome;
 }
 
-inline nlohmann::json plan(const DemoFiles& names, const rushes_settings& settings,
-                           const rushes_model* warm = nullptr, size_t id_count = 5) {
+inline nlohmann::json plan(const DemoFiles& names, const rushes_settings& settings, const rushes_model* warm = nullptr,
+                           size_t id_count = 5) {
   const rushes_model_files files = names.pointers();
   char* report = nullptr;
   const rushes_status status = rushes_plan(&files, warm, &settings, id_count, &report);

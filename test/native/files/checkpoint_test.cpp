@@ -6,6 +6,7 @@
 #include <cstring>
 #include <fstream>
 
+#include "files/mapped_file.h"
 #include "files/refusals.h"
 #include "fixtures/model_files.h"
 #include "project_paths.h"
@@ -97,4 +98,19 @@ TEST_CASE("checkpoint: mapped pages can be given back and read again") {
     file->release(*file->find("a"));
     CHECK(values_of(*file, "a") == values);
   }
+}
+
+TEST_CASE("checkpoint: a file that memory has no room for is not called missing") {
+  const TemporaryFolder folder;
+  const std::filesystem::path path = folder / "vast.safetensors";
+  std::ofstream(path).put('x');
+  // No bytes on the disk; some ten of them are more than there are addresses.
+  std::error_code too_large;
+  std::filesystem::resize_file(path, uint64_t{15} << 40, too_large);
+  if (too_large) return MESSAGE("this file system has no sparse files of that size");
+  std::vector<std::shared_ptr<const MappedFile>> mapped;
+  const Refusal refusal = refusal_of([&] {
+    for (int i = 0; i < 20; ++i) mapped.push_back(MappedFile::open(path, FileUse::headers));
+  });
+  CHECK_REFUSED(refusal, "memory.exhausted", "There is no room in memory to read vast.safetensors");
 }
