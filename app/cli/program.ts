@@ -94,7 +94,7 @@ export async function runProgram(words: readonly string[], run: RunOptions): Pro
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
     if (error.exitCode === 0) return 0;
-    throw usageError(error);
+    throw usageError(error, program.commands.find((command) => command.name() === words[0])?.name());
   }
   return exitCode;
 }
@@ -125,15 +125,19 @@ function collect(word: string, earlier: string[] | undefined): string[] {
   return [...(earlier ?? []), word];
 }
 
-function usageError({ message }: CommanderError): RushesError {
+/** `command` is the one that was named, so that its own help is what helps. */
+function usageError({ code, message }: CommanderError, command: string | undefined): RushesError {
+  if (code === "commander.help")
+    return new RushesError("usage.invalid", {
+      sentence: "There is no command.",
+      advice: 'Try: rushes generate "A red ball"',
+    });
   const [first = "", ...rest] = message.replace(/^error: /, "").split("\n");
   const sentence = `${first.charAt(0).toUpperCase()}${first.slice(1).replace(/\.$/, "")}.`;
-  return new RushesError("usage.invalid", {
-    sentence,
-    advice:
-      rest
-        .join(" ")
-        .trim()
-        .replace(/^\((.*)\)$/, "$1") || undefined,
-  });
+  const meant = rest
+    .join(" ")
+    .trim()
+    .replace(/^\((.*)\)$/, "$1");
+  const help = command === undefined ? undefined : `Run \`rushes ${command} --help\`.`;
+  return new RushesError("usage.invalid", { sentence, advice: meant || help });
 }

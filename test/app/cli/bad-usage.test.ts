@@ -66,7 +66,9 @@ const cases: [string, string[], RegExp][] = [
     ["generate", "--prompts-file", file("p.csv", "prompt,seed\na,-1\n")],
     /p\.csv line 2: Seed is/,
   ],
-  ["no file to inspect", ["inspect"], /missing required argument/i],
+  ["options and no command", ["--verbose"], /^error \(usage\.invalid\): There is no command\.\nTry: rushes generate/],
+  ["an unlike flag", ["generate", "--steps", "4"], /Unknown option '--steps'\.\nRun `rushes generate --help`\./],
+  ["no file to inspect", ["inspect"], /missing required argument 'files'\.\nRun `rushes inspect --help`/i],
   ["a job that is no number", ["decode", "last"], /"last" is not the number of a job\./],
   ["a limit that is no number", ["history", "--limit", "many"], /--limit is a whole number from 1, not "many"\./],
 ];
