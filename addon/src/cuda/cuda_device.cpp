@@ -8,7 +8,7 @@
 
 #include "cuda/block_cache.h"
 #include "cuda/launch_errors.h"
-#include "runtime/status.h"
+#include "runtime/card_shortage.h"
 
 namespace rushes::cuda {
 namespace {
@@ -154,12 +154,8 @@ std::byte* CudaDevice::allocate(uint64_t bytes) {
     take_part(data, bytes);
     return data;
   }
-  Error error("memory.exhausted", "The graphics card has too little free memory for this job.",
-              "Close other programs that use the card, or choose a smaller size or fewer frames.");
-  error.needed_bytes = bytes;
-  error.free_bytes = free_bytes();
-  error.of_card = true;
-  throw error;
+  throw CardShortage("Close other programs that use the card, or choose a smaller size or fewer frames.", "", bytes,
+                     free_bytes());
 }
 
 void CudaDevice::release(std::byte* data, uint64_t) noexcept {

@@ -4,7 +4,7 @@
 #include <array>
 
 #include "cuda/launch_errors.h"
-#include "runtime/status.h"
+#include "runtime/card_shortage.h"
 
 namespace rushes::cuda {
 namespace {
@@ -33,12 +33,10 @@ void require(Code code, const char* doing) {
   if (code == 0) return;
   const std::string detail = std::string("While ") + doing + ": " + code_text(code);
   if (code == kOutOfMemory) {
-    Error error("memory.exhausted", "The graphics card has too little free memory for this job.",
-                "Close other programs that use the card, or choose a smaller size or fewer frames.", detail);
-    error.of_card = true;
-    uint64_t total = 0;
-    if (memory_info(error.free_bytes, total) != 0) error.free_bytes = 0;
-    throw error;
+    uint64_t free = 0, total = 0;
+    if (memory_info(free, total) != 0) free = 0;
+    throw CardShortage("Close other programs that use the card, or choose a smaller size or fewer frames.", detail, 0,
+                       free);
   }
   constexpr Code kNoDevice = 100;
   if (code == kNoDevice)

@@ -245,7 +245,6 @@ Error memory_shortage(uint64_t needed_bytes, uint64_t usable_bytes, bool of_card
               advice, detail);
   error.needed_bytes = needed_bytes;
   error.free_bytes = usable_bytes;
-  error.of_card = of_card;
   return error;
 }
 

@@ -6,6 +6,7 @@
 #include "engine/frame_audit.h"
 #include "engine/step_preview.h"
 #include "media/h264_encoder.h"
+#include "runtime/card_shortage.h"
 #include "runtime/page_pool.h"
 
 namespace rushes {
@@ -141,10 +142,11 @@ class Session::Run {
 
   // What could not be had is one piece, and counts in the stage's highest point already; a person is told of the whole.
   Error shortage(const Error& piece) const {
-    const MemoryCounter& memory = piece.of_card ? session_.device_memory_ : session_.memory_;
-    const uint64_t needed = std::max(memory.peak(), piece.needed_bytes);
+    const bool of_card = dynamic_cast<const CardShortage*>(&piece) != nullptr;
+    const uint64_t peak = of_card ? session_.device_memory_.peak() : session_.memory_.peak();
+    const uint64_t needed = std::max(peak, piece.needed_bytes);
     return memory_shortage(
-        needed, needed - piece.needed_bytes + piece.free_bytes, piece.of_card, piece.advice(),
+        needed, needed - piece.needed_bytes + piece.free_bytes, of_card, piece.advice(),
         "There was no room for a piece of " + bytes_text(piece.needed_bytes) + ". " + piece.detail());
   }
 

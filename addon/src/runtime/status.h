@@ -25,7 +25,6 @@ class Error : public std::exception {
   /// Technical detail, shown folded; may be empty.
   const std::string& detail() const { return detail_; }
   uint64_t needed_bytes = 0, free_bytes = 0;  // memory.exhausted and disk.full only
-  bool of_card = false;                       // memory.exhausted: they are of the graphics card's memory
 
  private:
   std::string code_, sentence_, advice_, detail_;
