@@ -155,7 +155,7 @@ export const generate: typeof english = {
   seed: (seed) => `种子 ${seed}`,
 
   firstTitle: "制作您的第一个视频",
-  firstSentence: "在左侧写一句话,或从下面的例子开始。",
+  firstSentence: "写一句话,或从下面的例子开始。",
   tryPrompt: (prompt) => `使用此提示词:${prompt}`,
   thenPress: "然后按",
   noModelTitle: "没有可用的模型",

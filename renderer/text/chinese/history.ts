@@ -6,7 +6,7 @@ export const history: typeof english = {
   latest: "最新结果",
   results: (count) => `${count} 个结果`,
   oneResult: "1 个结果",
-  stacks: (count) => `${count} 组`,
+  stacks: (_count, shown) => `${shown} 组`,
 
   search: "搜索提示词",
   searchPlaceholder: "提示词中的词语",

@@ -166,7 +166,7 @@ export const generate = {
   seed: (seed: string) => `seed ${seed}`,
 
   firstTitle: "Make your first video",
-  firstSentence: "Write a sentence at the left, or begin with one of these.",
+  firstSentence: "Write a sentence, or begin with one of these.",
   tryPrompt: (prompt: string) => `Use this prompt: ${prompt}`,
   thenPress: "Then press",
   noModelTitle: "No model is ready",

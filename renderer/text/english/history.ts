@@ -22,7 +22,7 @@ export const history = {
   latest: "Latest results",
   results: (count: string) => `${count} results`,
   oneResult: "1 result",
-  stacks: (count: string) => `${count} stacks`,
+  stacks: (count: number, shown: string) => (count === 1 ? "1 stack" : `${shown} stacks`),
 
   search: "Search the prompts",
   searchPlaceholder: "Words of the prompt",

@@ -107,7 +107,10 @@ TEST_CASE("checkpoint: a file that memory has no room for is not called missing"
   // No bytes on the disk; some ten of them are more than there are addresses.
   std::error_code too_large;
   std::filesystem::resize_file(path, uint64_t{15} << 40, too_large);
-  if (too_large) return MESSAGE("this file system has no sparse files of that size");
+  if (too_large) {
+    MESSAGE("this file system has no sparse files of that size");
+    return;
+  }
   std::vector<std::shared_ptr<const MappedFile>> mapped;
   const Refusal refusal = refusal_of([&] {
     for (int i = 0; i < 20; ++i) mapped.push_back(MappedFile::open(path, FileUse::headers));
