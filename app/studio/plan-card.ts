@@ -33,7 +33,9 @@ export async function planCard(
     learnt,
     freeBytes: plan.freeBytes,
     budgetBytes: settings.memoryBudget > 0 ? settings.memoryBudget * 2 ** 30 : null,
-    device: plan.device ?? null,
+    device: plan.device
+      ? { name: plan.device.name, peakBytes: plan.device.peakBytes, freeBytes: plan.device.freeBytes }
+      : null,
     fits: plan.fits,
     fixes: plan.fits ? [] : await fixesOf(model, settings, plan, ask),
   };
