@@ -133,6 +133,6 @@ function endingOf(head: Buffer): Ending {
   if (text.startsWith("\x1a\x45\xdf\xa3")) return "webm";
   throw new RushesError("request.invalid", {
     sentence: "This is neither a picture (PNG, JPEG, WebP) nor a video (MP4, WebM).",
-    advice: "Send the file itself as the body of the request.",
+    advice: "Choose another file; this one may be damaged or of another kind than its name says.",
   });
 }

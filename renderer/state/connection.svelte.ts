@@ -2,6 +2,7 @@
 // events mean is for the classes that listen.
 import type { StudioEvent, StudioEventKind } from "../../contract/channels/events.ts";
 import type { Hello } from "../../contract/channels/studio.ts";
+import { asRushesError, RushesError } from "../../contract/errors.ts";
 import { listen, request } from "../bridge.ts";
 
 type EventOf<K extends StudioEventKind> = Extract<StudioEvent, { kind: K }>;
@@ -12,6 +13,7 @@ const askAgainAfter = 1000;
 class Connection {
   #connected = $state(false);
   #wasConnected = $state(false);
+  #refused = $state(false);
   #hello = $state.raw<Hello | null>(null);
   #lastNumber: number | null = null;
   #stop: (() => void) | null = null;
@@ -28,6 +30,11 @@ class Connection {
   /** True once the studio has answered; then a missing connection is a lost one. */
   get wasConnected(): boolean {
     return this.#wasConnected;
+  }
+
+  /** The studio answers, but not to this page: it was started anew, and its new link is to be opened. */
+  get refused(): boolean {
+    return this.#refused;
   }
 
   /** Version, library and abilities of this door; null until the studio has answered. */
@@ -50,6 +57,7 @@ class Connection {
     this.#heard++;
     this.#connected = false;
     this.#wasConnected = false;
+    this.#refused = false;
     this.#hello = null;
     this.#lastNumber = null;
   }
@@ -72,18 +80,17 @@ class Connection {
 
   async #connect(connected: boolean): Promise<void> {
     const heard = ++this.#heard;
-    if (!connected) {
-      this.#connected = false;
-      return;
-    }
-    const hello = await request("studio:hello", {}).catch(() => null);
+    if (!connected) this.#connected = false;
+    const answer = await request("studio:hello", {}).catch((error: unknown) => asRushesError(error));
     if (heard !== this.#heard) return;
-    if (hello === null) {
+    this.#refused = answer instanceof RushesError && answer.code === "request.unauthorised";
+    if (!connected) return;
+    if (answer instanceof RushesError) {
       // Events flow, so nobody will say once more that there is a connection.
       setTimeout(() => heard === this.#heard && void this.#connect(true), askAgainAfter);
       return;
     }
-    this.#hello = hello;
+    this.#hello = answer;
     this.#connected = true;
     this.#wasConnected = true;
     this.#lastNumber = null;

@@ -21,6 +21,7 @@ export const app: typeof english = {
   unloadHelp: "释放模型占用的内存",
   unloaded: "模型占用的内存已释放",
   connectionLost: "与 Rushes 的连接已断开,正在重试…",
+  connectionRefused: "Rushes 已重新启动。请打开它新显示的链接;队列没有丢失。",
   connectionBack: "已重新连接",
   neverConnected: "Rushes 没有响应,正在重试…",
   loading: "正在加载…",

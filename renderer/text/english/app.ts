@@ -19,6 +19,7 @@ export const app = {
   unloadHelp: "Give the model's memory back",
   unloaded: "The model's memory was given back",
   connectionLost: "The connection to Rushes was lost. Trying again …",
+  connectionRefused: "Rushes was started anew. Open the link that it printed then; nothing of the queue is lost.",
   connectionBack: "Connected again",
   neverConnected: "Rushes does not answer. Trying again …",
   loading: "Loading …",

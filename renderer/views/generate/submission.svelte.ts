@@ -53,7 +53,8 @@ class Submission {
   /** What the window itself knows to be missing. */
   get #missing(): string | null {
     const words = text.words.generate;
-    if (!connection.connected && connection.wasConnected) return text.words.app.connectionLost;
+    if (!connection.connected && connection.wasConnected)
+      return connection.refused ? text.words.app.connectionRefused : text.words.app.connectionLost;
     if ((form.value("prompt") ?? "").trim() === "") return words.noPrompt;
     const picture = form.value("mode") === "i2v" && form.picture === null;
     if (picture && (form.checking || !form.check?.refusal)) return words.noPicture;

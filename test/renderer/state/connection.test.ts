@@ -89,3 +89,39 @@ test("progress and pictures of a running job are live, and end with it", async (
   studio.say({ kind: "job:changed", jobId: 9, state: "done", note: "" });
   expect(jobs.live(9)).toMatchObject({ state: "done", progress: null });
 });
+
+test("in a browser, a server that was started anew is told apart from one that is gone", async () => {
+  const sources: EventTarget[] = [];
+  class Source extends EventTarget {
+    onopen: (() => void) | null = null;
+    onerror: (() => void) | null = null;
+    constructor() {
+      super();
+      sources.push(this);
+      setTimeout(() => (status === 200 ? this.onopen?.() : this.onerror?.()));
+    }
+    close() {}
+  }
+  let status = 401;
+  const preload = window.rushes;
+  Object.defineProperty(window, "rushes", { value: undefined, configurable: true });
+  vi.stubGlobal("EventSource", Source);
+  vi.stubGlobal("fetch", () => {
+    if (status === 0) return Promise.reject(new TypeError("nobody answers"));
+    const error = { code: "request.unauthorised", sentence: "No.", advice: "", detail: "" };
+    return Promise.resolve(Response.json(status === 401 ? { error } : { version: "1" }, { status }));
+  });
+  disconnect = () => {
+    connection.stop();
+    vi.unstubAllGlobals();
+    Object.defineProperty(window, "rushes", { value: preload, configurable: true });
+  };
+  connection.start();
+  await expect.poll(() => connection.refused).toBe(true);
+  expect(connection.connected).toBe(false);
+  status = 0;
+  await expect.poll(() => connection.refused).toBe(false);
+  status = 200;
+  await expect.poll(() => connection.connected).toBe(true);
+  expect(connection.refused).toBe(false);
+});
