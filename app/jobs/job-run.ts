@@ -4,7 +4,7 @@ import { existsSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { asRushesError, RushesError } from "../../contract/errors.ts";
 import type { Job, JobEvent, JobLogLine, JobProgress, JobStage, JobState } from "../../contract/job.ts";
-import { formatBytes } from "../../contract/format-bytes.ts";
+import { formatMemory } from "../../contract/format-bytes.ts";
 import { type LoweredPlan, loweredSentence } from "../../contract/lowered-plan.ts";
 import type { PlanFix } from "../../contract/plan-fix.ts";
 import type { EngineEvent, GenerateReport, ModelFiles, Plan } from "../engine/addon.ts";
@@ -398,7 +398,7 @@ export class JobRun {
   }
 
   #writeLowered(lowered: LoweredPlan): void {
-    this.#log("warning", loweredSentence(lowered, formatBytes));
+    this.#log("warning", loweredSentence(lowered, formatMemory));
     writeLowered(this.#tools.database, this.#id, lowered);
   }
 

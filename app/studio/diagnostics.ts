@@ -2,7 +2,7 @@
 import { release } from "node:os";
 import { statfs } from "node:fs/promises";
 import { asRushesError } from "../../contract/errors.ts";
-import { formatBytes } from "../../contract/format-bytes.ts";
+import { formatBytes, formatMemory } from "../../contract/format-bytes.ts";
 import type { DiagnosticFact } from "../../contract/channels/machine.ts";
 import type { Machine } from "../engine/addon.ts";
 import { cardFacts } from "./graphics-card.ts";
@@ -35,8 +35,8 @@ function factsOf({ cpu, memory, gpu, libraries }: Machine): DiagnosticFact[] {
     fact("cpu", "Name", cpu.model),
     fact("cpu", "Cores", String(cpu.cores)),
     fact("cpu", "Instructions", cpu.isa.join(", ")),
-    fact("memory", "Total", formatBytes(memory.totalBytes)),
-    fact("memory", "Free", formatBytes(memory.freeBytes)),
+    fact("memory", "Total", formatMemory(memory.totalBytes)),
+    fact("memory", "Free", formatMemory(memory.freeBytes)),
     ...cardFacts(gpu).map(([name, value]) => fact("gpu", name, value)),
     ...Object.entries(libraries).map(
       // Without OpenH264 no video can be written; every other library only makes things quicker.

@@ -1,12 +1,12 @@
 // What is told about the graphics card: the same facts in `rushes doctor` and in the window's diagnostics.
-import { formatBytes } from "../../contract/format-bytes.ts";
+import { formatMemory } from "../../contract/format-bytes.ts";
 import type { Gpu } from "../engine/addon.ts";
 
 /** Names and values, the card's name first; what the engine does not know is left out. */
 export function cardFacts(gpu: Gpu): [name: string, value: string][] {
   if (gpu.name === null) return [["Name", cardLine(gpu)]];
   const facts: [string, string][] = [["Name", gpu.name]];
-  if (gpu.totalBytes !== undefined) facts.push(["Memory", formatBytes(gpu.totalBytes)]);
+  if (gpu.totalBytes !== undefined) facts.push(["Memory", formatMemory(gpu.totalBytes)]);
   if (gpu.architecture) facts.push(["Compute capability", gpu.architecture]);
   if (gpu.driver) facts.push(["Driver's CUDA", gpu.driver]);
   const reason = reasonOf(gpu);
@@ -20,7 +20,7 @@ export function cardLine(gpu: Gpu): string {
   if (gpu.name === null) return reason ? `none: ${reason}` : "none";
   const parts = [
     gpu.name,
-    ...(gpu.totalBytes === undefined ? [] : [formatBytes(gpu.totalBytes)]),
+    ...(gpu.totalBytes === undefined ? [] : [formatMemory(gpu.totalBytes)]),
     ...(gpu.architecture ? [`compute capability ${gpu.architecture}`] : []),
     ...(gpu.driver ? [`driver for CUDA ${gpu.driver}`] : []),
   ];

@@ -30,7 +30,9 @@ class Toasts {
   show(words: string, more: Partial<Omit<Toast, "id" | "text">> = {}): number {
     const id = this.#next++;
     const toast: Toast = { id, tone: "plain", advice: "", exact: "", action: null, ...more, text: words };
-    this.#toasts = [...this.#toasts, toast].slice(-4);
+    // Said again it stands once, and stays as long as if it were the first time.
+    const others = this.#toasts.filter((each) => each.text !== words || each.action !== null || toast.action !== null);
+    this.#toasts = [...others, toast].slice(-4);
     this.#expire(toast);
     return id;
   }

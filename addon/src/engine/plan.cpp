@@ -239,9 +239,9 @@ void Plan::require_fit() const {
 Error memory_shortage(uint64_t needed_bytes, uint64_t usable_bytes, bool of_card, const std::string& advice,
                       const std::string& detail) {
   Error error("memory.exhausted",
-              "This job needs " + bytes_text(needed_bytes) +
+              "This job needs " + memory_text(needed_bytes) +
                   (of_card ? " of the graphics card's memory" : " of memory") + " and may use " +
-                  bytes_text(usable_bytes) + ".",
+                  memory_text(usable_bytes) + ".",
               advice, detail);
   error.needed_bytes = needed_bytes;
   error.free_bytes = usable_bytes;
@@ -290,6 +290,16 @@ std::string bytes_text(uint64_t bytes) {
   for (; value >= 1000 && unit < 4; ++unit) value /= 1000;
   char text[32];
   std::snprintf(text, sizeof text, unit == 0 ? "%.0f %s" : value < 10 ? "%.2f %s" : "%.1f %s", value, units[unit]);
+  return text;
+}
+
+std::string memory_text(uint64_t bytes) {
+  const char* units[] = {"B", "kB", "MB", "GB", "TB"};
+  double value = static_cast<double>(bytes);
+  int unit = 0;
+  for (; value >= 1024 && unit < 4; ++unit) value /= 1024;
+  char text[32];
+  std::snprintf(text, sizeof text, unit == 0 || value >= 100 ? "%.0f %s" : "%.1f %s", value, units[unit]);
   return text;
 }
 

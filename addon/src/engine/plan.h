@@ -79,6 +79,9 @@ nlohmann::json stage_json(const StageCost& stage, bool on_device);
 /// Bytes for a person: "1.39 GB" (10^9), "12.6 MB".
 std::string bytes_text(uint64_t bytes);
 
+/// Memory for a person, as the window counts it: "9.1 GB" (2^30).
+std::string memory_text(uint64_t bytes);
+
 /// "int8 on 300 linear layers, 2.78 GB -> 1.39 GB"; "" when there is none.
 std::string int8_text(const Int8Sum& sum);
 

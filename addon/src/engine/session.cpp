@@ -147,7 +147,7 @@ class Session::Run {
     const uint64_t needed = std::max(peak, piece.needed_bytes);
     return memory_shortage(
         needed, needed - piece.needed_bytes + piece.free_bytes, of_card, piece.advice(),
-        "There was no room for a piece of " + bytes_text(piece.needed_bytes) + ". " + piece.detail());
+        "There was no room for a piece of " + memory_text(piece.needed_bytes) + ". " + piece.detail());
   }
 
   void warn(const std::string& warning) {

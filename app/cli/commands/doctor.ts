@@ -4,7 +4,7 @@ import { rm, statfs, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { styleText } from "node:util";
 import { asRushesError, type RushesError } from "../../../contract/errors.ts";
-import { formatBytes } from "../../../contract/format-bytes.ts";
+import { formatBytes, formatMemory } from "../../../contract/format-bytes.ts";
 import type { Machine, SelfTest, SelfTestCheck } from "../../engine/addon.ts";
 import { untilAborted } from "../../library/model.ts";
 import { makeFolder } from "../../media/whole-file.ts";
@@ -105,7 +105,7 @@ function machineFindings({ cpu, memory, gpu, libraries }: Machine): Finding[] {
   const fact = (name: string, text: string): Finding => ({ name, ok: true, text, remedy: "" });
   return [
     fact("CPU", `${cpu.model}, ${cpu.cores} cores: ${cpu.isa.join(", ")}`),
-    fact("Memory", `${formatBytes(memory.totalBytes)}, ${formatBytes(memory.freeBytes)} free`),
+    fact("Memory", `${formatMemory(memory.totalBytes)}, ${formatMemory(memory.freeBytes)} free`),
     fact("GPU", cardLine(gpu)),
     ...Object.entries(libraries).map(([name, text]) => libraryFinding(name, text)),
   ];

@@ -1,7 +1,7 @@
 // What becomes of a job that filled the memory: which plan it goes on with, how often, and what it says when there is none.
 import { describe, expect, test } from "vitest";
 import { RushesError } from "../../../contract/errors.ts";
-import { formatBytes } from "../../../contract/format-bytes.ts";
+import { formatMemory } from "../../../contract/format-bytes.ts";
 import { type LoweredPlan, loweredSentence } from "../../../contract/lowered-plan.ts";
 import { defaultSettings, type EngineSettings } from "../../../contract/settings/derive.ts";
 import type { Plan, PlanFix } from "../../../app/engine/addon.ts";
@@ -171,16 +171,16 @@ describe("a job that filled the memory", () => {
 test("the sentence says what was full, needed and free, and how the job goes on", () => {
   const plan: LoweredPlan = {
     changes: ["streamWeights"],
-    neededBytes: 9.1e9,
-    freeBytes: 7.8e9,
+    neededBytes: 9.1 * 2 ** 30,
+    freeBytes: 7.8 * 2 ** 30,
     deviceName: "A card",
     limitBytes: 7.8e9,
     values: {},
   };
-  expect(loweredSentence(plan, formatBytes)).toBe(
-    "The card was full (needs 9.10 GB, 7.80 GB free); going on with blocks streamed from memory.",
+  expect(loweredSentence(plan, formatMemory)).toBe(
+    "The card was full (needs 9.1 GB, 7.8 GB free); going on with blocks streamed from memory.",
   );
-  expect(loweredSentence({ ...plan, deviceName: null, changes: ["partByPart", "tileDecode"] }, formatBytes)).toBe(
-    "Memory was full (needs 9.10 GB, 7.80 GB free); going on with one part of the model at a time and the decode in tiles.",
+  expect(loweredSentence({ ...plan, deviceName: null, changes: ["partByPart", "tileDecode"] }, formatMemory)).toBe(
+    "Memory was full (needs 9.1 GB, 7.8 GB free); going on with one part of the model at a time and the decode in tiles.",
   );
 });

@@ -126,14 +126,16 @@ describe("a job that fills the card", () => {
     script({ stepMs: 200, full: { step: 2, freeBytes: 400 } });
     const { id } = await studio.enqueue({ prompt: "A red ball", settings: { seed: 1 } });
     let lowered = false;
+    let closing: Promise<void> | undefined;
     await studio
       .wait(id, {
         onEvent: (event) => {
           if (event.kind === "state" && event.state === "queued") lowered = true;
-          if (lowered && event.kind === "progress" && event.progress.stage === "sample") void studio.close();
+          if (lowered && event.kind === "progress" && event.progress.stage === "sample") closing ??= studio.close();
         },
       })
       .catch(() => {});
+    await closing;
     studio = await openStudio({ libraryFolder: plumbing.library });
     expect(studio.get(id)).toMatchObject({ state: "queued", lowered: { changes: ["partByPart", "streamWeights"] } });
     plumbing.clearNotes();

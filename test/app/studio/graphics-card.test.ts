@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import type { Gpu } from "../../../app/engine/addon.ts";
 import { cardFacts, cardLine } from "../../../app/studio/graphics-card.ts";
 
-const used: Gpu = { name: "A card", reason: "", architecture: "9.0", totalBytes: 24e9, driver: "13.0" };
+const used: Gpu = { name: "A card", reason: "", architecture: "9.0", totalBytes: 24 * 2 ** 30, driver: "13.0" };
 const unused: Gpu = { name: "An old card", reason: "It is too old.", advice: "Choose the device cpu.", driver: "12.2" };
 const none: Gpu = { name: null, reason: "No NVIDIA driver is installed." };
 
