@@ -106,17 +106,13 @@ TEST_CASE("emulated card: no driver, an old one, no card, no image") {
   card.has_kernel_image = false;
   emulator::set_card(card);
   DeviceArray<float> numbers(32);
-  CHECK(emulator::launch_kernel(
-            nullptr, "k", {1, 1, 1}, 32, 0, {}, [] {}) == emulator::kNoKernelImage);
+  CHECK(emulator::launch_kernel(nullptr, "k", {1, 1, 1}, 32, 0, {}, [] {}) == emulator::kNoKernelImage);
   CHECK(code_text(emulator::kNoKernelImage).find("cudaErrorNoKernelImageForDevice") == 0);
   emulator::reset();
 }
 
 TEST_CASE("emulated card: a launch or a wait fails when a test says so, once or for good") {
-  const auto run = [] {
-    return emulator::launch_kernel(
-        nullptr, "k", {1, 1, 1}, 32, 0, {}, [] {});
-  };
+  const auto run = [] { return emulator::launch_kernel(nullptr, "k", {1, 1, 1}, 32, 0, {}, [] {}); };
   emulator::set_faults({.launch = 2});
   CHECK(run() == 0);
   CHECK(run() == emulator::kLaunchFailure);
@@ -136,8 +132,7 @@ TEST_CASE("emulated card: a launch or a wait fails when a test says so, once or 
 
 TEST_CASE("emulated card: what a launch asks must be possible") {
   const auto run = [](Grid grid, int threads, int shared_bytes) {
-    return emulator::launch_kernel(
-        nullptr, "k", grid, threads, shared_bytes, {}, [] {});
+    return emulator::launch_kernel(nullptr, "k", grid, threads, shared_bytes, {}, [] {});
   };
   CHECK(run({1, 1, 1}, 1024, 227 << 10) == 0);
   CHECK(run({1, 1, 1}, 1056, 0) != 0);

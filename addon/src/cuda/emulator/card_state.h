@@ -17,7 +17,7 @@ struct State {
   Faults faults;
   BlockOrder order = BlockOrder::forward;
   Code lost = 0, last = 0;
-  uint64_t allocations = 0, launches = 0, violations = 0;
+  uint64_t allocations = 0, launches = 0;
   uint64_t elsewhere = 0;  // bytes taken before the card was set
 };
 State& state();

@@ -121,8 +121,8 @@ Code copy_to_pinned(void* to, const void* from, uint64_t bytes, const std::strin
   return Streams::instance().submit(stream, what, accesses, run);
 }
 
-// For tests alone: the project's own pageable bytes go through pinned memory. The runtime says that such a copy "might be
-// synchronous"; here its source is read now and the copy runs late, and a destination is waited for.
+// For tests alone: the project's own pageable bytes go through pinned memory. The runtime says that such a copy "might
+// be synchronous"; here its source is read now and the copy runs late, and a destination is waited for.
 Code copy_from_pageable(void* to, const void* from, uint64_t bytes, const std::string& what,
                         const std::shared_ptr<Stream>& stream, const std::vector<Access>& accesses) {
   const auto* const begin = static_cast<const std::byte*>(from);
