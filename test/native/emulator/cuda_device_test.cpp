@@ -143,6 +143,7 @@ TEST_CASE("a kernel that fails while it runs loses the card where the job waits 
     const auto device = open_cuda_device(0);
     const Context context = context_on(*device);
     const Tensor x = to_device(context, check::random_tensor(context.on_host(), {1000}, 1));
+    emulator::set_stream_order(emulator::StreamOrder::latest);
     emulator::set_faults({.execution = 1});
     Tensor rounded = context.allocate(DType::bf16, {1000});
     convert(context, x, rounded);
