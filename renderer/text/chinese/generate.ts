@@ -83,7 +83,7 @@ export const generate: typeof english = {
   planMainMemory: "主内存",
   planFree: (free) => `当前可用:${free}(红线)。`,
   planBudget: (budget) => `您的上限:${budget}(红线)。`,
-  planShort: (missing) => `还差 ${missing}。也许仍能运行,但会很慢。`,
+  planShort: (missing) => `还差 ${missing}:这样无法运行。`,
   planNoFix: "请关闭其他程序,或选择更小的模型。",
   planUnknown: "设置可以运行后,这里会显示计划。",
   planStage: (stage, bytes, time) => `${stage}:${bytes},${time}`,

@@ -104,7 +104,7 @@ export const generate = {
   planMainMemory: "Main memory",
   planFree: (free: string) => `Free now: ${free} (red line).`,
   planBudget: (budget: string) => `Your limit: ${budget} (red line).`,
-  planShort: (missing: string) => `${missing} too little. It may still run, slowly.`,
+  planShort: (missing: string) => `${missing} too little: it will not run like this.`,
   planNoFix: "Close other programs, or choose a smaller model.",
   planUnknown: "The plan appears once the settings can run.",
   planStage: (stage: string, bytes: string, time: string) => `${stage}: ${bytes}, ${time}`,

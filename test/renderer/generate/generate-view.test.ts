@@ -164,7 +164,7 @@ test("a plan that does not fit says what is missing and offers what helps", asyn
   form.set("prompt", "a red ball");
   await render(GenerateView);
   await expect.element(page.getByText("needs 21.0 GB")).toBeVisible();
-  await expect.element(page.getByText("3.0 GB too little.", { exact: false })).toBeVisible();
+  await expect.element(page.getByText("3.0 GB too little: it will not run like this.")).toBeVisible();
   await expect.element(generate()).toBeEnabled();
   await page.getByRole("button", { name: "Tile the decode (9.0 GB)" }).click();
   expect(form.value("vaeTiling")).toBe("on");
@@ -190,7 +190,7 @@ test("a plan for a graphics card shows its memory and the main memory", async ()
   await expect.element(page.getByText("Free on A card: 18.0 GB (red line).")).toBeVisible();
   await expect.element(page.getByText("3.0 GB too little on A card.")).toBeVisible();
   await expect.element(page.getByText("Main memory")).toBeVisible();
-  expect(page.getByText("It may still run", { exact: false }).query()).toBeNull();
+  expect(page.getByText("it will not run like this", { exact: false }).query()).toBeNull();
   await page.getByRole("button", { name: "Run on the CPU (9.0 GB)" }).click();
   expect(form.value("device")).toBe("cpu");
 });
