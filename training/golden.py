@@ -127,8 +127,9 @@ class Cases:
 
     def clips(self) -> None:
         context = self.context(TEXTS[0])
-        for name, settings in (("sde4", {"steps": 4}), ("ode4", {"steps": 4, "ode": True}), ("sde2-sigma200", {"steps": 2, "sigma_max": 200.0}),
-                               ("sde4-sla0.1", {"steps": 4, "topk": 0.1})):
+        cases = {"sde4": {"steps": 4}, "ode4": {"steps": 4, "ode": True}, "sde2-sigma200": {"steps": 2, "sigma_max": 200.0},
+                 "sde4-sla0.1": {"steps": 4, "topk": 0.1}}
+        for name, settings in cases.items():
             kept: list[tuple[Tensor, Tensor]] = []
             top_k = settings.get("topk")
             latents = sample(lambda x, t: self.transformer(x, t, context, top_k), (1, 16, 5, 16, 16), 7, settings["steps"],

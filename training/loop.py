@@ -56,6 +56,16 @@ class Loop:
         if self.finished and self.spent >= self.seconds:
             print(f"{self.name}: already there ({self.step} steps)", flush=True)
             return
+        try:
+            self.train(losses)
+        except (KeyboardInterrupt, SystemExit):
+            self.save()
+            raise
+        self.finished = True
+        self.save()
+        print(f"{self.name}: done, {self.step} steps in {self.spent:.0f} s", flush=True)
+
+    def train(self, losses: Callable[[int, float], tuple[Tensor, dict[str, Tensor]]]) -> None:
         begun = saved = said = time.monotonic()
         before, sums, count = self.spent, {}, 0
         while (progress := self.spent / self.seconds) < 1:
@@ -90,9 +100,6 @@ class Loop:
             if now - saved > 120:
                 self.save()
                 saved = now
-        self.finished = True
-        self.save()
-        print(f"{self.name}: done, {self.step} steps in {self.spent:.0f} s", flush=True)
 
     @torch.no_grad()
     def average(self) -> None:

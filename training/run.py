@@ -6,6 +6,8 @@ stopped goes on where it was. The end is DIR/model with all files and golden cas
 import argparse
 import json
 import pathlib
+import signal
+import sys
 import time
 
 import torch
@@ -20,7 +22,8 @@ SHARES = {"vae": 0.36, "text-encoder": 0.03, "transformer": 0.30, "student": 0.0
 
 
 def arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m training.run", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(prog="python -m training.run", description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--minutes", type=float, required=True, help="for everything together")
     parser.add_argument("--output", type=pathlib.Path, required=True, help="folder for checkpoints, model and report")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
@@ -43,6 +46,7 @@ def workshop_of(options: argparse.Namespace) -> Workshop:
 
 def main() -> None:
     options = arguments()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped; started again it goes on from here"))
     workshop = workshop_of(options)
     begun, report = time.monotonic(), {"device": options.device, "minutes": options.minutes}
     seconds = {stage: 60 * options.minutes * share for stage, share in SHARES.items()}

@@ -21,7 +21,6 @@ class Group:
         self.scenes, self.grid = scenes, grid
         progress = grid.time[None, None, :, None, None]
         # Day turning to night passes through sunset in the middle.
-        sunset = words.SKIES["sunset"]
         self.turning = self.mask("dusk", "dawn")[:, None]
         self.late = torch.where(self.mask("dawn")[:, None], 1 - progress, progress)
         tables = []
@@ -32,7 +31,7 @@ class Group:
 
             own = torch.cat([value(scene.time) for scene in scenes])
             turned = value("day") * (1 - 2 * self.late).clamp_min(0) + value("night") * (2 * self.late - 1).clamp_min(0)
-            turned = turned + grid.colours([sunset[part] if isinstance(sunset[part], tuple) else (sunset[part],) * 3]) * (1 - (2 * self.late - 1).abs())
+            turned = turned + value("sunset") * (1 - (2 * self.late - 1).abs())
             tables.append(torch.where(self.turning, turned, own))
         self.zenith, self.horizon_colour, self.light, self.body_colour = tables  # [n, 3, 1 or frame, 1, 1]
         self.horizon = 0.28 * grid.half_height

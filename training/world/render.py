@@ -76,7 +76,8 @@ def draw_things(scenes: list[Scene], grid: Grid) -> Tensor:
             continue
         things = [scenes[i].things[order] for i in at]
         pair = torch.tensor([len(scenes[i].things) == 2 for i in at], device=grid.device)
-        radius = torch.tensor([2 * words.SIZES[t.size] * t.radius_factor for t in things], device=grid.device) * torch.where(pair, 0.78, 1.0)
+        radius = torch.tensor([2 * words.SIZES[t.size] * t.radius_factor for t in things], device=grid.device)
+        radius = radius * torch.where(pair, 0.78, 1.0)
         place = torch.tensor([[t.place[0] * grid.half_width, t.place[1] * grid.half_height] for t in things], device=grid.device)
         motion = torch.tensor([MOTION_NAMES.index(t.motion) for t in things], device=grid.device)
         x, y, r, angle = (value[:, :, None, None] for value in trajectories(motion, place, radius, grid))
