@@ -49,6 +49,8 @@ test("a sentence becomes a video, is opened, and its settings are used again", a
   await keyboard.press("Enter");
   await tabTo(/^Prompt$/);
   await keyboard.type(sentence);
+  // Which fields there are depends on the model, which a studio that has just started looks for first.
+  await page.getByRole("region", { name: "Plan" }).getByText("fits").waitFor();
   await tabTo(/^Sigma Max$/);
   await keyboard.press("Home");
   await page.getByRole("region", { name: "Plan" }).getByText("fits").waitFor();
@@ -82,11 +84,11 @@ test("the list of keys opens by its own key and closes by Escape, and the focus 
   await page.keyboard.press("Alt+3");
   await page.getByRole("link", { name: /^Result 2:/ }).waitFor();
   await tabTo(/^Result 2:/);
-  const before = await focused();
   await page.keyboard.press("Shift+?");
   const dialog = page.getByRole("dialog", { name: "Keyboard shortcuts" });
   await dialog.waitFor();
   await page.keyboard.press("Escape");
   await dialog.waitFor({ state: "hidden" });
-  await studio.until(async () => (await focused()).name === before.name, "the focus to come back");
+  // The rest of its name tells how far it is, which may have changed.
+  await studio.until(async () => /^Result 2:/.test((await focused()).name), "the focus to come back");
 });
