@@ -1,6 +1,7 @@
 #include "engine/bench_end_to_end.h"
 
 #include <algorithm>
+#include <chrono>
 #include <cmath>
 #include <cstdio>
 #include <nlohmann/json.hpp>
@@ -12,6 +13,7 @@
 #include "models/wan_dit/wan_dit_tensors.h"
 #include "models/wan_vae/wan_vae_tensors.h"
 #include "runtime/ceilings.h"
+#include "runtime/page_pool.h"
 #include "runtime/processor_time.h"
 
 namespace rushes {
@@ -105,48 +107,87 @@ class RandomFiles {
   std::vector<std::string> notes_;
 };
 
-// Seconds of the products and of reading and writing every weight once, and of nothing else.
-double floor_seconds(const WorkCount& work, const Ceilings& ceilings) {
-  const auto weights = [&](Effort effort, double bytes_read_and_written) {
-    return work.efforts[static_cast<size_t>(effort)] * bytes_read_and_written;
-  };
-  const double bytes = weights(Effort::weights_int8, 2) + weights(Effort::weights_quantized, 3) +
-                       weights(Effort::weights_bf16, 4) + weights(Effort::weights_in_file, 2) +
-                       weights(Effort::weights_f32, 6) + weights(Effort::filters, 4);
-  return work.int8_ops / ceilings.int8.rate + work.bf16_ops / ceilings.bf16.rate + work.f32_ops / ceilings.f32.rate +
-         bytes / ceilings.memory.rate;
+// What weights meet on their way from a file, in bytes per second with all threads.
+struct WeightCeilings {
+  double cached = 0;  // read out of the page cache through the map
+  double fresh = 0;   // pages that the system finds and clears for packed weights
+};
+
+double measure_fresh_pages(int threads) {
+  constexpr uint64_t kBlock = 1536 << 10, kBlocks = 128;  // small pages, as most of a model's matrices are given
+  PagePool& pool = PagePool::of_this_process();
+  std::vector<std::byte*> blocks;
+  for (uint64_t i = 0; i < kBlocks; ++i) blocks.push_back(pool.take(kBlock, PageUse::lasting));
+  const auto begin = std::chrono::steady_clock::now();
+#pragma omp parallel for num_threads(threads) schedule(dynamic)
+  for (std::byte* block : blocks)
+    if (block) PagePool::populate(block, kBlock);
+  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  for (std::byte* block : blocks)
+    if (block) pool.give(block, kBlock, PageUse::lasting);
+  return kBlock * kBlocks / seconds;
 }
+
+// Seconds of the products, of reading every weight once out of the page cache, of finding pages for packed ones and
+// writing them, and of nothing else; of the disk, where it takes longer to give what the page cache lacks.
+double floor_seconds(const StageCost& planned, const Ceilings& ceilings, const WeightCeilings& reading) {
+  const WorkCount& work = planned.work;
+  const auto weights = [&](Effort effort, double bytes_written) {
+    return work.efforts[static_cast<size_t>(effort)] * bytes_written;
+  };
+  const double packed = weights(Effort::weights_int8, 1) + weights(Effort::weights_quantized, 1) +
+                        weights(Effort::weights_bf16, 2) + weights(Effort::weights_f32, 4) +
+                        weights(Effort::filters, 2);
+  const double products =
+      work.int8_ops / ceilings.int8.rate + work.bf16_ops / ceilings.bf16.rate + work.f32_ops / ceilings.f32.rate;
+  const double passes = (reading.cached > 0 ? work.file_bytes / reading.cached : 0) + packed / reading.fresh +
+                        packed / ceilings.memory.rate;
+  return std::max(products + passes, planned.disk.seconds(work.disk_bytes));
+}
+
+double share(double part, double whole) { return whole > 0 ? part / whole : 0; }
 
 struct StageTime {
   std::string stage;
-  double seconds = 0, processor = 0, floor = 0, planned = 0;
+  // `planned_processor`: without waiting for the disk.
+  double seconds = 0, processor = 0, floor = 0, planned = 0, planned_processor = 0;
   uint64_t peak = 0, planned_peak = 0;
+  double file_bytes = 0, disk_bytes = 0;
 
-  // In processor time, as plans count: neighbours are in neither.
-  bool planned_holds() const { return std::abs(planned - processor) <= kPlanMargin * processor; }
+  // By the clock, which other programs stretch, and in processor time, in which no disk is.
+  bool planned_holds() const { return std::abs(planned - seconds) <= kPlanMargin * seconds; }
+  bool planned_processor_holds() const { return std::abs(planned_processor - processor) <= kPlanMargin * processor; }
 
   nlohmann::json json() const {
     return {{"stage", stage},
-            {"plannedShare", processor > 0 ? planned / processor : 0},
+            {"plannedShare", share(planned, seconds)},
             {"plannedHolds", planned_holds()},
+            {"plannedProcessorSeconds", planned_processor},
+            {"plannedProcessorShare", share(planned_processor, processor)},
+            {"plannedProcessorHolds", planned_processor_holds()},
+            {"fileBytes", file_bytes},
+            {"diskBytes", disk_bytes},
             {"seconds", seconds},
             {"processorSeconds", processor},
             {"floorSeconds", floor},
             {"plannedSeconds", planned},
             {"peakBytes", peak},
             {"plannedPeakBytes", planned_peak},
-            {"ratio", floor > 0 ? seconds / floor : 0},
-            {"processorRatio", floor > 0 ? processor / floor : 0}};
+            {"ratio", share(seconds, floor)},
+            {"processorRatio", share(processor, floor)}};
   }
   std::string line() const {
-    char text[240];
+    char text[320];
     std::snprintf(text, sizeof text,
                   "%-8s %9.2f s  %9.2f s of the processor per thread  floor %8.2f s  %5.2fx (%5.2fx)  planned %8.2f s, "
-                  "%.0f%%%s  peak %s, planned %s",
-                  stage.c_str(), seconds, processor, floor, floor > 0 ? seconds / floor : 0,
-                  floor > 0 ? processor / floor : 0, planned, 100 * planned / processor,
-                  planned_holds() ? "" : ", beyond 20%", bytes_text(peak).c_str(), bytes_text(planned_peak).c_str());
-    return text;
+                  "%.0f%%%s (%.0f%% of the processor's%s)  peak %s, planned %s",
+                  stage.c_str(), seconds, processor, floor, share(seconds, floor), share(processor, floor), planned,
+                  100 * share(planned, seconds), planned_holds() ? "" : ", beyond 20%",
+                  100 * share(planned_processor, processor), planned_processor_holds() ? "" : ", beyond 20%",
+                  bytes_text(peak).c_str(), bytes_text(planned_peak).c_str());
+    if (disk_bytes == 0) return text;
+    return text + ("  " + bytes_text(static_cast<uint64_t>(disk_bytes)) + " of " +
+                   bytes_text(static_cast<uint64_t>(file_bytes)) + " from the disk");
   }
 };
 
@@ -224,18 +265,36 @@ std::string bench_end_to_end(const EndToEndOptions& options) {
   };
   const GenerateReport report = session.generate(request, observer);
   rates.measure_again(planned_work(report.plan));
+  const WeightCeilings reading{measure_cached_reading(*Checkpoint::open(files.paths().text_encoder), threads),
+                               measure_fresh_pages(threads)};
+  double disk_rate = 0;
+  for (const StageCost& stage : report.plan.stages) disk_rate = std::max(disk_rate, stage.disk.bytes_per_second);
+  if (options.on_line) {
+    const auto rate = [](double value) { return bytes_text(static_cast<uint64_t>(value)) + "/s"; };
+    options.on_line("weights: page cache through the map " + rate(reading.cached) + ", fresh pages " +
+                    rate(reading.fresh) + (disk_rate > 0 ? ", disk " + rate(disk_rate) : ", the disk was not needed"));
+  }
 
   nlohmann::json stages = nlohmann::json::array();
   StageTime sum{"all"};
   for (size_t i = 0; i < report.stages.size(); ++i) {
     const StageCost &done = report.stages[i], &planned = report.plan.stages[i];
+    const double for_processor =
+        (rates.processor_seconds(planned.work) + planned.work.disk_bytes * planned.disk.processor_seconds_per_byte) /
+        threads;
     const StageTime stage{done.stage,
                           done.seconds,
                           processor[i],
-                          floor_seconds(planned.work, ceilings),
-                          rates.processor_seconds(planned.work) / threads,
+                          floor_seconds(planned, ceilings, reading),
+                          std::max(for_processor, planned.disk.seconds(planned.work.disk_bytes)),
+                          for_processor,
                           done.peak_bytes,
-                          planned.peak_bytes};
+                          planned.peak_bytes,
+                          planned.work.file_bytes,
+                          planned.work.disk_bytes};
+    sum.planned_processor += stage.planned_processor;
+    sum.file_bytes += stage.file_bytes;
+    sum.disk_bytes += stage.disk_bytes;
     sum.seconds += stage.seconds;
     sum.processor += stage.processor;
     sum.floor += stage.floor;
@@ -255,6 +314,10 @@ std::string bench_end_to_end(const EndToEndOptions& options) {
       {"textLayers", files.text_layers()},
       {"notes", files.notes()},
       {"settings", settings_json(report.settings)},
+      {"weights",
+       {{"cachedBytesPerSecond", reading.cached},
+        {"freshBytesPerSecond", reading.fresh},
+        {"diskBytesPerSecond", disk_rate > 0 ? nlohmann::json(disk_rate) : nlohmann::json()}}},
       {"stages", stages},
       {"sum", sum.json()}}
       .dump(2);

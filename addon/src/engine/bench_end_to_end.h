@@ -21,10 +21,13 @@ EndToEndOptions end_to_end_options(const std::string& json);
 
 /// Writes what is missing in the folder, runs one job and returns {"machine", "threads", "clip", "layers",
 /// "textLayers", "notes": [..], "stages": [{"stage", "seconds", "processorSeconds", "floorSeconds", "plannedSeconds",
-/// "peakBytes", "plannedPeakBytes", "ratio", "processorRatio", "plannedShare", "plannedHolds"}], "sum": the same of
-/// all}. Ratios are to the floors; processorRatio is what is left when other programs' time is taken off. plannedShare
-/// is the plan against the processor's time, plannedHolds whether that is within 20%. Throws disk.full with what is
-/// needed, and what a job throws.
+/// "plannedProcessorSeconds", "peakBytes", "plannedPeakBytes", "fileBytes", "diskBytes", "ratio", "processorRatio",
+/// "plannedShare", "plannedHolds", "plannedProcessorShare", "plannedProcessorHolds"}], "weights": {
+/// "cachedBytesPerSecond", "freshBytesPerSecond", "diskBytesPerSecond"}, "sum": the same of all}. Ratios are to the
+/// floors; processorRatio is what is left when other programs' time is taken off. plannedShare is the plan against the
+/// clock, plannedHolds whether that is within 20%; the same of the processor's time, in which no waiting for the disk
+/// is. fileBytes are the weights' that a stage reads, diskBytes those that were not in the page cache when it was
+/// planned. Throws disk.full with what is needed, and what a job throws.
 std::string bench_end_to_end(const EndToEndOptions& options);
 
 }  // namespace rushes

@@ -59,13 +59,16 @@ Plan walk(const Job& job, const rushes_settings& resolved, const Held& held) {
   }
   JobPaths paths;
   if (start.embedding_kept) paths.embedding = "kept";  // dry stages ask only whether there is one
-  const auto measure = [&](rushes_stage stage, auto&& run) {
+  // A disk gives so little in no time that nobody needs to know how fast it is.
+  constexpr double kReadAtOnce = 32 << 20;
+  const auto measure = [&](rushes_stage stage, const Checkpoint& weights, auto&& run) {
     memory.reset_peak();
     device_memory.reset_peak();
     work = {};
     run();
+    const DiskRate disk = work.disk_bytes > kReadAtOnce ? disk_rate(weights) : DiskRate{};
     plan.stages.push_back(
-        {stage_name(stage), predicted_seconds(work, context), memory.peak(), work, device_memory.peak()});
+        {stage_name(stage), predicted_seconds(work, context, disk), memory.peak(), work, device_memory.peak(), disk});
   };
   Tensor latents;
   if (job.id_count == 0) {
@@ -73,13 +76,13 @@ Plan walk(const Job& job, const rushes_settings& resolved, const Held& held) {
   } else {
     Tensor text;
     const std::vector<int32_t> ids(job.id_count, 1);
-    measure(RUSHES_STAGE_TEXT, [&] { text = stages.encode_text(ids, paths); });
-    measure(RUSHES_STAGE_LOAD, [&] { stages.load_transformer(); });
+    measure(RUSHES_STAGE_TEXT, *files.text_encoder, [&] { text = stages.encode_text(ids, paths); });
+    measure(RUSHES_STAGE_LOAD, *files.dit, [&] { stages.load_transformer(); });
     plan.int8 = {static_cast<int64_t>(parts.dit->quantized_layers().size()), parts.dit->linear_bytes_16bit(),
                  parts.dit->linear_bytes_held()};
-    measure(RUSHES_STAGE_SAMPLE, [&] { latents = stages.sample(text, {}); });
+    measure(RUSHES_STAGE_SAMPLE, *files.dit, [&] { latents = stages.sample(text, {}); });
   }
-  measure(RUSHES_STAGE_DECODE, [&] { stages.decode(latents, {}); });
+  measure(RUSHES_STAGE_DECODE, *files.vae, [&] { stages.decode(latents, {}); });
   for (const StageCost& stage : plan.stages) {
     plan.peak_bytes = std::max(plan.peak_bytes, stage.peak_bytes);
     plan.device_peak_bytes = std::max(plan.device_peak_bytes, stage.device_peak_bytes);

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "engine/card.h"
+#include "engine/disk_rate.h"
 #include "engine/model_files.h"
 #include "engine/settings.h"
 
@@ -16,6 +17,7 @@ struct StageCost {
   uint64_t peak_bytes = 0;
   WorkCount work{};                // of a plan's stage
   uint64_t device_peak_bytes = 0;  // of the card's memory; peak_bytes is the computer's
+  DiskRate disk{};                 // of a plan's stage that reads from the disk
 };
 
 /// Linear layers held as int8, and what the same layers take at 16 bit.

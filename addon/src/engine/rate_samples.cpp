@@ -84,6 +84,7 @@ class MatrixFile {
   MatrixFile(const MatrixFile&) = delete;
   MatrixFile& operator=(const MatrixFile&) = delete;
 
+  uint64_t count() const { return count_; }
   /// The next copy, which is released before the one after it is asked for.
   LinearSource open() {
     LinearSource out = weights_.source();
@@ -95,7 +96,7 @@ class MatrixFile {
   LinearSource in_file() {
     LinearSource out = weights_.source();
     out.weight.data = nullptr;
-    out.in_file = {[this] { return open().weight; }, [this] { release(); }};
+    out.in_file = {[this](const Context&) { return open().weight; }, [this] { release(); }};
     return out;
   }
   void release() { madvise(data_ + current_ * bytes_, bytes_, MADV_DONTNEED); }
@@ -136,8 +137,11 @@ void take_fresh_pages(uint64_t bytes) {
 RateSample packing(LinearFormat format, DType file_type, DType compute) {
   const auto file = std::make_shared<MatrixFile>(file_weights(file_type, kOutputs, kInputs));
   return {[=](WorkCount* count) {
-    prepare_linear(one_thread(compute, count), file->open(), format);
-    file->release();
+    std::vector<std::shared_ptr<Linear>> layers;  // all held, so that each takes pages that no earlier one gave back
+    for (uint64_t i = 0; i < file->count(); ++i) {
+      layers.push_back(prepare_linear(one_thread(compute, count), file->open(), format));
+      file->release();
+    }
   }};
 }
 

@@ -160,11 +160,14 @@ double Rates::processor_seconds(const WorkCount& work) {
   return sum;
 }
 
-double predicted_seconds(const WorkCount& work, const Context& context) {
+double predicted_seconds(const WorkCount& work, const Context& context, const DiskRate& disk) {
+  const double reading = disk.seconds(work.disk_bytes);
   if (context.backend == Backend::reference)
-    return (work.int8_ops + work.bf16_ops + work.f32_ops) / (kReferenceRate * context.threads);
-  if (context.backend == Backend::cuda) return card_seconds(work, context.device->info());
-  return Rates::of_this_machine().processor_seconds(work) / std::min(context.threads, CpuFeatures::host().cores);
+    return std::max(reading, (work.int8_ops + work.bf16_ops + work.f32_ops) / (kReferenceRate * context.threads));
+  if (context.backend == Backend::cuda) return std::max(reading, card_seconds(work, context.device->info()));
+  const double processor =
+      Rates::of_this_machine().processor_seconds(work) + work.disk_bytes * disk.processor_seconds_per_byte;
+  return std::max(reading, processor / std::min(context.threads, CpuFeatures::host().cores));
 }
 
 }  // namespace rushes

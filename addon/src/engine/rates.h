@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <mutex>
 
+#include "engine/disk_rate.h"
 #include "runtime/context.h"
 
 namespace rushes {
@@ -43,8 +44,9 @@ class Rates {
   std::array<Timing, kEffortCount> timings_{};
 };
 
-/// Seconds that `work` takes with the context's threads on a machine without other work. On a graphics card an estimate
-/// from what its kind can do.
-double predicted_seconds(const WorkCount& work, const Context& context);
+/// Seconds that `work` takes with the context's threads on a machine without other work: of the processors, or of the
+/// disk where that takes longer, since weights are read ahead while others are computed with. On a graphics card an
+/// estimate from what its kind can do.
+double predicted_seconds(const WorkCount& work, const Context& context, const DiskRate& disk = {});
 
 }  // namespace rushes

@@ -5,12 +5,13 @@
 #include <filesystem>
 #include <map>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include "files/mapped_file.h"
+#include "files/read_ahead.h"
 #include "runtime/tensor_view.h"
 
 namespace rushes {
@@ -41,6 +42,8 @@ class Checkpoint {
   const std::map<std::string, std::string>& metadata() const { return metadata_; }
   /// The tensor with its data. Strided tensors are copied to row-major once and kept.
   virtual TensorView view(const TensorView& tensor) const = 0;
+  /// Where its bytes lie, for reading them ahead; nothing for a tensor that is copied.
+  virtual std::optional<FilePart> part(const TensorView& tensor) const = 0;
   /// Asks the operating system to drop the mapped pages of this tensor (after it was packed).
   virtual void release(const TensorView& tensor) const = 0;
 

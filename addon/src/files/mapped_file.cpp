@@ -7,8 +7,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <utility>
+#include <vector>
 
 #include "files/refusal.h"
 
@@ -21,13 +24,44 @@ class Descriptor {
   ~Descriptor() {
     if (number_ >= 0) ::close(number_);
   }
+  Descriptor(Descriptor&& other) noexcept : number_(other.release()) {}
   Descriptor(const Descriptor&) = delete;
   Descriptor& operator=(const Descriptor&) = delete;
   int number() const { return number_; }
+  int release() { return std::exchange(number_, -1); }
 
  private:
   int number_;
 };
+
+// Of the same file, unless another one has taken its name.
+Descriptor open_again(const std::filesystem::path& path, const struct stat& first) {
+  Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  struct stat status {};
+  const bool same = file.number() >= 0 && ::fstat(file.number(), &status) == 0 && status.st_dev == first.st_dev &&
+                    status.st_ino == first.st_ino;
+  if (!same) return Descriptor(-1);
+  return file;
+}
+
+uintptr_t page_size() {
+  static const auto size = static_cast<uintptr_t>(::sysconf(_SC_PAGESIZE));
+  return size;
+}
+
+// Pages the cache holds of those from `address` on, which begins one; all of them where the system does not say.
+size_t cached_pages(uintptr_t address, size_t count) {
+  unsigned char held[1024];
+  size_t sum = 0;
+  for (size_t at = 0; at < count; at += sizeof held) {
+    const size_t step = std::min(sizeof held, count - at);
+    if (::mincore(reinterpret_cast<void*>(address + at * page_size()), step * page_size(), held) != 0)
+      sum += step;
+    else
+      sum += static_cast<size_t>(std::count_if(held, held + step, [](unsigned char page) { return page & 1; }));
+  }
+  return sum;
+}
 
 }  // namespace
 
@@ -66,7 +100,9 @@ std::shared_ptr<const MappedFile> MappedFile::open(const std::filesystem::path& 
   if (data == MAP_FAILED)
     throw Error("checkpoint.missing", display_name(path) + " cannot be mapped: " + std::strerror(errno) + ".",
                 "Copy the file to a local disk.", display_path(path));
-  return std::shared_ptr<const MappedFile>(new MappedFile(path, static_cast<const std::byte*>(data), size, true, use));
+  Descriptor reader = open_again(path, status);
+  return std::shared_ptr<const MappedFile>(
+      new MappedFile(path, static_cast<const std::byte*>(data), size, true, use, reader.release()));
 }
 
 std::shared_ptr<const MappedFile> MappedFile::borrow(std::span<const std::byte> bytes,
@@ -76,19 +112,49 @@ std::shared_ptr<const MappedFile> MappedFile::borrow(std::span<const std::byte> 
 
 MappedFile::~MappedFile() {
   if (mapped_) ::munmap(const_cast<std::byte*>(data_), size_);
+  if (reader_ >= 0) ::close(reader_);
+}
+
+bool MappedFile::is_cached(const std::byte* begin, uint64_t count) const {
+  if (!mapped_ || count == 0) return true;
+  const uintptr_t first = reinterpret_cast<uintptr_t>(begin) / page_size() * page_size();
+  const size_t pages = (reinterpret_cast<uintptr_t>(begin) + count - first + page_size() - 1) / page_size();
+  return cached_pages(first, pages) == pages;
+}
+
+uint64_t MappedFile::cached_bytes(const std::byte* begin, uint64_t count) const {
+  constexpr uint64_t kStep = 1 << 20;
+  if (!mapped_) return count;
+  uint64_t cached = 0;
+  for (uint64_t at = 0; at < count; at += kStep) {
+    const uint64_t bytes = std::min(kStep, count - at);
+    const uintptr_t middle = reinterpret_cast<uintptr_t>(begin) + at + bytes / 2;
+    cached += cached_pages(middle / page_size() * page_size(), 1) * bytes;
+  }
+  return cached;
+}
+
+bool MappedFile::read_into_cache(const std::byte* begin, std::span<std::byte> to) const {
+  if (reader_ < 0) return false;
+  for (size_t at = 0; at < to.size();) {
+    const ssize_t got = ::pread(reader_, to.data() + at, to.size() - at, begin - data_ + static_cast<off_t>(at));
+    if (got < 0 && errno == EINTR) continue;
+    if (got <= 0) return false;
+    at += static_cast<size_t>(got);
+  }
+  return true;
 }
 
 void MappedFile::will_need(const std::byte* begin, uint64_t count) const {
   if (!mapped_ || use_ == FileUse::headers || count == 0) return;
-  const auto page = static_cast<uintptr_t>(::sysconf(_SC_PAGESIZE));
-  const uintptr_t first = reinterpret_cast<uintptr_t>(begin) / page * page;
+  const uintptr_t page = page_size(), first = reinterpret_cast<uintptr_t>(begin) / page * page;
   const uintptr_t last = reinterpret_cast<uintptr_t>(begin) + count;
   ::madvise(reinterpret_cast<void*>(first), last - first, MADV_WILLNEED);
 }
 
 void MappedFile::release(const std::byte* begin, uint64_t count) const {
   if (!mapped_ || use_ == FileUse::headers) return;
-  const auto page = static_cast<uintptr_t>(::sysconf(_SC_PAGESIZE));
+  const uintptr_t page = page_size();
   const uintptr_t first = (reinterpret_cast<uintptr_t>(begin) + page - 1) / page * page;
   const uintptr_t last = (reinterpret_cast<uintptr_t>(begin) + count) / page * page;
   if (first < last) ::madvise(reinterpret_cast<void*>(first), last - first, MADV_DONTNEED);

@@ -27,17 +27,27 @@ class MappedFile {
   uint64_t size() const { return size_; }
   /// Asks for these bytes soon: starts reading them in the background.
   void will_need(const std::byte* begin, uint64_t count) const;
+  /// Whether the page cache holds all of these bytes. True when the system does not say, and for borrowed bytes.
+  bool is_cached(const std::byte* begin, uint64_t count) const;
+  /// How many of these bytes the page cache holds, from a page here and there: reads nothing, and is quick on files of
+  /// many GB.
+  uint64_t cached_bytes(const std::byte* begin, uint64_t count) const;
+  /// Reads bytes of the mapping, through a description of the file that mapped pages do not share: the system reads
+  /// ahead for each by itself, and two in one confuse it. `to` may be thrown away: the page cache keeps them. False
+  /// when they cannot be read.
+  bool read_into_cache(const std::byte* begin, std::span<std::byte> to) const;
   /// Gives the whole pages inside the range back; reading them again costs time and nothing else.
   void release(const std::byte* begin, uint64_t count) const;
 
  private:
-  MappedFile(std::filesystem::path path, const std::byte* data, size_t size, bool mapped, FileUse use)
-      : path_(std::move(path)), data_(data), size_(size), mapped_(mapped), use_(use) {}
+  MappedFile(std::filesystem::path path, const std::byte* data, size_t size, bool mapped, FileUse use, int reader = -1)
+      : path_(std::move(path)), data_(data), size_(size), mapped_(mapped), use_(use), reader_(reader) {}
   std::filesystem::path path_;
   const std::byte* data_;
   size_t size_;
   bool mapped_;
   FileUse use_;
+  int reader_;  // -1: none
 };
 
 }  // namespace rushes

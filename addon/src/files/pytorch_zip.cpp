@@ -131,6 +131,12 @@ class PytorchZip final : public Checkpoint {
     return out;
   }
 
+  std::optional<FilePart> part(const TensorView& tensor) const override {
+    const size_t i = index_.find(tensor.name)->second;
+    if (!sources_[i].strides.empty()) return std::nullopt;
+    return FilePart{tensor.name, file_, sources_[i].data, tensors_[i].bytes()};
+  }
+
   void release(const TensorView& tensor) const override {
     const size_t i = index_.find(tensor.name)->second;
     if (sources_[i].strides.empty()) file_->release(sources_[i].data, tensors_[i].bytes());

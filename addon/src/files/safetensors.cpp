@@ -75,6 +75,11 @@ class Safetensors final : public Checkpoint {
     return out;
   }
 
+  std::optional<FilePart> part(const TensorView& tensor) const override {
+    const size_t index = index_.find(tensor.name)->second;
+    return FilePart{tensor.name, file_, data_[index], tensors_[index].bytes()};
+  }
+
   void release(const TensorView& tensor) const override {
     const size_t index = index_.find(tensor.name)->second;
     file_->release(data_[index], tensors_[index].bytes());

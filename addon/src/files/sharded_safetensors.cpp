@@ -60,6 +60,7 @@ class ShardedSafetensors final : public Checkpoint {
   }
 
   TensorView view(const TensorView& tensor) const override { return shard_of(tensor).view(tensor); }
+  std::optional<FilePart> part(const TensorView& tensor) const override { return shard_of(tensor).part(tensor); }
   void release(const TensorView& tensor) const override { shard_of(tensor).release(tensor); }
 
  private:

@@ -201,6 +201,29 @@ void WeightSet::release(std::string_view name) const {
   if (const auto found = bound_.find(name); found != bound_.end()) file_->release(*found->second.first);
 }
 
+std::vector<FilePart> WeightSet::parts(const std::vector<std::string>& names) const {
+  std::vector<FilePart> out;
+  for (const std::string& name : names) {
+    const auto found = bound_.find(name);
+    if (found == bound_.end()) continue;
+    std::optional<FilePart> part = file_->part(*found->second.first);
+    if (!part) continue;
+    part->name = name;
+    out.push_back(std::move(*part));
+  }
+  return out;
+}
+
+void WeightSet::count_reading(const Context& context, std::string_view name) const {
+  const auto found = bound_.find(name);
+  if (!context.work || found == bound_.end()) return;
+  const std::optional<FilePart> part = file_->part(*found->second.first);
+  if (!part) return;
+  context.work->file_bytes += static_cast<double>(part->bytes);
+  if (context.dry_run)
+    context.work->disk_bytes += static_cast<double>(part->bytes - part->file->cached_bytes(part->begin, part->bytes));
+}
+
 StrippedNames strip_prefix(const Checkpoint& file) {
   constexpr std::string_view prefixes[] = {"model.diffusion_model.", "diffusion_model.", "net.", "net_ema.", "model.",
                                            "transformer.",           "module."};

@@ -109,6 +109,17 @@ void PagePool::give(std::byte* data, uint64_t bytes, PageUse use) noexcept {
   kept_.splice(kept_.end(), lent_, block);
 }
 
+void PagePool::populate(std::byte* data, uint64_t bytes) noexcept {
+#ifdef MADV_POPULATE_WRITE
+  static const auto page = static_cast<uintptr_t>(sysconf(_SC_PAGESIZE));
+  const uintptr_t first = reinterpret_cast<uintptr_t>(data) / page * page;
+  const uintptr_t last = (reinterpret_cast<uintptr_t>(data) + bytes + page - 1) / page * page;
+  ::madvise(reinterpret_cast<void*>(first), last - first, MADV_POPULATE_WRITE);
+#else
+  (void)data, (void)bytes;
+#endif
+}
+
 void PagePool::trim() noexcept {
   const std::lock_guard lock(mutex_);
   while (!kept_.empty()) drop_oldest();

@@ -25,6 +25,9 @@ class PagePool {
   /// Aligned to a page at least and not initialised; null when the system has no memory.
   std::byte* take(uint64_t bytes, PageUse use);
   void give(std::byte* data, uint64_t bytes, PageUse use) noexcept;
+  /// Asks for the pages of a range that is about to be written, all at once: fault by fault takes half as long again. A
+  /// range that has them loses a call's time.
+  static void populate(std::byte* data, uint64_t bytes) noexcept;
   /// Everything that is kept goes back to the system.
   void trim() noexcept;
   uint64_t kept_bytes() const;

@@ -49,6 +49,8 @@ constexpr size_t kEffortCount = static_cast<size_t>(Effort::frame_bytes) + 1;
 struct WorkCount {
   double int8_ops = 0, bf16_ops = 0, f32_ops = 0;  // needed products in linears, convolutions and attention, x 2
   double bytes = 0;                                // memory passes of everything else
+  double file_bytes = 0;                           // of weights, read from their files
+  double disk_bytes = 0;                           // of these, what the page cache did not hold; only while planning
   std::array<double, kEffortCount> efforts{};
 
   double& of(Effort effort) { return efforts[static_cast<size_t>(effort)]; }
@@ -61,6 +63,8 @@ struct WorkCount {
     bf16_ops += other.bf16_ops;
     f32_ops += other.f32_ops;
     bytes += other.bytes;
+    file_bytes += other.file_bytes;
+    disk_bytes += other.disk_bytes;
     for (size_t i = 0; i < kEffortCount; ++i) efforts[i] += other.efforts[i];
     return *this;
   }

@@ -300,7 +300,7 @@ TEST_CASE("weights that stay in their file give the bits of packed ones, and hol
         context.memory = &counter;
         LinearSource source = o.source();
         int looks = 0, releases = 0;
-        source.in_file = {[&, view = source.weight] { return ++looks, view; }, [&] { ++releases; }};
+        source.in_file = {[&, view = source.weight](const Context&) { return ++looks, view; }, [&] { ++releases; }};
         source.weight.data = nullptr;
         const auto layer = make(context, source);
         if (looks == 0) {

@@ -2,6 +2,7 @@
 #include "models/umt5/umt5.h"
 
 #include <algorithm>
+#include <mutex>
 
 #include "models/umt5/relative_position.h"
 #include "models/umt5/umt5_tensors.h"
@@ -58,8 +59,31 @@ class LoadedUmt5 final : public Umt5 {
     context.check_cancelled();
     const std::string weight = name + ".weight";
     LinearSource source{name, weights_.description(weight), {}, {}};
-    source.in_file = {[this, weight] { return weights_.view(weight); }, [this, weight] { weights_.release(weight); }};
-    return prepare_linear(context, source, format);
+    source.in_file = {[this, weight](const Context& running) {
+                        if (const auto ahead = reading()) ahead->wait(running, weight);
+                        return weights_.view(weight);
+                      },
+                      [this, weight] {
+                        if (const auto ahead = reading())
+                          ahead->used(weight);
+                        else
+                          weights_.release(weight);
+                      }};
+    auto layer = prepare_linear(context, source, format);
+    if (layer->in_file)
+      in_file_.push_back(weight);
+    else
+      weights_.count_reading(context, weight);
+    return layer;
+  }
+
+  std::shared_ptr<ReadAhead> reading() const {
+    const std::lock_guard lock(mutex_);
+    return reading_;
+  }
+  void set_reading(std::shared_ptr<ReadAhead> ahead) const {
+    const std::lock_guard lock(mutex_);
+    reading_.swap(ahead);
   }
 
   Tensor embed(const Context& context, std::span<const int32_t> ids) const;
@@ -71,6 +95,10 @@ class LoadedUmt5 final : public Umt5 {
   TensorView embedding_;  // [vocabulary, dim]
   std::vector<Layer> layers_;
   Tensor norm_;
+  std::vector<std::string> in_file_;  // weights that stay there, in the order of their use
+  // Reads them ahead while a text is encoded. Two texts at once would share the later one's.
+  mutable std::mutex mutex_;
+  mutable std::shared_ptr<ReadAhead> reading_;
 };
 
 void LoadedUmt5::require_ids(std::span<const int32_t> ids, int64_t text_len) const {
@@ -119,6 +147,15 @@ Tensor LoadedUmt5::encode(const Context& context, std::span<const int32_t> ids, 
   Tensor host_bias = context.on_host().allocate(DType::f32, {config_.heads, 2 * length - 1});
   Tensor bias = context.backend == Backend::cuda ? context.allocate(DType::f32, host_bias.shape()) : host_bias;
   const Epilogue residual{.accumulate = true};
+  for (const std::string& weight : in_file_) weights_.count_reading(context, weight);
+  std::vector<FilePart> parts = weights_.parts(in_file_);
+  const Tensor buffer = context.on_host().allocate(DType::u8, {static_cast<int64_t>(ReadAhead::buffer_bytes(parts))});
+  if (!context.dry_run && !parts.empty())
+    set_reading(std::make_shared<ReadAhead>(std::move(parts), std::span(buffer.raw(), buffer.bytes())));
+  struct Ended {
+    const LoadedUmt5& encoder;
+    ~Ended() { encoder.set_reading(nullptr); }
+  } const ended{*this};
 
   for (size_t i = 0; i < layers_.size(); ++i) {
     const Layer& layer = layers_[i];

@@ -16,10 +16,15 @@ namespace {
 
 class LoadedWanDit final : public WanDit {
  public:
+  /// Where the loading of tensors is told of: see WanDitLoader.
+  struct Reading {
+    ReadAhead* ahead = nullptr;
+    std::vector<std::string>* asked = nullptr;
+  };
   LoadedWanDit(const Context& context, const OpenedWeights& opened, LinearFormat format,
-               const std::function<void(double)>& progress, DitPlacement placement)
-      : LoadedWanDit(WanDitLoader(context, opened.weights), wan_dit_config(opened)) {
-    load_blocks(context, opened.weights, format, progress, placement);
+               const std::function<void(double)>& progress, DitPlacement placement, const Reading& reading)
+      : LoadedWanDit(WanDitLoader(context, opened.weights, reading.ahead, reading.asked), wan_dit_config(opened)) {
+    load_blocks(context, opened.weights, format, progress, placement, reading);
   }
 
   DitText embed_text(const Context& context, const Tensor& text, bool keep_keys) const override;
@@ -30,7 +35,7 @@ class LoadedWanDit final : public WanDit {
  private:
   LoadedWanDit(const WanDitLoader& loader, const WanDitConfig& config);
   void load_blocks(const Context& context, const WeightSet& weights, LinearFormat format,
-                   const std::function<void(double)>& progress, DitPlacement placement);
+                   const std::function<void(double)>& progress, DitPlacement placement, const Reading& reading);
   void for_blocks(const Context& context, const std::function<void(const DitBlock&, size_t)>& visit) const;
   void account(const DitBlock& block);
   TokenGrid require_input(const Tensor& latents, const DitText& text, const DitAttention& attention) const;
@@ -53,7 +58,8 @@ LoadedWanDit::LoadedWanDit(const WanDitLoader& loader, const WanDitConfig& confi
 }
 
 void LoadedWanDit::load_blocks(const Context& context, const WeightSet& weights, LinearFormat format,
-                               const std::function<void(double)>& progress, DitPlacement placement) {
+                               const std::function<void(double)>& progress, DitPlacement placement,
+                               const Reading& reading) {
   if (placement == DitPlacement::streamed && context.backend == Backend::cuda && config_.layers > 0) {
     WeightArena measure;
     Context dry = context;
@@ -67,7 +73,8 @@ void LoadedWanDit::load_blocks(const Context& context, const WeightSet& weights,
   }
   for (int64_t i = 0; i < config_.layers; ++i) {
     const Context packing = stream_ ? stream_->packing_context(context) : context;
-    account(blocks_.emplace_back(WanDitLoader(packing, weights), i, format, config_.has_sla));
+    const WanDitLoader loader(packing, weights, reading.ahead, reading.asked);
+    account(blocks_.emplace_back(loader, i, format, config_.has_sla));
     if (stream_) stream_->keep_packed(context);
     if (progress) progress(static_cast<double>(i + 1) / static_cast<double>(config_.layers));
   }
@@ -171,12 +178,28 @@ Tensor LoadedWanDit::velocity(const Context& context, const Tensor& latents, flo
   return to_host(context, latents_of(context, tokens, grid));
 }
 
+// The names in the order in which loading asks for them, found by loading nothing.
+std::vector<std::string> order_of_use(const OpenedWeights& opened, LinearFormat format) {
+  std::vector<std::string> names;
+  Context dry;
+  dry.dry_run = true;
+  LoadedWanDit(dry, opened, format, {}, DitPlacement::resident, {nullptr, &names});
+  return names;
+}
+
 }  // namespace
 
 std::shared_ptr<WanDit> WanDit::load(const Context& context, std::shared_ptr<const Checkpoint> file,
                                      LinearFormat format, const std::function<void(double)>& progress,
                                      DitPlacement placement) {
-  return std::make_shared<LoadedWanDit>(context, open_weights(std::move(file), "wan-dit"), format, progress, placement);
+  const OpenedWeights opened = open_weights(std::move(file), "wan-dit");
+  std::vector<FilePart> parts = opened.weights.parts(order_of_use(opened, format));
+  const Tensor buffer = context.on_host().allocate(DType::u8, {static_cast<int64_t>(ReadAhead::buffer_bytes(parts))});
+  std::unique_ptr<ReadAhead> ahead;
+  if (!context.dry_run && !parts.empty())
+    ahead = std::make_unique<ReadAhead>(std::move(parts), std::span(buffer.raw(), buffer.bytes()));
+  return std::make_shared<LoadedWanDit>(context, opened, format, progress, placement,
+                                        LoadedWanDit::Reading{ahead.get()});
 }
 
 }  // namespace rushes

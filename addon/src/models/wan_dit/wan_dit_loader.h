@@ -2,6 +2,7 @@
 #pragma once
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "models/weights.h"
 #include "ops/linear/linear.h"
@@ -10,7 +11,10 @@ namespace rushes {
 
 class WanDitLoader {
  public:
-  WanDitLoader(const Context& context, const WeightSet& weights) : context_(context), weights_(weights) {}
+  /// `ahead` reads the tensors from the disk, in the order in which they will be asked for; `asked` gets that order.
+  WanDitLoader(const Context& context, const WeightSet& weights, ReadAhead* ahead = nullptr,
+               std::vector<std::string>* asked = nullptr)
+      : context_(context), weights_(weights), ahead_(ahead), asked_(asked) {}
 
   const Context& context() const { return context_; }
 
@@ -24,11 +28,11 @@ class WanDitLoader {
     context_.check_cancelled();
     const bool quantized = weights_.has(layer + ".int8_weight");
     const std::string weight = layer + (quantized ? ".int8_weight" : ".weight");
-    LinearSource source{layer, weights_.view(weight), {}, {}};
-    if (quantized) source.scale = weights_.view(layer + ".scale");
-    if (with_bias) source.bias = weights_.view(layer + ".bias");
+    LinearSource source{layer, view(weight), {}, {}};
+    if (quantized) source.scale = view(layer + ".scale");
+    if (with_bias) source.bias = view(layer + ".bias");
     auto out = prepare_linear(context_, source, format);
-    weights_.release(weight);
+    release(weight);
     return out;
   }
 
@@ -37,13 +41,28 @@ class WanDitLoader {
 
  private:
   Tensor tensor(const Context& context, const std::string& name) const {
-    Tensor out = load_tensor(context, weights_.view(name));
-    weights_.release(name);
+    Tensor out = load_tensor(context, view(name));
+    release(name);
     return out;
+  }
+
+  TensorView view(const std::string& name) const {
+    if (asked_) asked_->push_back(name);
+    weights_.count_reading(context_, name);
+    if (ahead_) ahead_->wait(context_, name);
+    return weights_.view(name);
+  }
+  void release(const std::string& name) const {
+    if (ahead_)
+      ahead_->used(name);
+    else
+      weights_.release(name);
   }
 
   const Context& context_;
   const WeightSet& weights_;
+  ReadAhead* const ahead_;
+  std::vector<std::string>* const asked_;
 };
 
 }  // namespace rushes

@@ -22,6 +22,7 @@ class Loader {
                bias = cut(weights_.view(name + ".bias"), begin, end);
     auto packed = prepare_convolution(context_, weight, &bias);
     if (last) {
+      weights_.count_reading(context_, name + ".weight");
       weights_.release(name + ".weight");
       weights_.release(name + ".bias");
     }

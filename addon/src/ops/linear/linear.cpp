@@ -100,7 +100,7 @@ std::shared_ptr<Linear> prepare_linear(const Context& context, const LinearSourc
   const auto& kernel = choose_kernel(linear_kernels(format, context.compute), context);
   if (!source.in_file || kernel.info.backend == Backend::cpu) return kernel.run(context, source);
   LinearSource opened = source;
-  opened.weight = source.in_file->view();
+  opened.weight = source.in_file->view(context);
   opened.in_file.reset();
   auto layer = kernel.run(context, opened);
   source.in_file->release();

@@ -19,8 +19,8 @@ enum class LinearFormat { f32, bf16, int8_tiles };
 
 /// Weights that may stay in their file and be read every time the layer runs: for layers that run once, on few rows.
 struct WeightsInFile {
-  std::function<TensorView()> view;  // the weight with its data, read ahead
-  std::function<void()> release;     // it was read: its pages may go
+  std::function<TensorView(const Context&)> view;  // the weight with its data, which the disk has given
+  std::function<void()> release;                   // it was used: its pages may go
 };
 
 /// A layer as a file gives it: either `weight` [N, K] of a floating type, or `weight` i8 [N, K] with `scale` f32
@@ -43,6 +43,7 @@ class Linear {
   std::string name;
   int64_t in_features = 0, out_features = 0;
   LinearFormat format = LinearFormat::f32;
+  bool in_file = false;  // the weights stay there and are read by every run
   /// Bytes held, packing, scales and bias included.
   uint64_t resident_bytes = 0;
   /// Bytes the same layer takes at 16 bit (weight and bias).

@@ -31,7 +31,8 @@ Tensor run(const Context& maker, const Kernel<MakeLinear>& kernel, const Case& c
   const Tensor x = check::random_tensor(maker, {c.rows, c.depth}, 4, 1.0f, x_type);
   LinearSource source{"check", view_of(weight), {}, {}};
   if (c.bias) source.bias = view_of(bias);
-  if (c.in_file && kernel.info.backend == Backend::cpu) source.in_file = {[&weight] { return view_of(weight); }, [] {}};
+  if (c.in_file && kernel.info.backend == Backend::cpu)
+    source.in_file = {[&weight](const Context&) { return view_of(weight); }, [] {}};
   const auto layer = kernel.run(maker, source);
   Tensor out = check::random_tensor(maker, {c.rows, c.outputs}, 5);
   Epilogue epilogue{c.activation, c.accumulate, c.accumulate ? &gate : nullptr};

@@ -7,6 +7,7 @@
 
 #include "ops/linear/packed_linear.h"
 #include "ops/linear/weight_packing.h"
+#include "runtime/page_pool.h"
 
 namespace rushes {
 namespace {
@@ -75,7 +76,7 @@ PanelLinear::PanelLinear(const Context& context, const LinearSource& source, con
   depth_block_ = std::max<int64_t>(kTile, kWeightCacheBytes / (kernel.columns * weight_size) / kTile * kTile);
   const bool int8 = kernel.format == LinearFormat::int8_tiles;
   if (source.in_file && !int8 && WeightPacking::keeps_values(source.weight.type, kernel))
-    in_file_ = source;
+    in_file_ = source, in_file = true;
   else
     weights_ = context.allocate(DType::u8, {panels_, panel_bytes_}, MemoryUse::weights);
   if (int8)
@@ -91,7 +92,7 @@ PanelLinear::PanelLinear(const Context& context, const LinearSource& source, con
   }
   if (context.dry_run) return;
   LinearSource opened = source;
-  if (source.in_file) opened.weight = source.in_file->view();
+  if (source.in_file) opened.weight = source.in_file->view(context);
   pack_weights(context, opened);
   if (source.in_file) source.in_file->release();
 }
@@ -106,6 +107,11 @@ void PanelLinear::pack_weights(const Context& context, const LinearSource& sourc
       const int64_t begin = piece * kPackDepth, end = std::min(depth_, begin + kPackDepth);
       std::byte* to =
           weights_.raw() + row_tile * (kTile / kernel_.columns) * panel_bytes_ + begin * kernel_.columns * weight_size;
+      const int64_t held_panels =
+          std::min<int64_t>(kTile / kernel_.columns, panels_ - row_tile * kTile / kernel_.columns);
+      for (int64_t panel = 0; weights_.bytes() >= PagePool::kLeastBytes && panel < held_panels; ++panel)
+        PagePool::populate(to + panel * panel_bytes_,
+                           static_cast<uint64_t>((end - begin) * kernel_.columns * weight_size));
       float* scales = scales_.defined() ? scales_.data<float>() + row_tile * depth_tiles_ + begin / kTile : nullptr;
       packing.pack(row_tile, begin, end, panels_ * kernel_.columns, to, panel_bytes_, scales);
     }
@@ -271,12 +277,13 @@ void PanelLinear::multiply(const Context& context, const Chunk& chunk, Tensor& o
 void PanelLinear::multiply_in_file(const Context& context, const Chunk& chunk, Tensor& out,
                                    const Epilogue& epilogue) const {
   LinearSource source = *in_file_;
-  source.weight = in_file_->in_file->view();
+  source.weight = in_file_->in_file->view(context);
   const WeightPacking packing(source, kernel_);
   const int64_t row_panels = (chunk.end - chunk.begin + kernel_.rows - 1) / kernel_.rows;
   const int64_t row_tiles = (out_features + kTile - 1) / kTile, tile_panels = kTile / kernel_.columns;
   const int64_t block = int64_t{kernel_.rows} * kernel_.columns;
-  const auto column_bytes = kernel_.columns * static_cast<int64_t>(dtype_size(kernel_.weight));
+  const auto weight_size = static_cast<int64_t>(dtype_size(kernel_.weight)),
+             column_bytes = kernel_.columns * weight_size;
 #pragma omp parallel num_threads(context.threads)
   {
     float* sums = chunk.sums.data<float>() + omp_get_thread_num() * chunk.sums.size(1) * chunk.sums.size(2);

@@ -1,0 +1,105 @@
+#include "engine/disk_rate.h"
+
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstring>
+#include <map>
+#include <mutex>
+#include <vector>
+
+#include "runtime/processor_time.h"
+
+namespace rushes {
+namespace {
+
+// The first requests are slower: reading ahead has not begun. After these the clock runs.
+constexpr uint64_t kWarmUpBytes = 8 << 20, kEnoughBytes = 128 << 20, kLeastBytes = 8 << 20;
+constexpr double kEnoughSeconds = 0.1;
+// Of the page cache: more than the processor's caches hold.
+constexpr uint64_t kCachedSample = 256 << 20;
+
+using Clock = std::chrono::steady_clock;
+
+double seconds_since(Clock::time_point begin) { return std::chrono::duration<double>(Clock::now() - begin).count(); }
+
+std::vector<FilePart> large_parts(const Checkpoint& file) {
+  std::vector<FilePart> parts;
+  for (const TensorView& tensor : file.tensors())
+    if (std::optional<FilePart> part = file.part(tensor); part && part->bytes >= ReadAhead::kRequestBytes)
+      parts.push_back(std::move(*part));
+  return parts;
+}
+
+// Every line of the range; the sum keeps the reading from being dropped.
+uint64_t touch(const std::byte* begin, uint64_t bytes) {
+  uint64_t sum = 0, word;
+  for (uint64_t at = 0; at + sizeof word <= bytes; at += 64) {
+    std::memcpy(&word, begin + at, sizeof word);
+    sum += word;
+  }
+  return sum;
+}
+
+}  // namespace
+
+DiskRate measure_disk(const Checkpoint& file) {
+  std::vector<std::byte> buffer(ReadAhead::kRequestBytes);
+  uint64_t warm_up = 0, bytes = 0;
+  auto begin = Clock::now();
+  double processor = 0;
+  const auto enough = [&] { return bytes >= kEnoughBytes || (bytes > 0 && seconds_since(begin) > kEnoughSeconds); };
+  for (const FilePart& part : large_parts(file)) {
+    for (uint64_t at = 0; at + buffer.size() <= part.bytes && !enough(); at += buffer.size()) {
+      if (part.file->cached_bytes(part.begin + at, buffer.size()) > 0) continue;
+      if (!part.file->read_into_cache(part.begin + at, buffer)) return {};
+      if (warm_up >= kWarmUpBytes) {
+        bytes += buffer.size();
+        continue;
+      }
+      warm_up += buffer.size();
+      begin = Clock::now();
+      processor = thread_processor_seconds();
+    }
+  }
+  if (bytes < kLeastBytes) return {};
+  const auto read = static_cast<double>(bytes);
+  return {read / seconds_since(begin), (thread_processor_seconds() - processor) / read};
+}
+
+DiskRate disk_rate(const Checkpoint& file) {
+  static std::mutex mutex;
+  static std::map<dev_t, DiskRate> kept;
+  struct stat status {};
+  if (::stat(file.path().c_str(), &status) != 0) return {};
+  const std::lock_guard lock(mutex);
+  DiskRate& rate = kept[status.st_dev];
+  if (rate.bytes_per_second == 0) rate = measure_disk(file);
+  return rate;
+}
+
+double measure_cached_reading(const Checkpoint& file, int threads) {
+  std::vector<FilePart> parts;
+  uint64_t bytes = 0;
+  for (const FilePart& part : large_parts(file)) {
+    for (uint64_t at = 0; at + ReadAhead::kRequestBytes <= part.bytes && bytes < kCachedSample;
+         at += ReadAhead::kRequestBytes) {
+      if (!part.file->is_cached(part.begin + at, ReadAhead::kRequestBytes)) continue;
+      parts.push_back({part.name, part.file, part.begin + at, ReadAhead::kRequestBytes});
+      bytes += ReadAhead::kRequestBytes;
+    }
+  }
+  if (bytes < kCachedSample / 4) return 0;
+  const auto begin = Clock::now();
+  uint64_t sum = 0;
+#pragma omp parallel for num_threads(threads) schedule(dynamic) reduction(+ : sum)
+  for (size_t i = 0; i < parts.size(); ++i) {
+    sum += touch(parts[i].begin, parts[i].bytes);
+    parts[i].file->release(parts[i].begin, parts[i].bytes);
+  }
+  const double seconds = seconds_since(begin);
+  return sum == 1 ? 0 : static_cast<double>(bytes) / seconds;
+}
+
+}  // namespace rushes
