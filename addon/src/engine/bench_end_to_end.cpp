@@ -132,12 +132,7 @@ double measure_fresh_pages(int threads) {
 // writing them, and of nothing else; of the disk, where it takes longer to give what the page cache lacks.
 double floor_seconds(const StageCost& planned, const Ceilings& ceilings, const WeightCeilings& reading) {
   const WorkCount& work = planned.work;
-  const auto weights = [&](Effort effort, double bytes_written) {
-    return work.efforts[static_cast<size_t>(effort)] * bytes_written;
-  };
-  const double packed = weights(Effort::weights_int8, 1) + weights(Effort::weights_quantized, 1) +
-                        weights(Effort::weights_bf16, 2) + weights(Effort::weights_f32, 4) +
-                        weights(Effort::filters, 2);
+  const double packed = packed_bytes(work);
   const double products =
       work.int8_ops / ceilings.int8.rate + work.bf16_ops / ceilings.bf16.rate + work.f32_ops / ceilings.f32.rate;
   const double passes = (reading.cached > 0 ? work.file_bytes / reading.cached : 0) + packed / reading.fresh +
@@ -279,9 +274,7 @@ std::string bench_end_to_end(const EndToEndOptions& options) {
   StageTime sum{"all"};
   for (size_t i = 0; i < report.stages.size(); ++i) {
     const StageCost &done = report.stages[i], &planned = report.plan.stages[i];
-    const double for_processor =
-        (rates.processor_seconds(planned.work) + planned.work.disk_bytes * planned.disk.processor_seconds_per_byte) /
-        threads;
+    const double for_processor = stage_processor_seconds(planned.work, planned.disk) / threads;
     const StageTime stage{done.stage,
                           done.seconds,
                           processor[i],

@@ -14,11 +14,12 @@
 namespace rushes {
 namespace {
 
-// The first requests are slower: reading ahead has not begun. After these the clock runs.
-constexpr uint64_t kWarmUpBytes = 8 << 20, kEnoughBytes = 128 << 20, kLeastBytes = 8 << 20;
+// As reading ahead asks for them.
+constexpr uint64_t kRequestBytes = 8 << 20;
+constexpr uint64_t kEnoughBytes = 128 << 20;
 constexpr double kEnoughSeconds = 0.1;
-// Of the page cache: more than the processor's caches hold.
-constexpr uint64_t kCachedSample = 256 << 20;
+// Of the page cache: more than the processor's caches hold, in pieces for threads to take.
+constexpr uint64_t kCachedSample = 256 << 20, kCachedPiece = 2 << 20;
 
 using Clock = std::chrono::steady_clock;
 
@@ -27,7 +28,7 @@ double seconds_since(Clock::time_point begin) { return std::chrono::duration<dou
 std::vector<FilePart> large_parts(const Checkpoint& file) {
   std::vector<FilePart> parts;
   for (const TensorView& tensor : file.tensors())
-    if (std::optional<FilePart> part = file.part(tensor); part && part->bytes >= ReadAhead::kRequestBytes)
+    if (std::optional<FilePart> part = file.part(tensor); part && part->bytes >= kRequestBytes)
       parts.push_back(std::move(*part));
   return parts;
 }
@@ -45,25 +46,29 @@ uint64_t touch(const std::byte* begin, uint64_t bytes) {
 }  // namespace
 
 DiskRate measure_disk(const Checkpoint& file) {
-  std::vector<std::byte> buffer(ReadAhead::kRequestBytes);
-  uint64_t warm_up = 0, bytes = 0;
+  // On whole blocks, wherever the vector lies.
+  std::vector<std::byte> memory(kRequestBytes + MappedFile::kBlockBytes);
+  std::byte* const buffer =
+      memory.data() + MappedFile::kBlockBytes - reinterpret_cast<uintptr_t>(memory.data()) % MappedFile::kBlockBytes;
+  uint64_t bytes = 0;
+  bool warm = false;
   auto begin = Clock::now();
   double processor = 0;
   const auto enough = [&] { return bytes >= kEnoughBytes || (bytes > 0 && seconds_since(begin) > kEnoughSeconds); };
   for (const FilePart& part : large_parts(file)) {
-    for (uint64_t at = 0; at + buffer.size() <= part.bytes && !enough(); at += buffer.size()) {
-      if (part.file->cached_bytes(part.begin + at, buffer.size()) > 0) continue;
-      if (!part.file->read_into_cache(part.begin + at, buffer)) return {};
-      if (warm_up >= kWarmUpBytes) {
-        bytes += buffer.size();
+    const uint64_t first = part.file->offset_of(part.begin) / MappedFile::kBlockBytes * MappedFile::kBlockBytes;
+    for (uint64_t at = 0; at + kRequestBytes <= part.bytes && !enough(); at += kRequestBytes) {
+      if (!part.file->read_past_cache(first + at, buffer, kRequestBytes)) return {};
+      if (warm) {
+        bytes += kRequestBytes;
         continue;
       }
-      warm_up += buffer.size();
+      warm = true;
       begin = Clock::now();
       processor = thread_processor_seconds();
     }
   }
-  if (bytes < kLeastBytes) return {};
+  if (bytes == 0) return {};
   const auto read = static_cast<double>(bytes);
   return {read / seconds_since(begin), (thread_processor_seconds() - processor) / read};
 }
@@ -83,11 +88,10 @@ double measure_cached_reading(const Checkpoint& file, int threads) {
   std::vector<FilePart> parts;
   uint64_t bytes = 0;
   for (const FilePart& part : large_parts(file)) {
-    for (uint64_t at = 0; at + ReadAhead::kRequestBytes <= part.bytes && bytes < kCachedSample;
-         at += ReadAhead::kRequestBytes) {
-      if (!part.file->is_cached(part.begin + at, ReadAhead::kRequestBytes)) continue;
-      parts.push_back({part.name, part.file, part.begin + at, ReadAhead::kRequestBytes});
-      bytes += ReadAhead::kRequestBytes;
+    for (uint64_t at = 0; at + kCachedPiece <= part.bytes && bytes < kCachedSample; at += kCachedPiece) {
+      if (!part.file->is_cached(part.begin + at, kCachedPiece)) continue;
+      parts.push_back({part.name, part.file, part.begin + at, kCachedPiece});
+      bytes += kCachedPiece;
     }
   }
   if (bytes < kCachedSample / 4) return 0;

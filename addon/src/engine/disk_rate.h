@@ -4,18 +4,18 @@
 
 namespace rushes {
 
-/// Of one disk. Zeros: not known, and then a plan counts no time for it.
+/// Of one disk, read past the page cache in large requests, as reading ahead does. Zeros: not known, and then a plan
+/// counts no time for it.
 struct DiskRate {
   double bytes_per_second = 0;
-  double processor_seconds_per_byte = 0;  // of the thread that reads: finding pages for the page cache, and copying
+  double processor_seconds_per_byte = 0;  // of the thread that reads
 
-  /// Seconds until `bytes` are read, when nothing else keeps the reading thread waiting.
   double seconds(double bytes) const { return bytes_per_second > 0 ? bytes / bytes_per_second : 0; }
 };
 
-/// The rate of the disk that `file` lies on, measured when it is first asked for: some parts of the file that are not
-/// in the page cache are read, for a tenth of a second at most. Without such parts the rate is not known. Thread-safe;
-/// a disk is measured once in a process.
+/// The rate of the disk that `file` lies on, measured when it is first asked for: for a tenth of a second at most,
+/// parts of the file are read and dropped. Not known for small files and where the page cache cannot be passed.
+/// Thread-safe; a disk is measured once in a process.
 DiskRate disk_rate(const Checkpoint& file);
 
 /// The same, measured now. Not kept.

@@ -253,6 +253,7 @@ Error memory_shortage(uint64_t needed_bytes, uint64_t usable_bytes, bool of_card
 
 Plan make_plan(const ModelFiles& files, const rushes_settings& settings, size_t id_count, const WarmStart& start,
                const std::optional<Card>& card) {
+  refresh_page_surcharge();
   const uint64_t usable = usable_memory(start);
   const uint64_t chosen =
       settings.memory_budget > 0 ? static_cast<uint64_t>(settings.memory_budget * 1024 * 1024 * 1024) : UINT64_MAX;

@@ -4,10 +4,13 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <chrono>
 #include <fstream>
 #include <nlohmann/json.hpp>
+#include <vector>
 
 #include "engine/rate_samples.h"
+#include "runtime/page_pool.h"
 #include "runtime/processor_time.h"
 
 namespace rushes {
@@ -160,14 +163,76 @@ double Rates::processor_seconds(const WorkCount& work) {
   return sum;
 }
 
+double packed_bytes(const WorkCount& work) {
+  const auto weights = [&](Effort effort) { return work.efforts[static_cast<size_t>(effort)]; };
+  return weights(Effort::weights_int8) + weights(Effort::weights_quantized) + 2 * weights(Effort::weights_bf16) +
+         4 * weights(Effort::weights_f32) + 2 * weights(Effort::filters);
+}
+
+namespace {
+
+struct Surcharge {
+  std::mutex mutex;
+  double seconds_per_byte = -1;  // not measured yet
+  std::chrono::steady_clock::time_point measured;
+};
+
+Surcharge& surcharge() {
+  static Surcharge kept;
+  return kept;
+}
+
+// The same blocks twice: those of the first pass are the next to be given out when they were given back.
+double measure_surcharge() {
+  constexpr uint64_t kBlock = 1536 << 10, kBlocks = 32;
+  PagePool& pool = PagePool::of_this_process();
+  double seconds[2];
+  for (double& pass : seconds) {
+    std::vector<std::byte*> blocks;
+    const double begin = thread_processor_seconds();
+    for (uint64_t i = 0; i < kBlocks; ++i) {
+      blocks.push_back(pool.take(kBlock, PageUse::lasting));
+      if (blocks.back()) PagePool::populate(blocks.back(), kBlock);
+    }
+    pass = thread_processor_seconds() - begin;
+    for (std::byte* block : blocks)
+      if (block) pool.give(block, kBlock, PageUse::lasting);
+  }
+  return std::max(0.0, seconds[0] - seconds[1]) / (kBlock * kBlocks);
+}
+
+}  // namespace
+
+double page_surcharge() {
+  Surcharge& kept = surcharge();
+  const std::lock_guard lock(kept.mutex);
+  if (kept.seconds_per_byte < 0) {
+    kept.seconds_per_byte = measure_surcharge();
+    kept.measured = std::chrono::steady_clock::now();
+  }
+  return kept.seconds_per_byte;
+}
+
+void refresh_page_surcharge() {
+  Surcharge& kept = surcharge();
+  const std::lock_guard lock(kept.mutex);
+  if (std::chrono::steady_clock::now() - kept.measured > std::chrono::minutes(1)) kept.seconds_per_byte = -1;
+}
+
+double stage_processor_seconds(const WorkCount& work, const DiskRate& disk) {
+  // A small model's pages are among those that are kept or were given back just now.
+  constexpr double kManyPages = 64 << 20;
+  const double packed = packed_bytes(work);
+  return Rates::of_this_machine().processor_seconds(work) + work.disk_bytes * disk.processor_seconds_per_byte +
+         (packed > kManyPages ? packed * page_surcharge() : 0);
+}
+
 double predicted_seconds(const WorkCount& work, const Context& context, const DiskRate& disk) {
   const double reading = disk.seconds(work.disk_bytes);
   if (context.backend == Backend::reference)
     return std::max(reading, (work.int8_ops + work.bf16_ops + work.f32_ops) / (kReferenceRate * context.threads));
   if (context.backend == Backend::cuda) return std::max(reading, card_seconds(work, context.device->info()));
-  const double processor =
-      Rates::of_this_machine().processor_seconds(work) + work.disk_bytes * disk.processor_seconds_per_byte;
-  return std::max(reading, processor / std::min(context.threads, CpuFeatures::host().cores));
+  return std::max(reading, stage_processor_seconds(work, disk) / std::min(context.threads, CpuFeatures::host().cores));
 }
 
 }  // namespace rushes

@@ -44,6 +44,19 @@ class Rates {
   std::array<Timing, kEffortCount> timings_{};
 };
 
+/// Bytes of packed weights that `work` counts.
+double packed_bytes(const WorkCount& work);
+
+/// Processor seconds for a byte of packed weights that finding its page takes now, beyond what it takes for pages given
+/// back a moment ago, which is in the rates: where a host lends the memory, free pages may have to be asked of it, and
+/// that takes several times as long. Measured on 48 MB at the first call and by refresh_page_surcharge() a minute
+/// later.
+double page_surcharge();
+void refresh_page_surcharge();
+
+/// Processor seconds of a stage, all threads added up: its work, reading from the disk, and pages.
+double stage_processor_seconds(const WorkCount& work, const DiskRate& disk);
+
 /// Seconds that `work` takes with the context's threads on a machine without other work: of the processors, or of the
 /// disk where that takes longer, since weights are read ahead while others are computed with. On a graphics card an
 /// estimate from what its kind can do.

@@ -35,8 +35,8 @@ class Descriptor {
 };
 
 // Of the same file, unless another one has taken its name.
-Descriptor open_again(const std::filesystem::path& path, const struct stat& first) {
-  Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+Descriptor open_again(const std::filesystem::path& path, const struct stat& first, int flags = 0) {
+  Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | flags));
   struct stat status {};
   const bool same = file.number() >= 0 && ::fstat(file.number(), &status) == 0 && status.st_dev == first.st_dev &&
                     status.st_ino == first.st_ino;
@@ -100,9 +100,15 @@ std::shared_ptr<const MappedFile> MappedFile::open(const std::filesystem::path& 
   if (data == MAP_FAILED)
     throw Error("checkpoint.missing", display_name(path) + " cannot be mapped: " + std::strerror(errno) + ".",
                 "Copy the file to a local disk.", display_path(path));
+#ifdef O_DIRECT
+  constexpr int kPastCache = O_DIRECT;
+#else
+  constexpr int kPastCache = 0;
+#endif
   Descriptor reader = open_again(path, status);
+  Descriptor direct = kPastCache ? open_again(path, status, kPastCache) : Descriptor(-1);
   return std::shared_ptr<const MappedFile>(
-      new MappedFile(path, static_cast<const std::byte*>(data), size, true, use, reader.release()));
+      new MappedFile(path, static_cast<const std::byte*>(data), size, true, use, reader.release(), direct.release()));
 }
 
 std::shared_ptr<const MappedFile> MappedFile::borrow(std::span<const std::byte> bytes,
@@ -113,6 +119,7 @@ std::shared_ptr<const MappedFile> MappedFile::borrow(std::span<const std::byte> 
 MappedFile::~MappedFile() {
   if (mapped_) ::munmap(const_cast<std::byte*>(data_), size_);
   if (reader_ >= 0) ::close(reader_);
+  if (direct_ >= 0) ::close(direct_);
 }
 
 bool MappedFile::is_cached(const std::byte* begin, uint64_t count) const {
@@ -141,6 +148,20 @@ bool MappedFile::read_into_cache(const std::byte* begin, std::span<std::byte> to
     if (got < 0 && errno == EINTR) continue;
     if (got <= 0) return false;
     at += static_cast<size_t>(got);
+  }
+  return true;
+}
+
+bool MappedFile::read_past_cache(uint64_t offset, std::byte* to, uint64_t bytes) const {
+  if (direct_ < 0) return false;
+  for (uint64_t at = 0; at < bytes;) {
+    const uint64_t blocks = (bytes - at + kBlockBytes - 1) / kBlockBytes * kBlockBytes;
+    const ssize_t got = ::pread(direct_, to + at, blocks, static_cast<off_t>(offset + at));
+    if (got < 0 && errno == EINTR) continue;
+    // In whole blocks, but for the end of the file.
+    if (got <= 0 || (static_cast<uint64_t>(got) % kBlockBytes != 0 && at + static_cast<uint64_t>(got) < bytes))
+      return false;
+    at += static_cast<uint64_t>(got);
   }
   return true;
 }

@@ -36,18 +36,32 @@ class MappedFile {
   /// ahead for each by itself, and two in one confuse it. `to` may be thrown away: the page cache keeps them. False
   /// when they cannot be read.
   bool read_into_cache(const std::byte* begin, std::span<std::byte> to) const;
+  /// Whether read_past_cache() can work here.
+  bool reads_past_cache() const { return direct_ >= 0; }
+  /// Reads bytes of the file from the disk without leaving them in the page cache. `offset` and `to` are multiples of
+  /// kBlockBytes, and `to` has room for whole blocks. False when they cannot be read this way.
+  bool read_past_cache(uint64_t offset, std::byte* to, uint64_t bytes) const;
+  static constexpr uint64_t kBlockBytes = 4096;
+  uint64_t offset_of(const std::byte* begin) const { return static_cast<uint64_t>(begin - data_); }
   /// Gives the whole pages inside the range back; reading them again costs time and nothing else.
   void release(const std::byte* begin, uint64_t count) const;
 
  private:
-  MappedFile(std::filesystem::path path, const std::byte* data, size_t size, bool mapped, FileUse use, int reader = -1)
-      : path_(std::move(path)), data_(data), size_(size), mapped_(mapped), use_(use), reader_(reader) {}
+  MappedFile(std::filesystem::path path, const std::byte* data, size_t size, bool mapped, FileUse use, int reader = -1,
+             int direct = -1)
+      : path_(std::move(path)),
+        data_(data),
+        size_(size),
+        mapped_(mapped),
+        use_(use),
+        reader_(reader),
+        direct_(direct) {}
   std::filesystem::path path_;
   const std::byte* data_;
   size_t size_;
   bool mapped_;
   FileUse use_;
-  int reader_;  // -1: none
+  int reader_, direct_;  // -1: none
 };
 
 }  // namespace rushes

@@ -4,20 +4,40 @@
 #include <chrono>
 
 namespace rushes {
+namespace {
 
-uint64_t ReadAhead::buffer_bytes(const std::vector<FilePart>& parts) {
-  uint64_t largest = 0;
-  for (const FilePart& part : parts) largest = std::max(largest, part.bytes);
-  return std::min(largest, kRequestBytes);
+// Of one request past the page cache: smaller ones leave a disk idle between two.
+constexpr uint64_t kRequestBytes = 8 << 20;
+// Bytes per second from which on reading again is as good as the page cache: about what computing with weights takes.
+constexpr double kQuickDisk = 1.2e9;
+// Read before a disk is called slow.
+constexpr uint64_t kTrialBytes = 64 << 20;
+
+constexpr uint64_t round_up(uint64_t value) {
+  return (value + MappedFile::kBlockBytes - 1) / MappedFile::kBlockBytes * MappedFile::kBlockBytes;
 }
 
-ReadAhead::ReadAhead(std::vector<FilePart> parts, std::span<std::byte> buffer, uint64_t window)
-    : parts_(std::move(parts)), buffer_(buffer), window_(window) {
-  uint64_t end = 0;
-  for (size_t i = 0; i < parts_.size(); ++i) {
-    index_.emplace(parts_[i].name, i);
-    ends_.push_back(end += parts_[i].bytes);
-  }
+// Of a part anywhere in its file, whole blocks around it included.
+uint64_t slot_bytes(const std::vector<FilePart>& parts) {
+  uint64_t largest = 0;
+  for (const FilePart& part : parts) largest = std::max(largest, part.bytes);
+  return round_up(largest) + MappedFile::kBlockBytes;
+}
+
+}  // namespace
+
+uint64_t ReadAhead::buffer_bytes(const std::vector<FilePart>& parts) {
+  const bool needed = std::any_of(parts.begin(), parts.end(), [](const FilePart& part) {
+    return part.file->reads_past_cache() && part.file->cached_bytes(part.begin, part.bytes) < part.bytes;
+  });
+  return needed ? 2 * slot_bytes(parts) + MappedFile::kBlockBytes : 0;
+}
+
+ReadAhead::ReadAhead(std::vector<FilePart> parts, std::span<std::byte> buffer)
+    : parts_(std::move(parts)), buffer_(buffer), places_(parts_.size(), Place::nowhere) {
+  for (size_t i = 0; i < parts_.size(); ++i) index_.emplace(parts_[i].name, i);
+  const uint64_t bytes = slot_bytes(parts_);
+  if (buffer_.size() >= 2 * bytes + MappedFile::kBlockBytes) slot_bytes_ = bytes;
   thread_ = std::thread([this] { run(); });
 }
 
@@ -28,56 +48,105 @@ ReadAhead::~ReadAhead() {
   }
   work_.notify_one();
   thread_.join();
-  std::unique_lock lock(mutex_);
-  release_used(lock);
 }
 
-// What a user waits for is read even when the window is full: parts before it may never be used.
+std::byte* ReadAhead::slot(Place place) const {
+  auto* const first = reinterpret_cast<std::byte*>(round_up(reinterpret_cast<uintptr_t>(buffer_.data())));
+  return place == Place::first ? first : first + slot_bytes_;
+}
+
+uint64_t ReadAhead::offset_in_slot(const FilePart& part) const {
+  return part.file->offset_of(part.begin) % MappedFile::kBlockBytes;
+}
+
+bool ReadAhead::is_taken(Place place) const {
+  return std::find(places_.begin(), places_.end(), place) != places_.end();
+}
+
+// A free half of the buffer, or the map: for what the page cache holds, and when somebody waits although both halves
+// are held by parts that were to be used before this one. Nowhere: to stop.
+ReadAhead::Place ReadAhead::choose_place(size_t part, std::unique_lock<std::mutex>& lock) {
+  lock.unlock();
+  const FilePart& wanted = parts_[part];
+  const bool cached =
+      slot_bytes_ == 0 || !wanted.file->reads_past_cache() || wanted.file->is_cached(wanted.begin, wanted.bytes);
+  lock.lock();
+  if (stopping_) return Place::nowhere;
+  if (cached) return Place::map;
+  const auto free_half = [&] {
+    return !is_taken(Place::first) ? Place::first : !is_taken(Place::second) ? Place::second : Place::map;
+  };
+  work_.wait(lock, [&] { return stopping_ || needed_ > part || free_half() != Place::map; });
+  return stopping_ ? Place::nowhere : free_half();
+}
+
 void ReadAhead::run() {
   std::unique_lock lock(mutex_);
-  const auto may_read = [&](uint64_t position) { return finished_ < needed_ || position < used_bytes_ + window_; };
-  for (; finished_ < parts_.size(); ++finished_, done_.notify_all()) {
+  while (finished_ < parts_.size()) {
     const FilePart& part = parts_[finished_];
-    const uint64_t first = ends_[finished_] - part.bytes;
-    bool readable = true;
-    for (uint64_t at = 0; at < part.bytes && readable;) {
-      work_.wait(lock, [&] { return stopping_ || !to_release_.empty() || may_read(first + at); });
-      if (stopping_) return;
-      release_used(lock);
-      if (!may_read(first + at)) continue;
-      const uint64_t end = std::min<uint64_t>(part.bytes, at + buffer_.size());
+    Place place = choose_place(finished_, lock);
+    if (place == Place::nowhere) return;
+    if (place != Place::map) {
+      places_[finished_] = place;  // taken from now on
       lock.unlock();
-      const bool cached = part.file->is_cached(part.begin + at, end - at);
-      readable = cached || part.file->read_into_cache(part.begin + at, buffer_.first(end - at));
+      const bool past_cache = past_cache_;
+      bool read = past_cache && read_part(part, slot(place));
+      if (!past_cache) read_through_cache(part);
       lock.lock();
-      if (!cached && readable) disk_bytes_ += end - at;
-      at = end;
+      if (!read) place = Place::map;
     }
-  }
-  while (!stopping_) {
-    work_.wait(lock, [&] { return stopping_ || !to_release_.empty(); });
-    release_used(lock);
-  }
-}
-
-void ReadAhead::release_used(std::unique_lock<std::mutex>& lock) {
-  while (!to_release_.empty()) {
-    const FilePart& part = parts_[to_release_.back()];
-    to_release_.pop_back();
-    lock.unlock();
-    part.file->release(part.begin, part.bytes);
-    lock.lock();
+    if (stopping_) return;
+    places_[finished_++] = place;
+    done_.notify_all();
   }
 }
 
-void ReadAhead::wait(const Context& context, const std::string& name) {
+bool ReadAhead::read_part(const FilePart& part, std::byte* to) {
+  const uint64_t before = offset_in_slot(part), begin = part.file->offset_of(part.begin) - before;
+  const uint64_t needed = before + part.bytes;
+  for (uint64_t at = 0; at < needed; at += kRequestBytes) {
+    {
+      const std::lock_guard lock(mutex_);
+      if (stopping_) return false;
+    }
+    const uint64_t bytes = std::min(kRequestBytes, needed - at);
+    const auto start = std::chrono::steady_clock::now();
+    if (!part.file->read_past_cache(begin + at, to + at, bytes)) return false;
+    direct_seconds_ += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    const std::lock_guard lock(mutex_);
+    disk_bytes_ += bytes;
+    if (disk_bytes_ >= kTrialBytes) past_cache_ = static_cast<double>(disk_bytes_) > kQuickDisk * direct_seconds_;
+  }
+  return true;
+}
+
+void ReadAhead::read_through_cache(const FilePart& part) {
+  std::vector<std::byte> dropped(std::min<uint64_t>(part.bytes, 2 << 20));
+  for (uint64_t at = 0; at < part.bytes; at += dropped.size()) {
+    {
+      const std::lock_guard lock(mutex_);
+      if (stopping_) return;
+    }
+    if (!part.file->read_into_cache(part.begin + at,
+                                    std::span(dropped).first(std::min<uint64_t>(dropped.size(), part.bytes - at))))
+      return;
+  }
+}
+
+const std::byte* ReadAhead::wait(const Context& context, const std::string& name) {
   const auto found = index_.find(name);
-  if (found == index_.end()) return;
+  if (found == index_.end()) return nullptr;
+  const size_t part = found->second;
   std::unique_lock lock(mutex_);
-  needed_ = std::max(needed_, found->second + 1);
+  needed_ = std::max(needed_, part + 1);
   work_.notify_one();
-  while (!done_.wait_for(lock, std::chrono::milliseconds(50), [&] { return finished_ > found->second; }))
+  while (finished_ <= part) {
     context.check_cancelled();
+    done_.wait_for(lock, std::chrono::milliseconds(50), [&] { return finished_ > part; });
+  }
+  const Place place = places_[part];
+  if (place == Place::map || place == Place::nowhere) return parts_[part].begin;
+  return slot(place) + offset_in_slot(parts_[part]);
 }
 
 void ReadAhead::used(const std::string& name) {
@@ -85,8 +154,7 @@ void ReadAhead::used(const std::string& name) {
   if (found == index_.end()) return;
   {
     const std::lock_guard lock(mutex_);
-    used_bytes_ = std::max(used_bytes_, ends_[found->second]);
-    to_release_.push_back(found->second);
+    if (finished_ > found->second) places_[found->second] = Place::nowhere;
   }
   work_.notify_one();
 }

@@ -1,5 +1,5 @@
-// Reads parts of weights files into the system's page cache ahead of the threads that use them, so that the disk works
-// while they compute. Knows files and bytes, no tensors.
+// Reads parts of weights files from the disk ahead of the threads that use them, so that the disk works while they
+// compute. Knows files and bytes, no tensors.
 #pragma once
 #include <condition_variable>
 #include <cstddef>
@@ -25,48 +25,58 @@ struct FilePart {
   uint64_t bytes = 0;
 };
 
-/// One thread of its own that reads parts in the order of their use, as far ahead as the window allows, and gives used
-/// ones back. What the page cache holds already is not read. Nothing it reads is resident until somebody touches it.
+/// One thread of its own that reads parts in the order of their use, one ahead of the one in use. What the page cache
+/// holds is used from there, through the map. The rest is read past the page cache, into memory that is used again and
+/// again: a page of the cache has to be found, and maybe asked of a host, for every 4 KiB, which can take several times
+/// as long as the disk does. A disk that is slow itself is read through the page cache, so that it is read once.
 class ReadAhead {
  public:
-  /// Of one request: a system reads ahead in steps of at most a few MiB, and a pause between two requests is time the
-  /// disk does nothing.
-  static constexpr uint64_t kRequestBytes = 2 << 20;
-  /// Read but not used yet, at most: enough to ride out what a disk does not give evenly.
-  static constexpr uint64_t kWindowBytes = 256 << 20;
+  /// Smaller parts are not worth it.
+  static constexpr uint64_t kLeastBytes = 1 << 20;
 
-  /// What requests are read into before it is dropped; the largest part's size when that is less.
+  /// What the parts are read into: room for two of the largest. 0 when the page cache holds all of them, or their file
+  /// cannot be read past it.
   static uint64_t buffer_bytes(const std::vector<FilePart>& parts);
-  /// Starts reading. `buffer` has at least buffer_bytes(parts) and outlives this.
-  ReadAhead(std::vector<FilePart> parts, std::span<std::byte> buffer, uint64_t window = kWindowBytes);
+  /// Starts reading. `buffer` has buffer_bytes(parts) of when that was asked, and outlives this; with less everything
+  /// is used through the map.
+  ReadAhead(std::vector<FilePart> parts, std::span<std::byte> buffer);
   /// Stops after the request under way.
   ~ReadAhead();
   ReadAhead(const ReadAhead&) = delete;
   ReadAhead& operator=(const ReadAhead&) = delete;
 
-  /// Returns when the part was read, at once for a name that is none of the parts. Throws Cancelled. What cannot be
-  /// read this way counts as read: touching it reads it, or fails, as without this.
-  void wait(const Context& context, const std::string& name);
-  /// The part is not needed any more: its mapped pages go (MappedFile::release), beside the threads that compute.
+  /// The part's bytes, when they were read, for as long as used() was not called: from the buffer or the map; null for
+  /// a name that is none of the parts. In another order than that of the parts nothing is gained, and nothing lost.
+  /// Throws Cancelled.
+  const std::byte* wait(const Context& context, const std::string& name);
+  /// The part is not needed any more.
   void used(const std::string& name);
-  /// Read from the disk so far.
+  /// Read past the page cache so far.
   uint64_t disk_bytes() const;
 
  private:
+  enum class Place { nowhere, map, first, second };
+
   void run();
-  void release_used(std::unique_lock<std::mutex>& lock);
+  Place choose_place(size_t part, std::unique_lock<std::mutex>& lock);
+  bool read_part(const FilePart& part, std::byte* to);
+  void read_through_cache(const FilePart& part);
+  std::byte* slot(Place place) const;
+  uint64_t offset_in_slot(const FilePart& part) const;
+  bool is_taken(Place place) const;
 
   const std::vector<FilePart> parts_;
   const std::span<std::byte> buffer_;
-  const uint64_t window_;
   std::map<std::string, size_t, std::less<>> index_;
-  std::vector<uint64_t> ends_;  // bytes of all parts up to and with this one
+  uint64_t slot_bytes_ = 0;  // 0: there is no buffer
+  bool past_cache_ = true;   // of the thread's own
+  double direct_seconds_ = 0;
 
   mutable std::mutex mutex_;
   std::condition_variable work_, done_;
-  std::vector<size_t> to_release_;
+  std::vector<Place> places_;         // of each part; nowhere again when it was used
   size_t finished_ = 0, needed_ = 0;  // parts read; parts somebody waits for
-  uint64_t used_bytes_ = 0, disk_bytes_ = 0;
+  uint64_t disk_bytes_ = 0;
   bool stopping_ = false;
   std::thread thread_;
 };

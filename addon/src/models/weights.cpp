@@ -207,7 +207,7 @@ std::vector<FilePart> WeightSet::parts(const std::vector<std::string>& names) co
     const auto found = bound_.find(name);
     if (found == bound_.end()) continue;
     std::optional<FilePart> part = file_->part(*found->second.first);
-    if (!part) continue;
+    if (!part || part->bytes < ReadAhead::kLeastBytes) continue;
     part->name = name;
     out.push_back(std::move(*part));
   }

@@ -62,7 +62,7 @@ class WeightSet {
   /// The tensor with data, reshaped to the canonical shape. `name` must be bound.
   TensorView view(std::string_view name) const;
   void release(std::string_view name) const;
-  /// Where these tensors lie, under these names; without those that a file gives as copies.
+  /// Where these tensors lie, under these names; without small ones and those that a file gives as copies.
   std::vector<FilePart> parts(const std::vector<std::string>& names) const;
   /// Counts the tensor as read (WorkCount::file_bytes), and while planning what the disk has to give of it.
   void count_reading(const Context& context, std::string_view name) const;

@@ -60,14 +60,16 @@ class LoadedUmt5 final : public Umt5 {
     const std::string weight = name + ".weight";
     LinearSource source{name, weights_.description(weight), {}, {}};
     source.in_file = {[this, weight](const Context& running) {
-                        if (const auto ahead = reading()) ahead->wait(running, weight);
-                        return weights_.view(weight);
+                        const auto ahead = reading();
+                        const std::byte* data = ahead ? ahead->wait(running, weight) : nullptr;
+                        if (!data) return weights_.view(weight);
+                        TensorView out = weights_.description(weight);
+                        out.data = data;
+                        return out;
                       },
                       [this, weight] {
-                        if (const auto ahead = reading())
-                          ahead->used(weight);
-                        else
-                          weights_.release(weight);
+                        if (const auto ahead = reading()) ahead->used(weight);
+                        weights_.release(weight);
                       }};
     auto layer = prepare_linear(context, source, format);
     if (layer->in_file)

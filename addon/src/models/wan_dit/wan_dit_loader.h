@@ -49,14 +49,15 @@ class WanDitLoader {
   TensorView view(const std::string& name) const {
     if (asked_) asked_->push_back(name);
     weights_.count_reading(context_, name);
-    if (ahead_) ahead_->wait(context_, name);
-    return weights_.view(name);
+    const std::byte* data = ahead_ ? ahead_->wait(context_, name) : nullptr;
+    if (!data) return weights_.view(name);
+    TensorView out = weights_.description(name);
+    out.data = data;
+    return out;
   }
   void release(const std::string& name) const {
-    if (ahead_)
-      ahead_->used(name);
-    else
-      weights_.release(name);
+    if (ahead_) ahead_->used(name);
+    weights_.release(name);
   }
 
   const Context& context_;
