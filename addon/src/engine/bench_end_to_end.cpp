@@ -135,8 +135,9 @@ double floor_seconds(const StageCost& planned, const Ceilings& ceilings, const W
   const double packed = packed_bytes(work);
   const double products =
       work.int8_ops / ceilings.int8.rate + work.bf16_ops / ceilings.bf16.rate + work.f32_ops / ceilings.f32.rate;
-  const double passes = (reading.cached > 0 ? work.file_bytes / reading.cached : 0) + packed / reading.fresh +
-                        packed / ceilings.memory.rate;
+  // What the disk gives comes from the memory that it was read into.
+  const double passes = (reading.cached > 0 ? (work.file_bytes - work.disk_bytes) / reading.cached : 0) +
+                        (packed + work.disk_bytes) / ceilings.memory.rate + packed / reading.fresh;
   return std::max(products + passes, planned.disk.seconds(work.disk_bytes));
 }
 

@@ -9,6 +9,7 @@
 #include <mutex>
 #include <vector>
 
+#include "runtime/page_pool.h"
 #include "runtime/processor_time.h"
 
 namespace rushes {
@@ -46,10 +47,17 @@ uint64_t touch(const std::byte* begin, uint64_t bytes) {
 }  // namespace
 
 DiskRate measure_disk(const Checkpoint& file) {
-  // On whole blocks, wherever the vector lies.
-  std::vector<std::byte> memory(kRequestBytes + MappedFile::kBlockBytes);
-  std::byte* const buffer =
-      memory.data() + MappedFile::kBlockBytes - reinterpret_cast<uintptr_t>(memory.data()) % MappedFile::kBlockBytes;
+  PagePool& pool = PagePool::of_this_process();
+  struct Lent {
+    PagePool& from;
+    std::byte* data;
+    ~Lent() {
+      if (data) from.give(data, kRequestBytes, PageUse::lasting);
+    }
+  } const memory{pool, pool.take(kRequestBytes, PageUse::lasting)};
+  std::byte* const buffer = memory.data;
+  if (!buffer) return {};
+  PagePool::prefer_huge_pages(buffer, kRequestBytes);
   uint64_t bytes = 0;
   bool warm = false;
   auto begin = Clock::now();

@@ -3,15 +3,17 @@
 #include <algorithm>
 #include <chrono>
 
+#include "runtime/page_pool.h"
+
 namespace rushes {
 namespace {
 
 // Of one request past the page cache: smaller ones leave a disk idle between two.
 constexpr uint64_t kRequestBytes = 8 << 20;
-// Bytes per second from which on reading again is as good as the page cache: about what computing with weights takes.
-constexpr double kQuickDisk = 1.2e9;
+// Bytes per second below which reading a model again would be felt: 10 GB in a quarter of a minute.
+constexpr double kQuickDisk = 0.6e9;
 // Read before a disk is called slow.
-constexpr uint64_t kTrialBytes = 64 << 20;
+constexpr uint64_t kTrialBytes = 128 << 20;
 
 constexpr uint64_t round_up(uint64_t value) {
   return (value + MappedFile::kBlockBytes - 1) / MappedFile::kBlockBytes * MappedFile::kBlockBytes;
@@ -38,6 +40,7 @@ ReadAhead::ReadAhead(std::vector<FilePart> parts, std::span<std::byte> buffer)
   for (size_t i = 0; i < parts_.size(); ++i) index_.emplace(parts_[i].name, i);
   const uint64_t bytes = slot_bytes(parts_);
   if (buffer_.size() >= 2 * bytes + MappedFile::kBlockBytes) slot_bytes_ = bytes;
+  if (slot_bytes_) PagePool::prefer_huge_pages(buffer_.data(), buffer_.size());
   thread_ = std::thread([this] { run(); });
 }
 
@@ -104,6 +107,7 @@ void ReadAhead::run() {
 bool ReadAhead::read_part(const FilePart& part, std::byte* to) {
   const uint64_t before = offset_in_slot(part), begin = part.file->offset_of(part.begin) - before;
   const uint64_t needed = before + part.bytes;
+  PagePool::populate(to, needed);  // not while the disk is timed: a host may have to be asked for them
   for (uint64_t at = 0; at < needed; at += kRequestBytes) {
     {
       const std::lock_guard lock(mutex_);

@@ -120,6 +120,17 @@ void PagePool::populate(std::byte* data, uint64_t bytes) noexcept {
 #endif
 }
 
+void PagePool::prefer_huge_pages(std::byte* data, uint64_t bytes) noexcept {
+#ifdef MADV_HUGEPAGE
+  static const auto page = static_cast<uintptr_t>(sysconf(_SC_PAGESIZE));
+  const uintptr_t first = (reinterpret_cast<uintptr_t>(data) + page - 1) / page * page;
+  const uintptr_t last = (reinterpret_cast<uintptr_t>(data) + bytes) / page * page;
+  if (first < last) ::madvise(reinterpret_cast<void*>(first), last - first, MADV_HUGEPAGE);
+#else
+  (void)data, (void)bytes;
+#endif
+}
+
 void PagePool::trim() noexcept {
   const std::lock_guard lock(mutex_);
   while (!kept_.empty()) drop_oldest();

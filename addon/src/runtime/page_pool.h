@@ -28,6 +28,9 @@ class PagePool {
   /// Asks for the pages of a range that is about to be written, all at once: fault by fault takes half as long again. A
   /// range that has them loses a call's time.
   static void populate(std::byte* data, uint64_t bytes) noexcept;
+  /// Asks for huge pages in a range that was not touched yet, also where they are slow to get: for what a disk writes
+  /// into, whose requests are as large as memory lies in one piece.
+  static void prefer_huge_pages(std::byte* data, uint64_t bytes) noexcept;
   /// Everything that is kept goes back to the system.
   void trim() noexcept;
   uint64_t kept_bytes() const;
