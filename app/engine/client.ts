@@ -176,19 +176,22 @@ export class EngineClient {
     engine.onOutput((text) => {
       this.#output = (this.#output + text).slice(-keptOutput);
     });
-    engine.onMessage((message) => this.#hear(message));
+    engine.onMessage((message) => this.#hear(engine, message));
     engine.onExit((reason) => this.#died(engine, reason));
     if (this.#background) engine.send({ kind: "background" });
     if (this.#cacheFolder !== undefined) engine.send({ kind: "cache", folder: this.#cacheFolder });
     return engine;
   }
 
-  #hear(message: FromEngine): void {
+  #hear(engine: EngineProcess, message: FromEngine): void {
     const call = this.#calls.get(message.id);
-    if (!call) return;
-    if (message.kind === "event") call.onEvent?.(message.event);
-    else if (message.kind === "result") call.resolve(message.value);
-    else call.reject(new RushesError(message.error.code, message.error));
+    if (message.kind === "event") call?.onEvent?.(message.event);
+    else if (message.kind === "result") call?.resolve(message.value);
+    else {
+      call?.reject(new RushesError(message.error.code, message.error));
+      // CUDA says of nearly every such error that the process must be ended before the card can be used again.
+      if (message.error.code === "gpu.lost") void this.#end(engine, false);
+    }
   }
 
   #died(engine: EngineProcess, cause: string): void {

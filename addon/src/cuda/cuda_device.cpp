@@ -92,7 +92,8 @@ CudaDevice::~CudaDevice() {
   close();
 }
 
-// What a lost context held went with it; resetting the card makes it usable again for whoever opens it next.
+// What a lost context held went with it. Resetting the card can make it usable again for whoever opens it next; mostly
+// it does not, until this process has ended.
 void CudaDevice::close() noexcept {
   if (lost_) cache_.forget();
   for (Staging& staging : staging_) {

@@ -1,9 +1,9 @@
 // host.h in a build without CUDA: there is no device, and nothing else is ever reached.
-#include "cuda/host.h"
+#include "cuda/error_numbers.h"
 
 namespace rushes::cuda {
 namespace {
-constexpr Code kNoDevice = 100;  // cudaErrorNoDevice
+constexpr Code kNoDevice = ErrorNumber::no_device;
 }
 
 std::string code_text(Code) { return "this build has no CUDA"; }

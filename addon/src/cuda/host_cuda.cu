@@ -2,6 +2,7 @@
 // there is none, the first call says so and nothing else happens.
 #include <cuda_runtime.h>
 
+#include "cuda/error_numbers.h"
 #include "cuda/host.h"
 
 namespace rushes::cuda {
@@ -10,6 +11,39 @@ namespace {
 Code code_of(cudaError_t error) { return static_cast<Code>(error); }
 cudaStream_t stream_of(StreamHandle stream) { return static_cast<cudaStream_t>(stream); }
 cudaEvent_t event_of(EventHandle event) { return static_cast<cudaEvent_t>(event); }
+
+#define RUSHES_SAME(name, cuda) static_assert(static_cast<int>(ErrorNumber::name) == static_cast<int>(cudaError##cuda))
+RUSHES_SAME(memory_allocation, MemoryAllocation);
+RUSHES_SAME(stub_library, StubLibrary);
+RUSHES_SAME(insufficient_driver, InsufficientDriver);
+RUSHES_SAME(call_requires_newer_driver, CallRequiresNewerDriver);
+RUSHES_SAME(invalid_device_function, InvalidDeviceFunction);
+RUSHES_SAME(no_device, NoDevice);
+RUSHES_SAME(invalid_kernel_image, InvalidKernelImage);
+RUSHES_SAME(device_uninitialized, DeviceUninitialized);
+RUSHES_SAME(no_kernel_image_for_device, NoKernelImageForDevice);
+RUSHES_SAME(ecc_uncorrectable, ECCUncorrectable);
+RUSHES_SAME(invalid_ptx, InvalidPtx);
+RUSHES_SAME(nvlink_uncorrectable, NvlinkUncorrectable);
+RUSHES_SAME(jit_compiler_not_found, JitCompilerNotFound);
+RUSHES_SAME(unsupported_ptx_version, UnsupportedPtxVersion);
+RUSHES_SAME(jit_compilation_disabled, JitCompilationDisabled);
+RUSHES_SAME(contained, Contained);
+RUSHES_SAME(illegal_address, IllegalAddress);
+RUSHES_SAME(launch_timeout, LaunchTimeout);
+RUSHES_SAME(context_is_destroyed, ContextIsDestroyed);
+RUSHES_SAME(device_assert, Assert);
+RUSHES_SAME(hardware_stack_error, HardwareStackError);
+RUSHES_SAME(illegal_instruction, IllegalInstruction);
+RUSHES_SAME(misaligned_address, MisalignedAddress);
+RUSHES_SAME(invalid_address_space, InvalidAddressSpace);
+RUSHES_SAME(invalid_pc, InvalidPc);
+RUSHES_SAME(launch_failure, LaunchFailure);
+RUSHES_SAME(tensor_memory_leak, TensorMemoryLeak);
+RUSHES_SAME(system_not_ready, SystemNotReady);
+RUSHES_SAME(system_driver_mismatch, SystemDriverMismatch);
+RUSHES_SAME(compat_not_supported_on_device, CompatNotSupportedOnDevice);
+#undef RUSHES_SAME
 
 // A failed question is no error of later work.
 Code asked(cudaError_t error) {

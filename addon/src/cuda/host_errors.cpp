@@ -3,27 +3,31 @@
 #include <algorithm>
 #include <array>
 
+#include "cuda/error_numbers.h"
 #include "cuda/launch_errors.h"
 #include "runtime/card_shortage.h"
 
 namespace rushes::cuda {
 namespace {
 
-constexpr Code kOutOfMemory = 2;
-// cudaErrorInsufficientDriver, StubLibrary, SystemNotReady, SystemDriverMismatch, CompatNotSupportedOnDevice
-constexpr std::array kDriver = {35, 34, 802, 803, 804};
-// NoKernelImageForDevice, InvalidKernelImage, UnsupportedPtxVersion, InvalidDeviceFunction, InvalidPtx,
-// JitCompilerNotFound
-constexpr std::array kNoKernel = {209, 200, 222, 98, 218, 221};
-// EccUncorrectable, IllegalAddress, LaunchTimeout, HardwareStackError, IllegalInstruction, MisalignedAddress,
-// InvalidAddressSpace, InvalidPc, LaunchFailure, Assert, NvlinkUncorrectable, DeviceUninitialized, ContextIsDestroyed,
-// Contained, TensorMemoryLeak
-constexpr std::array kLost = {214, 700, 702, 714, 715, 716, 717, 718, 719, 710, 220, 201, 709, 721, 724};
+using Number = ErrorNumber;
+constexpr std::array kDriver = {
+    Number::stub_library,     Number::insufficient_driver,    Number::call_requires_newer_driver,
+    Number::system_not_ready, Number::system_driver_mismatch, Number::compat_not_supported_on_device};
+constexpr std::array kNoKernel = {
+    Number::no_kernel_image_for_device, Number::invalid_kernel_image, Number::unsupported_ptx_version,
+    Number::invalid_device_function,    Number::invalid_ptx,          Number::jit_compiler_not_found,
+    Number::jit_compilation_disabled};
+// After most of these "the process must be terminated and relaunched" (driver_types.h): nothing brings the card back to
+// this one.
+constexpr std::array kLost = {
+    Number::ecc_uncorrectable,     Number::nvlink_uncorrectable, Number::contained,
+    Number::illegal_address,       Number::launch_timeout,       Number::device_assert,
+    Number::hardware_stack_error,  Number::illegal_instruction,  Number::misaligned_address,
+    Number::invalid_address_space, Number::invalid_pc,           Number::launch_failure,
+    Number::tensor_memory_leak,    Number::device_uninitialized, Number::context_is_destroyed};
 
-template <size_t kCount>
-bool is_one_of(const std::array<int, kCount>& codes, Code code) {
-  return std::find(codes.begin(), codes.end(), code) != codes.end();
-}
+bool is_one_of(const auto& codes, Code code) { return std::ranges::find(codes, code) != codes.end(); }
 
 }  // namespace
 
@@ -32,14 +36,13 @@ bool is_lost(Code code) { return is_one_of(kLost, code); }
 void require(Code code, const char* doing) {
   if (code == 0) return;
   const std::string detail = std::string("While ") + doing + ": " + code_text(code);
-  if (code == kOutOfMemory) {
+  if (code == Number::memory_allocation) {
     uint64_t free = 0, total = 0;
     if (memory_info(free, total) != 0) free = 0;
     throw CardShortage("Close other programs that use the card, or choose a smaller size or fewer frames.", detail, 0,
                        free);
   }
-  constexpr Code kNoDevice = 100;
-  if (code == kNoDevice)
+  if (code == Number::no_device)
     throw Error("gpu.unavailable", "There is no graphics card here that Rushes can use.",
                 "Choose the device cpu, or run `rushes doctor` to see why.", detail);
   if (is_one_of(kDriver, code))

@@ -12,7 +12,8 @@ namespace {
 Device* device_for(const KernelInfo& info) {
   static std::mutex mutex;
   static const auto found = cuda::discover().devices;
-  static std::vector<std::unique_ptr<Device>> devices(found.size());
+  // Never closed: CUDA may not be called after main.
+  static auto& devices = *new std::vector<std::unique_ptr<Device>>(found.size());
   std::lock_guard lock(mutex);
   for (size_t ordinal = 0; ordinal < found.size(); ++ordinal) {
     if (!can_run(info, found[ordinal])) continue;

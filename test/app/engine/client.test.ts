@@ -137,6 +137,19 @@ describe("the engine's process", () => {
     expect(engine.processId).toBe(processId);
   });
 
+  test("that lost its card is ended, since no process gets its card back; the next call starts another", async () => {
+    plumbing.script({ stepMs: 20, failInStep: 2, failure: { code: "gpu.lost", message: "Lost." } });
+    await engine.call("machine", []);
+    const { processId } = engine;
+    const failing = engine.call("generate", [files, request]);
+    await expect(failing).rejects.toMatchObject({ code: "gpu.lost" });
+    plumbing.script({ stepMs: 20 });
+    // Asked while the process ends.
+    expect(await engine.call("status", [])).toMatchObject({ warm: null });
+    expect(engine.processId).not.toBe(processId);
+    expect(await engine.call("generate", [files, request])).toMatchObject({ frames: 17 });
+  });
+
   test("that dies rejects its calls with engine.crashed and what it said; the next call starts another", async () => {
     plumbing.script({ stepMs: 20, crashInStep: 2 });
     await expect(engine.call("generate", [files, request])).rejects.toMatchObject({

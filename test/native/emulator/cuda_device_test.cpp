@@ -7,6 +7,7 @@
 
 #include "cuda/emulator/host_emulator.h"
 #include "cuda/host.h"
+#include "cuda/launch_errors.h"
 #include "emulator/pretended_card.h"
 #include "ops/elementwise/elementwise.h"
 #include "runtime/random.h"
@@ -173,6 +174,27 @@ TEST_CASE("a lost card stays lost until it is opened again, and nothing ends the
   const Context context = context_on(*again);
   const Tensor x = check::random_tensor(context.on_host(), {1000}, 1);
   CHECK(check::relative_error(to_device(context, x), x) == 0);
+}
+
+TEST_CASE("a card that a kernel lost is not opened again in this process, which says so and goes on") {
+  const RestoredCard restored;
+  const auto device = open_cuda_device(0);
+  emulator::set_faults({.synchronize = 1, .synchronize_code = emulator::kIllegalAddress, .lost = true});
+  CHECK(code_of([&] { device->synchronize(); }) == "gpu.lost");
+  CHECK(code_of([] { open_cuda_device(0); }) == "gpu.lost");
+}
+
+TEST_CASE("every error after which CUDA wants another process is a lost card, and no other") {
+  for (const Code lost : {214, 220, 226, 700, 702, 709, 710, 714, 715, 716, 717, 718, 719, 721}) {
+    CAPTURE(lost);
+    CHECK(is_lost(lost));
+    CHECK(code_of([&] { require(lost, "computing"); }) == "gpu.lost");
+  }
+  for (const Code other : {1, 9, 98, 209, 222, 223, 400, 701, 720, 724, 999}) CHECK_FALSE(is_lost(other));
+  for (const Code driver : {34, 35, 36, 802, 803, 804})
+    CHECK(code_of([&] { require(driver, "computing"); }) == "gpu.driver");
+  for (const Code image : {98, 200, 209, 218, 221, 222, 223})
+    CHECK(code_of([&] { require(image, "computing"); }) == "gpu.no_kernel");
 }
 
 TEST_CASE("no driver, no card and a card that fails to start each have a code") {

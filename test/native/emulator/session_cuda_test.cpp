@@ -151,6 +151,13 @@ TEST_CASE("a lost card and a full one each fail their job alone: the next goes o
   }
 }
 
+TEST_CASE("after a kernel lost the card every further job of the process says so, and none ends it") {
+  const rushes::RestoredCard restored;
+  Demo demo;
+  emulator::set_faults({.launch = 20, .launch_code = emulator::kIllegalAddress, .lost = true});
+  for (int job = 0; job < 2; ++job) CHECK(std::string(generate(demo, card_settings(1)).status.code) == "gpu.lost");
+}
+
 TEST_CASE("where no driver is, a job for a card says so, and auto takes the processor") {
   const rushes::RestoredCard restored;
   emulator::Card none;
