@@ -105,13 +105,16 @@ RUSHES_DEVICE void wgmma_bf16(float (&d)[kColumns / 2], Shared<uint8_t> a, Share
 template <int kColumns>
 RUSHES_DEVICE void wgmma_int8(int32_t (&d)[kColumns / 2], Shared<uint8_t> a, Shared<uint8_t> b, int depth_byte,
                               bool adds = true);
-RUSHES_DEVICE void wgmma_begin();   // before the first product after the sums' registers were touched
+RUSHES_DEVICE void wgmma_begin();   // before the first product after the sums' registers were touched; wgmma_ready first
 RUSHES_DEVICE void wgmma_commit();  // ends a group
 template <int kGroupsLeft>
 RUSHES_DEVICE void wgmma_wait();
-/// After wgmma_wait, where products ran through a loop: ordinary code reads these sums from here on and not before.
+/// These sums are in their registers here, which the compiler does not see by itself: before wgmma_begin what ordinary
+/// code wrote, so that it is not written later; after wgmma_wait what the products made, so that it is not read earlier.
 template <int kCount>
 RUSHES_DEVICE void wgmma_ready(float (&d)[kCount]);
+template <int kCount>
+RUSHES_DEVICE void wgmma_ready(int32_t (&d)[kCount]);
 /// Shared memory written by ordinary stores or copy_async is about to be read by wgmma: each writing thread, before the barrier.
 RUSHES_DEVICE void fence_shared_for_wgmma();
 
@@ -144,7 +147,8 @@ RUSHES_DEVICE double square_root(double value);
 RUSHES_DEVICE float exp2_quick(float value);
 /// 1 / sqrt(x) within 2 units in the last place.
 RUSHES_DEVICE float inverse_root(float value);
-RUSHES_DEVICE float tanh_quick(float value);  // tanh.approx: within 5e-4 relative; only where bf16 follows
+/// a / b within 2 units in the last place; 0 where b is above 2^126. div.approx
+RUSHES_DEVICE float divide_quick(float a, float b);
 
 // ---- global memory
 RUSHES_DEVICE void atomic_or(uint32_t* word, uint32_t bits);

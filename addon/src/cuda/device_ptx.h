@@ -16,7 +16,9 @@ RUSHES_DEVICE int grid_x() { return static_cast<int>(gridDim.x); }
 RUSHES_DEVICE int grid_y() { return static_cast<int>(gridDim.y); }
 RUSHES_DEVICE int grid_z() { return static_cast<int>(gridDim.z); }
 
-extern __shared__ unsigned char launch_shared_bytes[];
+// The swizzle of wgmma's operands is applied to addresses, so that what begins at a multiple of 1024 bytes of the launch's
+// memory must do so in the multiprocessor's.
+extern __shared__ __align__(1024) unsigned char launch_shared_bytes[];
 
 template <class T>
 class Shared {
@@ -170,11 +172,7 @@ RUSHES_DEVICE float exp2_quick(float value) {
   return out;
 }
 RUSHES_DEVICE float inverse_root(float value) { return rsqrtf(value); }
-RUSHES_DEVICE float tanh_quick(float value) {
-  float out;
-  asm("tanh.approx.f32 %0, %1;" : "=f"(out) : "f"(value));
-  return out;
-}
+RUSHES_DEVICE float divide_quick(float a, float b) { return __fdividef(a, b); }
 
 RUSHES_DEVICE void atomic_or(uint32_t* word, uint32_t bits) { atomicOr(word, bits); }
 RUSHES_DEVICE void atomic_max(uint32_t* word, uint32_t value) { atomicMax(word, value); }

@@ -86,11 +86,17 @@ template <int kGroupsLeft>
 RUSHES_DEVICE void wgmma_wait() {
   asm volatile("wgmma.wait_group.sync.aligned %0;" ::"n"(kGroupsLeft) : "memory");
 }
-// The compiler knows no wait: without this it copies sums while they are being made.
+// The compiler knows neither fence nor wait: it may move what reads or writes a register across both (CUTLASS:
+// warpgroup_fence_operand). It does not move one volatile asm across another.
 template <int kCount>
 RUSHES_DEVICE void wgmma_ready(float (&d)[kCount]) {
 #pragma unroll
   for (int i = 0; i < kCount; ++i) asm volatile("" : "+f"(d[i])::"memory");
+}
+template <int kCount>
+RUSHES_DEVICE void wgmma_ready(int32_t (&d)[kCount]) {
+#pragma unroll
+  for (int i = 0; i < kCount; ++i) asm volatile("" : "+r"(d[i])::"memory");
 }
 RUSHES_DEVICE void fence_shared_for_wgmma() { asm volatile("fence.proxy.async.shared::cta;" ::: "memory"); }
 
@@ -112,6 +118,8 @@ RUSHES_DEVICE void wgmma_wait() {
 }
 template <int kCount>
 RUSHES_DEVICE void wgmma_ready(float (&)[kCount]) {}
+template <int kCount>
+RUSHES_DEVICE void wgmma_ready(int32_t (&)[kCount]) {}
 RUSHES_DEVICE void fence_shared_for_wgmma() { asm volatile("trap;"); }
 
 #endif

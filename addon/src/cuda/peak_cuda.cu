@@ -74,6 +74,7 @@ multiply_in_groups(int rounds, const uint32_t* seeds, uint32_t* out) {
   T sums[kColumns / 2];
 #pragma unroll
   for (int i = 0; i < kColumns / 2; ++i) sums[i] = 0;
+  wgmma_ready(sums);
   for (int round = 0; round < rounds; ++round) {
     wgmma_begin();
 #pragma unroll
@@ -86,6 +87,7 @@ multiply_in_groups(int rounds, const uint32_t* seeds, uint32_t* out) {
     wgmma_commit();
     wgmma_wait<0>();
   }
+  wgmma_ready(sums);
   out[block_x() * kThreads + thread_index()] = word_of(summed(sums));
 }
 

@@ -124,6 +124,7 @@ void multiply_in_group(const uint8_t* a, const uint8_t* b, Sum* out, int mistake
   sync_block();
   Sum sums[kColumns / 2];
   for (Sum& sum : sums) sum = 5;
+  if (mistake != 9) wgmma_ready(sums);
   if (mistake != 2) wgmma_begin();
   for (int depth_byte = 0; depth_byte < 128; depth_byte += 32)
     if (mistake != 3 || warp_index() > 0) {
@@ -136,6 +137,7 @@ void multiply_in_group(const uint8_t* a, const uint8_t* b, Sum* out, int mistake
   if (mistake == 4) sums[3] += 1;
   if (mistake == 5) rows[thread_index()] = 0;
   if (mistake != 6) wgmma_wait<0>();
+  if (mistake != 6 && mistake != 8) wgmma_ready(sums);
   const int row = warp_index() * 16 + lane_index() / 4, column = 2 * (lane_index() % 4);
   for (int i = 0; i < kColumns / 2; ++i) out[(row + i / 2 % 2 * 8) * kColumns + column + i / 4 * 8 + i % 2] = sums[i];
   if (mistake == 7) rows[thread_index()] = 0;
@@ -194,8 +196,11 @@ TEST_CASE("emulator: wgmma without its fences and waits is found") {
     CHECK(sentence.find("Kernel group, block (0, 0, 0), thread ") == 0);
   }
   // Sums that were not waited for are noise, and what others still read may not be overwritten without a barrier.
-  const auto unwaited = run_group<64, float>(a, b, Format::bf16, 6);
-  CHECK(std::all_of(unwaited.begin(), unwaited.end(), [](float value) { return std::isnan(value); }));
+  for (const int mistake : {6, 8}) {
+    const auto unwaited = run_group<64, float>(a, b, Format::bf16, mistake);
+    CHECK(std::all_of(unwaited.begin(), unwaited.end(), [](float value) { return std::isnan(value); }));
+  }
+  CHECK(fault_of(9).first == Fault::fence);
   const auto [fault, sentence] = fault_of(7);
   CHECK_MESSAGE((fault == Fault::in_flight || fault == Fault::race), sentence);
   emulator::Card card;
@@ -315,8 +320,76 @@ TEST_CASE("emulator: conversions and arithmetic of one thread") {
   CHECK(round_to_int(NAN) == 0);
   CHECK(fused(1 + 0x1p-23f, 1 - 0x1p-23f, -1.0f) == -0x1p-46f);
   CHECK(add(multiply(1 + 0x1p-23f, 1 - 0x1p-23f), -1.0f) == 0.0f);
+}
+
+TEST_CASE("emulator: quick functions are as wrong as a card's may be, both ways, and exact where a card is") {
+  int upwards = 0;
+  for (int i = 1; i <= 1000; ++i) {
+    const float x = static_cast<float>(i) * 0.013f, exact = std::exp2(-x), wrong = exp2_quick(-x);
+    CHECK(std::fabs(wrong / exact - 1) > 0x1p-24f);
+    CHECK(std::fabs(wrong / exact - 1) < 0x1.01p-22f);
+    upwards += wrong > exact;
+    CHECK(std::fabs(divide_quick(3.0f, x) / (3.0f / x) - 1) < 0x1.8p-22f);
+    CHECK(std::fabs(inverse_root(x) * std::sqrt(x) - 1) < 0x1.01p-21f);
+  }
+  CHECK(upwards > 400);
+  CHECK(upwards < 600);
+  CHECK(exp2_quick(0.0f) == 1.0f);
   CHECK(exp2_quick(-200.0f) == 0.0f);
+  CHECK(exp2_quick(-INFINITY) == 0.0f);
+  CHECK(exp2_quick(200.0f) == INFINITY);
+  CHECK(divide_quick(3.0f, INFINITY) == 0.0f);
+  emulator::arithmetic = emulator::Arithmetic::exact;
   CHECK(exp2_quick(3.0f) == 8.0f);
+  CHECK(divide_quick(3.0f, 7.0f) == 3.0f / 7.0f);
+  emulator::reset();
+}
+
+// 1 * 1 and then, for the rest of the depth, small products: 15 of 1.5 * 2^-24 for bf16, and 31 of 2^-18 for e4m3.
+template <class Number>
+RUSHES_KERNEL(32, 1)
+small_beside_large(float* out) {
+  uint32_t a[4] = {}, b[2] = {};
+  if (lane_index() / 4 == 0) {
+    const bool first = lane_index() == 0;
+    a[0] = Number::pair(first ? 1.0f : Number::kA, Number::kA);
+    a[2] = Number::pair(Number::kA, Number::kA);
+    b[0] = Number::pair(first ? 1.0f : Number::kB, Number::kB);
+    b[1] = Number::pair(Number::kB, Number::kB);
+  }
+  float sums[4] = {};
+  Number::multiply(sums, a, b);
+  if (lane_index() == 0) out[0] = sums[0];
+}
+struct Bf16Numbers {
+  static constexpr float kA = 0x1p-12f, kB = 0x1.8p-12f;
+  static uint32_t pair(float low, float high) { return pack_bf16(low, high); }
+  static void multiply(float (&d)[4], const uint32_t (&a)[4], const uint32_t (&b)[2]) { mma_bf16(d, a, b); }
+};
+struct E4m3Numbers {
+  static constexpr float kA = 0x1p-9f, kB = 0x1p-9f;
+  static uint32_t pair(float low, float high) {
+    return static_cast<uint32_t>(pack_e4m3(low, high)) | static_cast<uint32_t>(pack_e4m3(high, high)) << 16;
+  }
+  static void multiply(float (&d)[4], const uint32_t (&a)[4], const uint32_t (&b)[2]) { mma_e4m3(d, a, b); }
+};
+
+TEST_CASE("emulator: tensor cores cut sums off, those of e4m3 at 13 bits, and exact ones round") {
+  DeviceArray<float> out(1);
+  emulator::Card card;
+  card.info.architecture = 89;
+  emulator::set_card(card);
+  const auto sum = [&](auto kernel) {
+    launch(nullptr, "small", kernel, {1, 1, 1}, 32, 0, out.data());
+    return out.values()[0];
+  };
+  // 7 and then 8 products, each cut off to 2^-24, and both sums to 2^-23.
+  CHECK(sum(small_beside_large<Bf16Numbers>) == 1 + 7 * 0x1p-23f);
+  CHECK(sum(small_beside_large<E4m3Numbers>) == 1.0f);
+  emulator::arithmetic = emulator::Arithmetic::exact;
+  CHECK(sum(small_beside_large<Bf16Numbers>) == 1 + 15 * 0x1p-23f);
+  CHECK(sum(small_beside_large<E4m3Numbers>) == 1 + 31 * 0x1p-18f);
+  emulator::reset();
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include <cstring>
 #include <type_traits>
 
+#include "cuda/emulator/approximate.h"
 #include "cuda/emulator/block.h"
 #include "cuda/emulator/matrix.h"
 #include "cuda/emulator/number_formats.h"
@@ -234,8 +235,21 @@ RUSHES_DEVICE void mma_e4m3(float (&d)[4], const uint32_t (&a)[4], const uint32_
   emulator::multiply_together(emulator::kMmaE4m3, d, a, b);
 }
 
+namespace emulator {
+template <int kCount, class Sum>
+void ready_together(Sum (&d)[kCount]) {
+  WarpGroupSums own = {reinterpret_cast<uint32_t*>(d), kCount};
+  warp_together(kWgmmaReady, &own);
+}
+}  // namespace emulator
 template <int kCount>
-RUSHES_DEVICE void wgmma_ready(float (&)[kCount]) {}
+RUSHES_DEVICE void wgmma_ready(float (&d)[kCount]) {
+  emulator::ready_together(d);
+}
+template <int kCount>
+RUSHES_DEVICE void wgmma_ready(int32_t (&d)[kCount]) {
+  emulator::ready_together(d);
+}
 
 RUSHES_DEVICE int swizzled_128(int row, int chunk) { return row * 128 + ((chunk ^ (row & 7)) << 4); }
 
@@ -305,13 +319,9 @@ RUSHES_DEVICE double multiply(double a, double b) { return a * b; }
 RUSHES_DEVICE double add(double a, double b) { return a + b; }
 RUSHES_DEVICE double divide(double a, double b) { return a / b; }
 RUSHES_DEVICE double square_root(double value) { return std::sqrt(value); }
-/// Flushes subnormal inputs and results to zero, as ex2.approx.ftz does.
-RUSHES_DEVICE float exp2_quick(float value) {
-  const float out = std::exp2(value);
-  return out < 0x1p-126f ? 0.0f : out;
-}
-RUSHES_DEVICE float inverse_root(float value) { return 1.0f / std::sqrt(value); }
-RUSHES_DEVICE float tanh_quick(float value) { return std::tanh(value); }
+RUSHES_DEVICE float exp2_quick(float value) { return emulator::exp2_approximate(value); }
+RUSHES_DEVICE float inverse_root(float value) { return emulator::inverse_root_approximate(value); }
+RUSHES_DEVICE float divide_quick(float a, float b) { return emulator::divide_approximate(a, b); }
 
 RUSHES_DEVICE void atomic_or(uint32_t* word, uint32_t bits) { __atomic_fetch_or(word, bits, __ATOMIC_RELAXED); }
 RUSHES_DEVICE void atomic_max(uint32_t* word, uint32_t value) {

@@ -6,6 +6,7 @@
 #include <cstring>
 #include <utility>
 
+#include "cuda/emulator/approximate.h"
 #include "cuda/emulator/card_state.h"
 #include "cuda/emulator/device_memory.h"
 #include "cuda/emulator/streams.h"
@@ -73,6 +74,7 @@ void reset() {
   set_faults({});
   set_block_order(BlockOrder::forward);
   Streams::instance().reset_order();
+  arithmetic = Arithmetic::as_on_a_card;
 }
 Counts counts() {
   const DeviceMemory& memory = DeviceMemory::instance();
@@ -156,9 +158,12 @@ Code set_device(int ordinal) {
   state().current = ordinal;
   return 0;
 }
+// What a kernel did leaves the process without a card for good ("the process must be terminated and relaunched",
+// driver_types.h); of failing memory the same header does not say so.
 Code device_reset(int) {
   Streams::instance().drop();
   std::lock_guard lock(state().mutex);
+  if (state().lost && state().lost != emulator::kUncorrectableEcc) return state().lost;
   state().lost = state().last = 0;
   return 0;
 }

@@ -6,20 +6,16 @@
 
 #include "cuda/emulator/access_history.h"
 #include "cuda/emulator/block.h"
+#include "cuda/error_numbers.h"
 #include "cuda/host.h"
 
 namespace rushes::cuda::emulator {
 
-/// Numbers of cudaError_t that tests use.
-enum ErrorNumber : Code {
-  kOutOfMemory = 2,
-  kInsufficientDriver = 35,
-  kNoDevice = 100,
-  kNoKernelImage = 209,
-  kUncorrectableEcc = 214,
-  kIllegalAddress = 700,
-  kLaunchFailure = 719,
-};
+/// Codes that tests use.
+constexpr Code kOutOfMemory = ErrorNumber::memory_allocation, kInsufficientDriver = ErrorNumber::insufficient_driver,
+               kNoDevice = ErrorNumber::no_device, kNoKernelImage = ErrorNumber::no_kernel_image_for_device,
+               kUncorrectableEcc = ErrorNumber::ecc_uncorrectable, kIllegalAddress = ErrorNumber::illegal_address,
+               kLaunchFailure = ErrorNumber::launch_failure;
 
 /// What device_count and device_info say. `devices` 0 with a driver: a driver without a card. A kernel runs on the
 /// device that set_device() chose last.
@@ -54,7 +50,8 @@ struct Faults {
   Code synchronize_code = kIllegalAddress;
   int execution = 0;  // this kernel fails while it runs: whoever waits for it is told, and the card is lost
   Code execution_code = kIllegalAddress;
-  /// After the launch or wait that failed every call fails with the same code, as after a broken context.
+  /// After the launch or wait that failed every call fails with the same code, as after a broken context; after
+  /// kUncorrectableEcc until device_reset(), after others for good.
   bool lost = false;
 };
 

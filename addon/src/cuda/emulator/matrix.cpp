@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <array>
 
+#include "cuda/emulator/approximate.h"
 #include "cuda/emulator/number_formats.h"
+#include "cuda/emulator/tensor_core_sum.h"
 
 namespace rushes::cuda::emulator {
 namespace {
@@ -30,7 +32,13 @@ float value_e4m3(uint32_t bits) { return kE4m3Values[bits & 255u]; }
 // d += a b with a [16][kDepth], b [kDepth][8], eight sums of a row side by side.
 template <int kDepth>
 void multiply(const float (&a)[16][kDepth], const float (&b)[kDepth][8], float (&d)[16][8]) {
+  constexpr TensorCoreBlock kBlock = kDepth == 32 ? kE4m3Block : kWarpBlock;
+  const TensorCoreRounding rounding;
   for (int row = 0; row < 16; ++row) {
+    if (!is_exact()) {
+      for (int k = 0; k < kDepth; k += kBlock.terms) add_block<kBlock>(a[row] + k, b[k], 8, d[row]);
+      continue;
+    }
     float sums[8];
     std::copy_n(d[row], 8, sums);
     for (int k = 0; k < kDepth; ++k)
@@ -59,8 +67,10 @@ void mma_float(Warp&, void* const (&arguments)[kLanes]) {
   }
   multiply<kDepth>(a, b, d);
   for (int lane = 0; lane < kLanes; ++lane)
-    for (int i = 0; i < 4; ++i)
-      product_of<float>(arguments, lane).d[i] = d[lane / 4 + 8 * (i >> 1)][2 * (lane % 4) + (i & 1)];
+    for (int i = 0; i < 4; ++i) {
+      const float sum = d[lane / 4 + 8 * (i >> 1)][2 * (lane % 4) + (i & 1)];
+      product_of<float>(arguments, lane).d[i] = kPerWord == 4 ? cut_to_13_bits(sum) : sum;
+    }
 }
 
 void mma_int8(Warp&, void* const (&arguments)[kLanes]) {

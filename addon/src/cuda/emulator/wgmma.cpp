@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <string>
 
+#include "cuda/emulator/approximate.h"
 #include "cuda/emulator/number_formats.h"
+#include "cuda/emulator/tensor_core_sum.h"
 
 namespace rushes::cuda::emulator {
 namespace {
@@ -68,13 +70,33 @@ void widen(const unsigned char (&row)[32], float (&out)[kDepth]) {
       out[k] = bf16_value(static_cast<uint16_t>(row[2 * k] | row[2 * k + 1] << 8));
 }
 
-// The sums of these registers, taken up from the lanes if no product has them yet.
+bool is_noise(const uint32_t* registers, int count) {
+  return std::all_of(registers, registers + count, [](uint32_t bits) { return bits == kNoise; });
+}
+
+void check_untouched(const Warp& warp, const PendingProducts::Sums& sums) {
+  for (int lane = 0; lane < kLanes; ++lane)
+    if (!is_noise(sums.registers[lane], sums.count))
+      violation(warp.threads[lane], Fault::in_flight, "touched sums of wgmma before wgmma_wait and wgmma_ready");
+}
+
+auto found_in(std::vector<PendingProducts::Sums>& list, const uint32_t* first, int count) {
+  return std::find_if(list.begin(), list.end(),
+                      [&](const auto& sums) { return sums.registers[0] == first && sums.count == count; });
+}
+
+// The sums of these registers: of products under way or waited for, else taken up from the lanes.
 PendingProducts::Sums& sums_of(Warp& warp, void* const (&arguments)[kLanes]) {
   PendingProducts& products = *warp.products;
   const WarpGroupProduct& first = product_of(arguments, 0);
   const int count = first.columns / 2;
-  for (auto& sums : products.sums)
-    if (sums.registers[0] == first.d && sums.count == count) return sums;
+  if (const auto found = found_in(products.sums, first.d, count); found != products.sums.end()) return *found;
+  if (const auto found = found_in(products.arrived, first.d, count); found != products.arrived.end()) {
+    check_untouched(warp, *found);
+    products.sums.push_back(std::move(*found));
+    products.arrived.erase(found);
+    return products.sums.back();
+  }
   PendingProducts::Sums sums;
   sums.count = count;
   for (int lane = 0; lane < kLanes; ++lane) {
@@ -82,13 +104,25 @@ PendingProducts::Sums& sums_of(Warp& warp, void* const (&arguments)[kLanes]) {
     sums.registers[lane] = registers;
     sums.values.insert(sums.values.end(), registers, registers + count);
   }
-  const bool is_untouched = std::any_of(products.delivered.begin(), products.delivered.end(), [&](const auto& earlier) {
-    return earlier.registers[0] == first.d && earlier.values == sums.values;
-  });
-  if (!products.begun && !is_untouched)
+  if (!products.has_begun)
     violation(warp.threads[0], Fault::fence, "calls wgmma on sums that were touched, without wgmma_begin");
+  if (first.adds && std::find(products.begun.begin(), products.begun.end(), first.d) == products.begun.end())
+    violation(warp.threads[0], Fault::fence,
+              "calls wgmma on sums that were written, without wgmma_ready before wgmma_begin");
   products.sums.push_back(std::move(sums));
   return products.sums.back();
+}
+
+// A row of the sums += a row of `a` times `b`.
+template <int kDepth>
+void add_row(const float (&a)[kDepth], const float (&b)[kDepth][256], int columns, float (&sums)[256]) {
+  if (kDepth == kGroupBlock.terms && !is_exact()) {
+    const TensorCoreRounding rounding;
+    for (int column = 0; column < columns; column += 8) add_block<kGroupBlock>(a, b[0] + column, 256, sums + column);
+    return;
+  }
+  for (int k = 0; k < kDepth; ++k)
+    for (int column = 0; column < columns; ++column) sums[column] += a[k] * b[k][column];
 }
 
 // One product of the warp's 16 rows. Products of 8-bit numbers and 32 of them added are exact in f32.
@@ -121,8 +155,7 @@ void multiply(Warp& warp, void* const (&arguments)[kLanes]) {
   for (int row = 0; row < 16; ++row) {
     for (int column = 0; column < call.columns; ++column)
       row_sums[column] = kInt8 || !call.adds ? 0.0f : std::bit_cast<float>(value(row, column));
-    for (int k = 0; k < kDepth; ++k)
-      for (int column = 0; column < call.columns; ++column) row_sums[column] += a[row][k] * b[k][column];
+    add_row(a[row], b, call.columns, row_sums);
     for (int column = 0; column < call.columns; ++column)
       if constexpr (kInt8)
         value(row, column) =
@@ -137,7 +170,10 @@ void multiply(Warp& warp, void* const (&arguments)[kLanes]) {
     products.history = products.history * 1000003u + static_cast<uint64_t>(part) + 1;
 }
 
-void begin(Warp& warp, void* const (&)[kLanes]) { warp.products->begun = true; }
+void begin(Warp& warp, void* const (&)[kLanes]) {
+  warp.products->has_begun = true;
+  warp.products->begun = warp.products->ready;
+}
 void commit(Warp& warp, void* const (&)[kLanes]) { ++warp.products->group; }
 
 void end_reads(Warp& warp, const PendingProducts::Operands& operands) {
@@ -151,13 +187,18 @@ void end_reads(Warp& warp, const PendingProducts::Operands& operands) {
   }
 }
 
-void deliver(Warp& warp, const PendingProducts::Sums& sums) {
-  for (int lane = 0; lane < kLanes; ++lane) {
-    uint32_t* const registers = sums.registers[lane];
-    if (std::any_of(registers, registers + sums.count, [](uint32_t bits) { return bits != kNoise; }))
-      violation(warp.threads[lane], Fault::in_flight, "touched sums of wgmma before wgmma_wait");
-    std::copy_n(sums.values.begin() + lane * sums.count, sums.count, registers);
+void ready(Warp& warp, void* const (&arguments)[kLanes]) {
+  PendingProducts& products = *warp.products;
+  const auto& [d, count] = *static_cast<const WarpGroupSums*>(arguments[0]);
+  if (found_in(products.sums, d, count) != products.sums.end())
+    violation(warp.threads[0], Fault::in_flight, "calls wgmma_ready before wgmma_wait");
+  if (const auto found = found_in(products.arrived, d, count); found != products.arrived.end()) {
+    check_untouched(warp, *found);
+    for (int lane = 0; lane < kLanes; ++lane)
+      std::copy_n(found->values.begin() + lane * count, count, found->registers[lane]);
+    products.arrived.erase(found);
   }
+  products.ready.push_back(d);
 }
 
 void wait(Warp& warp, void* const (&arguments)[kLanes]) {
@@ -176,20 +217,21 @@ void wait(Warp& warp, void* const (&arguments)[kLanes]) {
       for (int row = 0; row < operands.b_rows; ++row)
         warp.block->shared.mark_product(warp.threads[0], place(operands.b, row, chunk));
     }
-  products.delivered.clear();
   for (auto& sums : products.sums)
     if (is_done(sums.group)) {
-      deliver(warp, sums);
-      products.delivered.push_back(sums);
+      check_untouched(warp, sums);
+      products.arrived.push_back(std::move(sums));
     }
   std::erase_if(products.sums, [&](const auto& sums) { return is_done(sums.group); });
-  products.begun = false;
+  products.has_begun = false;
+  products.ready.clear();
+  products.begun.clear();
 }
 
 }  // namespace
 
 const WarpFunction kWgmmaBf16 = {"wgmma_bf16", multiply<false>}, kWgmmaInt8 = {"wgmma_int8", multiply<true>},
                    kWgmmaBegin = {"wgmma_begin", begin}, kWgmmaCommit = {"wgmma_commit", commit},
-                   kWgmmaWait = {"wgmma_wait", wait};
+                   kWgmmaWait = {"wgmma_wait", wait}, kWgmmaReady = {"wgmma_ready", ready};
 
 }  // namespace rushes::cuda::emulator

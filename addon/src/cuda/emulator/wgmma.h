@@ -1,6 +1,6 @@
-// wgmma: products that go on while the threads do something else. Until wgmma_wait the sums hold noise and the operands
-// may not be written; the sums may not be touched between a product and its wait, nor between the wait and the next
-// product without wgmma_begin (PTX ISA, "Asynchronous Warpgroup Level Matrix Instructions").
+// wgmma: products that go on while the threads do something else. Until wgmma_wait the operands may not be written, and
+// until the wgmma_ready after it the sums hold noise and may not be touched; sums that were touched need wgmma_ready
+// and then wgmma_begin before the next product (PTX ISA, "Asynchronous Warpgroup Level Matrix Instructions").
 #pragma once
 #include <cstdint>
 #include <vector>
@@ -18,6 +18,12 @@ struct WarpGroupProduct {
   bool adds;
 };
 extern const WarpFunction kWgmmaBf16, kWgmmaInt8, kWgmmaBegin, kWgmmaCommit;
+/// What a lane brings to wgmma_ready.
+struct WarpGroupSums {
+  uint32_t* d;
+  int count;
+};
+extern const WarpFunction kWgmmaReady;
 /// Arguments are int: how many groups may still be under way.
 extern const WarpFunction kWgmmaWait;
 
@@ -33,10 +39,12 @@ struct PendingProducts {
     int a, b, b_rows, depth_byte;
     uint32_t group;
   };
-  std::vector<Sums> sums, delivered;  // delivered: as the latest wait left them
+  std::vector<Sums> sums, arrived;  // arrived: waited for, and not ready yet
+  std::vector<const uint32_t*> ready,
+      begun;  // lane 0's registers: ready since the wait, and those of them at wgmma_begin
   std::vector<Operands> operands;
   uint32_t group = 0;  // the one being filled
-  bool begun = false;
+  bool has_begun = false;
   uint64_t history = 0;  // of all calls; the same in the four warps
 
   void clear() { *this = {}; }

@@ -157,6 +157,7 @@ multiply_int8(LinearOperands operands, LinearOutput output) {
       wgmma_commit();
       const float scale = scale_at(operands, before, half, output.outputs, steps);
       wgmma_wait<0>();
+      wgmma_ready(products);
       if (half == kHalves - 1 && late) {
         last_scale = scale;
       } else {
@@ -189,6 +190,7 @@ multiply_bf16(LinearOperands operands, LinearOutput output) {
     float sums[kColumns / 2];
 #pragma unroll
     for (int i = 0; i < kColumns / 2; ++i) sums[i] = 0;
+    wgmma_ready(sums);
     for (int step = 0; step < steps; ++step) {
       line.arrived();
       line.ask();
