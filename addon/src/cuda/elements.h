@@ -66,10 +66,4 @@ RUSHES_DEVICE void store_elements(typename Element::Type* p, const float (&x)[kC
   }
 }
 
-/// True when 16 bytes may move at every one of these addresses; asked on the host.
-template <class... Pointers>
-bool on_16_bytes(const Pointers*... pointers) {
-  return ((reinterpret_cast<uintptr_t>(pointers) % 16 == 0) && ...);
-}
-
 }  // namespace rushes::cuda

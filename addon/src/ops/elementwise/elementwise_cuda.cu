@@ -1,5 +1,6 @@
 // The elementwise operations on a GPU: every thread moves 8 neighbouring numbers, 16 bytes an instruction. What is left
 // over at the end, and rows that do not begin on 16 bytes, move one by one.
+#include "cuda/access_choice.h"
 #include "cuda/elements.h"
 #include "cuda/launch.h"
 #include "ops/elementwise/elementwise_cuda.h"
@@ -77,8 +78,13 @@ Grid grid_of(int64_t count, int64_t of_block) { return {static_cast<int>((count 
 template <class Operation, class In, class Out>
 void start(const ElementSpans& spans, int64_t begin, int64_t end, const char* name) {
   if (end <= begin) return;
-  const bool aligned =
-      begin % kVector == 0 && on_16_bytes(spans.a, spans.out) && (!Operation::kBinary || on_16_bytes(spans.b));
+  const auto place = [&]<class Element>(Element, const void* data) {
+    return ArrayPlace{data ? static_cast<const typename Element::Type*>(data) + begin : nullptr,
+                      static_cast<int>(sizeof(typename Element::Type))};
+  };
+  const bool aligned = choose_run(kVector, kVector,
+                                  {place(In(), spans.a), place(In(), Operation::kBinary ? spans.b : nullptr),
+                                   place(Out(), spans.out)}) == kVector;
   launch(spans.device->stream(), name,
          aligned ? elements<Operation, In, Out, true> : elements<Operation, In, Out, false>,
          grid_of(end - begin, kThreads * kVector), kThreads, 0, without_device(spans), begin, end);
@@ -153,7 +159,7 @@ bool all_finite(const ElementSpans& spans, int64_t begin, int64_t end) {
   const auto begin_at = [&]<class In>(In) {
     const auto* x = static_cast<const typename In::Type*>(spans.a) + begin;
     launch(stream, "all_finite", find_not_finite<In>, grid_of(count, of_block * In::kInWords4 / 4), kThreads, 0, x,
-           count, on_16_bytes(x), found);
+           count, choose_run(In::kInWords4, In::kInWords4, {{x, 16 / In::kInWords4}}) > 1, found);
   };
   spans.in_bf16 ? begin_at(Bf16()) : begin_at(F32());
   uint32_t answer = 0;

@@ -1,6 +1,7 @@
 // Moving, clamping and blending frames on a GPU. Little data beside the convolutions around it, so the kernels are
 // plain: neighbouring threads read neighbouring numbers, and every operation is rounded as on the CPU, to the same
 // bits.
+#include "cuda/access_choice.h"
 #include "cuda/elements.h"
 #include "cuda/launch.h"
 #include "ops/frames/frames_cuda.h"
@@ -49,7 +50,7 @@ void move(const PlaneCall& call) {
     line.shift[c] = call.shift[c];
   }
   const int64_t pixels = call.height * call.width;
-  const bool whole = call.channels % 4 == 0 && on_16_bytes(call.frame);
+  const bool whole = choose_run(4, call.channels, {{call.frame, sizeof(float)}}) == 4;
   launch(call.device->stream(), kToFrame ? "planes_to_frame" : "frame_to_planes",
          whole ? move_planes<kToFrame, 4> : move_planes<kToFrame, 1>, blocks_for(pixels), kThreads, 0, call.planes,
          call.frame, line, static_cast<int>(call.channels), pixels, call.frames * pixels);
@@ -84,7 +85,7 @@ clamp_elements(float* data, int64_t count) {
 }
 
 void clamp(const ClampCall& call) {
-  const bool whole = on_16_bytes(call.data);
+  const bool whole = choose_run(4, 4, {{call.data, sizeof(float)}}) == 4;
   launch(call.device->stream(), "clamp_unit", whole ? clamp_elements<4> : clamp_elements<1>,
          blocks_for(whole ? (call.count + 3) / 4 : call.count), kThreads, 0, call.data, call.count);
 }

@@ -1,5 +1,6 @@
 // Rows of f32, bf16 or scaled int8 as rows of f32 or bf16: activations that enter bf16 products, and weights when a
 // layer is prepared. Eight elements to a thread; rows come out with zeros up to a length that suits 16-byte copies.
+#include "cuda/access_choice.h"
 #include "cuda/launch.h"
 #include "ops/linear/product_cuda.h"
 
@@ -91,7 +92,7 @@ void launch_convert(StreamHandle stream, DType from_type, const void* from, cons
   p.scale_columns = scale_columns;
   p.from_type = from_type == DType::f32 ? kF32 : from_type == DType::bf16 ? kBf16 : kInt8;
   p.to_bf16 = to_type == DType::bf16;
-  p.in_runs = columns % kRun == 0 && reinterpret_cast<uintptr_t>(from) % 16 == 0;
+  p.in_runs = cuda::choose_run(kRun, columns, {{from, static_cast<int>(dtype_size(from_type))}}) == kRun;
   const int64_t blocks = (rows * (out_columns / kRun) + kThreads - 1) / kThreads;
   launch(stream, "conversion of rows", convert, Grid{static_cast<int>(blocks)}, kThreads, 0, p);
 }

@@ -2,6 +2,7 @@
 // becomes launches. The kernels are in the files beside this one; which of them runs is cuda/kernel_choice.h's answer.
 #include <algorithm>
 
+#include "cuda/access_choice.h"
 #include "ops/linear/linear_cuda.h"
 #include "ops/linear/product_cuda.h"
 
@@ -12,14 +13,18 @@ using cuda::LinearChoice;
 using cuda::LinearKernel;
 using cuda::LinearProduct;
 
-constexpr int64_t kRowElements = 8;                // rows of weights are padded to so many: 16 bytes of bf16
+constexpr int kRowElements = 8;                    // rows of weights are padded to so many: 16 bytes of bf16
 constexpr int64_t kSlabBytes = int64_t{32} << 20;  // of a source on its way to be converted
 // Operations after which the host waits, so that a cancelled job is left soon even on a slow card.
 constexpr double kTensorOperations = 4e12, kFmaOperations = 1e12;
 
 constexpr int64_t round_up(int64_t value, int64_t step) { return (value + step - 1) / step * step; }
 
-bool aligned(const void* data, uintptr_t bytes) { return reinterpret_cast<uintptr_t>(data) % bytes == 0; }
+/// Elements of the tensor move in runs of so many, row after row.
+bool moves(int elements, const Tensor& tensor) {
+  const int bytes = static_cast<int>(dtype_size(tensor.type()));
+  return cuda::choose_run(elements, tensor.size(1), {{tensor.raw(), bytes}}) == elements;
+}
 
 class CudaLinear final : public RunnableLinear {
  public:
@@ -171,8 +176,9 @@ cuda::LinearOutput output_of(const Tensor& out, const Tensor& bias, const Epilog
   output.activation = static_cast<int>(epilogue.activation);
   output.accumulate = epilogue.accumulate;
   output.is_bf16 = out.type() == DType::bf16;
-  output.in_fours = output.outputs % 4 == 0 && aligned(output.out, 4 * dtype_size(out.type())) &&
-                    aligned(output.bias, 16) && aligned(output.gate, 16);
+  constexpr int kBytes = sizeof(float);
+  output.in_fours =
+      cuda::choose_run(4, output.outputs, {{output.bias, kBytes}, {output.gate, kBytes}}) == 4 && moves(4, out);
   return output;
 }
 
@@ -187,7 +193,7 @@ void CudaLinear::launch_plain(const Context& context, const LinearChoice& choice
   operands.x_is_bf16 = x.type() == DType::bf16;
   operands.weight_is_bf16 = weight_type() == DType::bf16;
   operands.round_x = product_ == LinearProduct::bf16;
-  operands.x_in_fours = in_features % 4 == 0 && aligned(x.raw(), 4 * dtype_size(x.type()));
+  operands.x_in_fours = moves(4, x);
   operands.weight_in_fours = 1;
   operands.row_tiles = static_cast<int>(choice.row_tiles);
   operands.column_tiles = static_cast<int>(choice.column_tiles);
@@ -202,7 +208,7 @@ void CudaLinear::run(const Context& context, const Tensor& x, Tensor& out, const
   const bool int8 = product_ == LinearProduct::int8;
   const bool few = choose(context, rows).tile.kernel == LinearKernel::dot;
   const bool packed = product_ == LinearProduct::bf16 && !few &&
-                      (x.type() != DType::bf16 || depth_ != in_features || !aligned(x.raw(), 16));
+                      (x.type() != DType::bf16 || depth_ != in_features || !moves(kRowElements, x));
   Tensor operand, row_scales;  // rows of x as the product takes them, where x is not that itself
   if (int8) {
     operand = context.allocate(DType::i8, {most, in_features});

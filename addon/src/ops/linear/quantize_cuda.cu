@@ -1,5 +1,6 @@
 // TurboDiffusion's tile quantizer on the device: one block to a tile of 128 x 128, which is read once, 16 bytes at a
 // time, and stays in registers until its largest magnitude is known. The same bits as the CPU's (pack_body.h).
+#include "cuda/access_choice.h"
 #include "cuda/launch.h"
 #include "ops/linear/product_cuda.h"
 
@@ -153,11 +154,10 @@ quantize(QuantizeParameters p) {
 
 void launch_quantize(StreamHandle stream, const void* x, bool is_bf16, bool round, int64_t rows, int64_t columns,
                      int8_t* q, float* scales) {
-  const auto aligned = [](const void* data) { return reinterpret_cast<uintptr_t>(data) % 16 == 0; };
   const auto column_tiles = static_cast<int>((columns + kSide - 1) / kSide);
   const int64_t row_tiles = (rows + kSide - 1) / kSide;
   const QuantizeParameters p = {
-      x, q, scales, rows, columns, column_tiles, columns % kRun == 0 && aligned(x) && aligned(q)};
+      x, q, scales, rows, columns, column_tiles, choose_run(kRun, columns, {{x, is_bf16 ? 2 : 4}, {q, 1}}) == kRun};
   launch(stream, "int8 tile quantizer",
          is_bf16 ? quantize<Source::bf16>
          : round ? quantize<Source::f32_rounded>

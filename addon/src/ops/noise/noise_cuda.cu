@@ -1,5 +1,6 @@
 // Noise on a GPU: a thread makes the four values of one counter. Bound by float64, of which a consumer card has one
 // unit for 64 of float32: about 160 operations a pair.
+#include "cuda/access_choice.h"
 #include "cuda/launch.h"
 #include "ops/noise/noise_bits.h"
 #include "ops/noise/noise_cuda.h"
@@ -33,7 +34,7 @@ void run(const NoiseCall& call) {
   if (call.count == 0) return;
   const int64_t groups = (call.count + 3) / 4;
   launch(call.device->stream(), "noise", normal_noise, Grid{static_cast<int>((groups + kThreads - 1) / kThreads)},
-         kThreads, 0, call.seed, call.draw, call.out, call.count, reinterpret_cast<uintptr_t>(call.out) % 16 == 0);
+         kThreads, 0, call.seed, call.draw, call.out, call.count, choose_run(4, 4, {{call.out, sizeof(float)}}) == 4);
 }
 
 }  // namespace

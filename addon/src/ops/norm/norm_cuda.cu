@@ -1,6 +1,7 @@
 // The norms on a GPU: a row's numbers stay in the registers of a warp or a block from the one read of x to the one
 // write of out, so that mean and variance are taken in two passes (no cancellation) without a second read. Sums are
 // f32, in an order that depends on the width only.
+#include "cuda/access_choice.h"
 #include "cuda/elements.h"
 #include "cuda/launch.h"
 #include "ops/norm/norm_choice.h"
@@ -134,9 +135,13 @@ void start(const NormRows& rows, int64_t begin, int64_t end) {
 template <Norm kNorm, class In, class Out>
 void start_for_width(const NormRows& rows, int64_t begin, int64_t end) {
   constexpr int kVector = In::kInWords4, kSingle = kNorm == Norm::rms_rotary ? 2 : 1;
-  const bool aligned = rows.width % 8 == 0 && on_16_bytes(rows.x, rows.out, rows.scale, rows.shift) &&
-                       (kNorm != Norm::rms_rotary ||
-                        (rows.head_size % (2 * F32::kInWords4) == 0 && on_16_bytes(rows.cosine, rows.sine)));
+  constexpr int kBytes = sizeof(float), kRun = 8;
+  constexpr int kInBytes = sizeof(typename In::Type), kOutBytes = sizeof(typename Out::Type);
+  const bool aligned =
+      choose_run(kRun, rows.width,
+                 {{rows.x, kInBytes}, {rows.out, kOutBytes}, {rows.scale, kBytes}, {rows.shift, kBytes}}) == kRun &&
+      (kNorm != Norm::rms_rotary ||
+       choose_run(kRun / 2, rows.head_size / 2, {{rows.cosine, kBytes}, {rows.sine, kBytes}}) == kRun / 2);
   const NormRowChoice choice = choose_norm_rows(rows.width, aligned);
   if (!aligned)
     choice.warp_row ? start<kNorm, In, Out, kSingle, 32, true>(rows, begin, end)

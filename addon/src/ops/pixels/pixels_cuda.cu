@@ -1,5 +1,6 @@
 // Pixels to bytes on a GPU, so that a quarter (RGB) or an eighth (I420) of the bytes goes to the host. Bound by memory:
 // every pixel is read once, and its neighbours for chroma from the first-level cache.
+#include "cuda/access_choice.h"
 #include "cuda/launch.h"
 #include "ops/pixels/bt709.h"
 #include "ops/pixels/pixels_cuda.h"
@@ -72,8 +73,7 @@ i420_of_pixels(const float* pixels, uint8_t* planes, int height, int width, uint
 
 void run_rgb(const PixelCall& call) {
   const int64_t count = call.frames * call.height * call.width * 3, each = int64_t{kThreads} * kValues;
-  const bool aligned =
-      (reinterpret_cast<uintptr_t>(call.pixels) | reinterpret_cast<uintptr_t>(call.out)) % sizeof(Words4) == 0;
+  const bool aligned = choose_run(kValues, kValues, {{call.pixels, sizeof(float)}, {call.out, 1}}) == kValues;
   launch(call.device->stream(), "pixels to RGB", rgb_of_pixels, Grid{static_cast<int>((count + each - 1) / each)},
          kThreads, 0, call.pixels, call.out, count, call.not_finite, aligned);
 }
