@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <exception>
+#include <optional>
+#include <system_error>
 
 #include "runtime/page_pool.h"
 
@@ -42,7 +45,15 @@ ReadAhead::ReadAhead(std::vector<FilePart> parts, std::span<std::byte> buffer)
   const uint64_t bytes = slot_bytes(parts_);
   if (buffer_.size() >= 2 * bytes + MappedFile::kBlockBytes) slot_bytes_ = bytes;
   if (slot_bytes_) PagePool::prefer_huge_pages(buffer_.data(), buffer_.size());
-  thread_ = std::thread([this] { run(); });
+  thread_ = std::thread([this] {
+    try {
+      run();
+    } catch (const std::exception&) {  // memory for a list, say: the map needs none
+      const std::lock_guard lock(mutex_);
+      while (finished_ < parts_.size()) places_[finished_++] = Place::map;
+      done_.notify_all();
+    }
+  });
 }
 
 ReadAhead::~ReadAhead() {
@@ -130,7 +141,11 @@ bool ReadAhead::read_part(const FilePart& part, std::byte* to) {
   };
   const auto start = std::chrono::steady_clock::now();
   {
-    std::jthread beside(read);
+    std::optional<std::jthread> beside;
+    try {
+      beside.emplace(read);
+    } catch (const std::system_error&) {  // no more threads are to be had: one request at a time
+    }
     read();
   }
   if (!readable) return false;
