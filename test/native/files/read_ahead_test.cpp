@@ -187,6 +187,18 @@ TEST_CASE("a plan counts what the disk has to give: all of a file, and nothing o
   CHECK(warm.disk_bytes < 0.01 * warm.file_bytes);
 }
 
+TEST_CASE("a transformer's loading reads its file past the page cache, and no second time into it" * kNeedsDisk) {
+  const fixtures::TemporaryFolder folder;
+  const std::filesystem::path path = folder / "dit.safetensors";
+  write_random_model(path, wan_dit_tensors(wan_dit_1_3b(1)), true);
+  const auto mapped = MappedFile::open(path);
+  const auto file = Checkpoint::open(path);
+  REQUIRE(evict(path, *mapped));
+  WanDit::load(Context(), file, LinearFormat::int8_tiles);
+  usleep(100'000);  // reading that was asked for and not waited for
+  CHECK(mapped->cached_bytes(mapped->bytes().data(), mapped->size()) < mapped->size() / 5);
+}
+
 TEST_CASE("a plan's seconds are the disk's where it takes longer than the processors") {
   WorkCount work;
   work.pass(1e9);
