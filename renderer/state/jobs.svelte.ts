@@ -53,7 +53,10 @@ class Jobs {
   /** Follows the studio; called once. Returns the way to stop. */
   start(): () => void {
     const stops = [
-      connection.onRefresh(() => this.refresh()),
+      connection.onRefresh(() => {
+        this.#forgetPreviews();
+        this.refresh();
+      }),
       connection.on("queue:changed", () => this.refresh()),
       connection.on("job:changed", ({ jobId, state, note }) => {
         this.#change(jobId, isFinal(state) || state === "queued" ? { state, note, progress: null } : { state, note });
@@ -95,6 +98,11 @@ class Jobs {
         this.#askAgain = false;
         this.refresh();
       });
+  }
+
+  /** A studio that was started anew has no pictures of steps that an earlier one made. */
+  #forgetPreviews(): void {
+    for (const [id, { preview }] of this.#live) if (preview) this.#change(id, { preview: null });
   }
 
   #change(id: number, change: Partial<LiveJob>): void {

@@ -90,6 +90,22 @@ test("progress and pictures of a running job are live, and end with it", async (
   expect(jobs.live(9)).toMatchObject({ state: "done", progress: null });
 });
 
+test("pictures of steps are forgotten where everything is asked for again: a studio started anew has none of them", async () => {
+  const studio = new ScriptedStudio();
+  let listener: ((event: never) => void) | undefined;
+  const { listen } = window.rushes!;
+  vi.spyOn(window.rushes!, "listen").mockImplementation((onEvent) => {
+    listener = onEvent as (event: never) => void;
+    return listen(onEvent);
+  });
+  disconnect = studio.connect(jobs);
+  await expect.poll(() => connection.connected).toBe(true);
+  studio.say({ kind: "job:previewed", jobId: 12, step: 3, width: 128, height: 128, approximate: true });
+  expect(jobs.live(12)?.preview?.step).toBe(3);
+  listener!({ kind: "queue:changed", number: 90 } as never);
+  await expect.poll(() => jobs.live(12)?.preview).toBe(null);
+});
+
 test("in a browser, a server that was started anew is told apart from one that is gone", async () => {
   const sources: EventTarget[] = [];
   class Source extends EventTarget {
