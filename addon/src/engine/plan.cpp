@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <utility>
 
 #include "cuda/cuda_device.h"
 #include "engine/machine.h"
@@ -287,23 +288,30 @@ Plan make_plan(const ModelFiles& files, const rushes_settings& settings, size_t 
   return plan;
 }
 
-std::string bytes_text(uint64_t bytes) {
+namespace {
+
+// Below `step` of its unit: 1000 for files, 1024 for memory.
+std::pair<double, const char*> in_unit(uint64_t bytes, double step) {
   const char* units[] = {"B", "kB", "MB", "GB", "TB"};
   double value = static_cast<double>(bytes);
   int unit = 0;
-  for (; value >= 1000 && unit < 4; ++unit) value /= 1000;
+  for (; value >= step && unit < 4; ++unit) value /= step;
+  return {value, units[unit]};
+}
+
+}  // namespace
+
+std::string bytes_text(uint64_t bytes) {
+  const auto [value, unit] = in_unit(bytes, 1000);
   char text[32];
-  std::snprintf(text, sizeof text, unit == 0 ? "%.0f %s" : value < 10 ? "%.2f %s" : "%.1f %s", value, units[unit]);
+  std::snprintf(text, sizeof text, bytes < 1000 ? "%.0f %s" : value < 10 ? "%.2f %s" : "%.1f %s", value, unit);
   return text;
 }
 
 std::string memory_text(uint64_t bytes) {
-  const char* units[] = {"B", "kB", "MB", "GB", "TB"};
-  double value = static_cast<double>(bytes);
-  int unit = 0;
-  for (; value >= 1024 && unit < 4; ++unit) value /= 1024;
+  const auto [value, unit] = in_unit(bytes, 1024);
   char text[32];
-  std::snprintf(text, sizeof text, unit == 0 || value >= 100 ? "%.0f %s" : "%.1f %s", value, units[unit]);
+  std::snprintf(text, sizeof text, bytes < 1024 || value >= 100 ? "%.0f %s" : "%.1f %s", value, unit);
   return text;
 }
 

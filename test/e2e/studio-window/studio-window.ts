@@ -1,10 +1,10 @@
 // The stage of the browser's end-to-end tests: a real server on a temporary library with the demo model, Chromium at its
 // printed link, and ways to reach what a person sees by role and name. One per test file.
-import { readFileSync } from "node:fs";
 import type { Browser, BrowserContext, Locator, Page } from "playwright-core";
 import type { ChannelName, ReplyOf, RequestOf } from "../../../contract/channels.ts";
 import { type ServeOptions, ServeProcess } from "../../app/server/serve-process.ts";
 import { startChromium } from "../chromium.ts";
+import { engineOf } from "../engine-of.ts";
 import { buildWindow } from "./build-window.ts";
 
 /** What a slow machine under load may take until something is seen, milliseconds. */
@@ -59,14 +59,7 @@ export class StudioWindow {
 
   /** The server's engine process, or null while there is none. */
   get engineProcess(): number | null {
-    const { processId } = this.server.started;
-    try {
-      const children = readFileSync(`/proc/${processId}/task/${processId}/children`, "utf8").split(" ").filter(Boolean);
-      const engine = children.find((id) => readFileSync(`/proc/${id}/cmdline`, "utf8").includes("engine/worker"));
-      return engine === undefined ? null : Number(engine);
-    } catch {
-      return null;
-    }
+    return engineOf(this.server.started.processId);
   }
 
   button(name: string | RegExp, within: Page | Locator = this.page): Locator {

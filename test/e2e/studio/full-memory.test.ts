@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { openStudio } from "../../../app/studio/open-studio.ts";
 import type { Studio } from "../../../app/studio/studio.ts";
-import { engineOf } from "./engine-of.ts";
+import { engineOf } from "../engine-of.ts";
 
 let folder = "";
 let studio: Studio;

@@ -14,7 +14,7 @@ import { openStudio } from "../../../app/studio/open-studio.ts";
 import type { JobRequest, Studio } from "../../../app/studio/studio.ts";
 import { isAlive, until, soon } from "../../app/engine/plumbing.ts";
 import { probe } from "../../app/media/encoded-clip.ts";
-import { engineOf } from "./engine-of.ts";
+import { engineOf } from "../engine-of.ts";
 
 const prompt = "A large red ball bounces on a blue background";
 const program = fileURLToPath(new URL("wait-for-queue.ts", import.meta.url));
