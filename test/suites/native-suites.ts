@@ -60,9 +60,14 @@ async function doctest({ folder }: Build, args: readonly string[]): Promise<Resu
   const counts = /test cases:\s*\d+ \|\s*(\d+) passed \|\s*(\d+) failed \|\s*(\d+) skipped/.exec(output);
   if (!counts || timedOut) return failure(`${folder}: engine_tests ended early (${code})\n${tail(output)}`);
   const [passed, failed, skipped] = counts.slice(1).map(Number) as [number, number, number];
-  const failures = [...output.matchAll(/^TEST CASE: +(.+)$/gm)].map((match) => `${folder}: ${match[1]}`);
-  const result = { passed, failed, skipped, notes: failed ? [...new Set(failures), tail(output, 40)] : [] };
+  const result = { passed, failed, skipped, notes: failed ? [...failures(output), tail(output, 10)] : [] };
   return code !== 0 && failed === 0 ? sum([result, failure(`${folder}: exit code ${code}\n${tail(output)}`)]) : result;
+}
+
+/** What doctest said of the cases that failed; it also has sections of those that only had something to tell. */
+function failures(output: string): string[] {
+  const sections = output.split(/^={20,}$/m);
+  return sections.filter((section) => /\bERROR: /.test(section)).map((section) => section.trim());
 }
 
 async function golden({ folder }: Build, cases: readonly string[]): Promise<Result> {

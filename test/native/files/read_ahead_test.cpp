@@ -170,12 +170,17 @@ TEST_CASE("a plan counts what the disk has to give: all of a file, and nothing o
     WanDit::load(context, Checkpoint::open(path, FileUse::headers), LinearFormat::int8_tiles);
     return work;
   };
-  REQUIRE(evict(path, *MappedFile::open(path)));
+  const auto mapped = MappedFile::open(path);
+  REQUIRE(soon([&] { return evict(path, *mapped); }));
   const WorkCount cold = planned();
+  // Headers are read, and the system reads ahead of them: megabytes, and some of it while this runs.
+  const auto read_ahead = static_cast<double>(mapped->cached_bytes(mapped->bytes().data(), mapped->size()));
   const auto size = static_cast<double>(std::filesystem::file_size(path));
   CHECK(cold.file_bytes > 0.98 * size);
   CHECK(cold.file_bytes <= size);
-  CHECK(cold.disk_bytes > 0.95 * cold.file_bytes);  // headers are read, and the system reads ahead of them
+  CHECK(read_ahead < 0.5 * size);
+  CHECK(cold.disk_bytes > 0.99 * cold.file_bytes - read_ahead);
+  CHECK(cold.disk_bytes <= cold.file_bytes);
   const auto file = Checkpoint::open(path);
   for (const TensorView& tensor : file->tensors()) {
     std::vector<std::byte> dropped(tensor.bytes());
