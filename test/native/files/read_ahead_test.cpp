@@ -179,7 +179,7 @@ TEST_CASE("a plan counts what the disk has to give: all of a file, and nothing o
   CHECK(cold.file_bytes > 0.98 * size);
   CHECK(cold.file_bytes <= size);
   CHECK(read_ahead < 0.5 * size);
-  CHECK(cold.disk_bytes > 0.99 * cold.file_bytes - read_ahead);
+  CHECK(cold.disk_bytes > 0.97 * cold.file_bytes - read_ahead);  // both look at a page here and there
   CHECK(cold.disk_bytes <= cold.file_bytes);
   const auto file = Checkpoint::open(path);
   for (const TensorView& tensor : file->tensors()) {
