@@ -6,7 +6,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from . import tokens
+from . import processes, tokens
 from .models.umt5 import TextEncoder
 from .models.vae import WanVAE
 from .world.render import render
@@ -55,15 +55,23 @@ def encode_text(encoder: TextEncoder, texts: list[str], device: torch.device) ->
     return torch.nn.functional.pad(context, (0, 0, 0, tokens.LENGTH - longest))
 
 
+def sayable_scene(source: random.Random) -> Scene:
+    """A scene that the tokenizer has all words for: a finished model's may have fewer than the world."""
+    while True:
+        scene = random_scene(source)
+        if tokens.has_all_words(sentence(scene, source)[0]):
+            return scene
+
+
 @torch.no_grad()
 def make_bank(workshop: Workshop, size: ClipSize, vae: WanVAE, encoder: TextEncoder, seed: int, count: int | None = None,
               with_first: bool = False, restyle: Callable[[Tensor], Tensor] | None = None) -> Bank:
     """`restyle` changes the frames [n, 3, frame, row, column] in [-1, 1] before they are encoded (stages/lora.py)."""
-    source, latents, contexts, first = random.Random(seed), [], [], []
-    count = size.clips if count is None else count
+    source, latents, contexts, first = random.Random(seed + 10_000 * processes.NUMBER), [], [], []
+    count = size.clips // processes.COUNT if count is None else count
     at_once = max(1, (64 if workshop.on_card else 2) * 128 * 128 * 17 // (size.width * size.height * size.frames))
     for start in range(0, count, at_once):
-        scenes = [random_scene(source) for _ in range(min(at_once, count - start))]
+        scenes = [sayable_scene(source) for _ in range(min(at_once, count - start))]
         frames = render(scenes, size.frames, size.height, size.width, workshop.device)
         frames = restyle(frames) if restyle else frames
         with workshop.autocast():

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
+from . import processes
 from .muon import Muon
 from .workshop import Workshop
 
@@ -30,6 +31,7 @@ class Loop:
                  flat: float = 0.35, averaging: float = 0.998):
         self.workshop, self.name, self.model, self.makers, self.seconds = workshop, name, model, makers, seconds
         self.flat, self.averaging = flat, averaging
+        self.trained = [p for maker in makers for group in maker.param_groups for p in group["params"]]
         self.path = workshop.checkpoints / f"{name}.pth"
         self.rates = [[group["lr"] for group in maker.param_groups] for maker in makers]
         self.averaged = {key: value.detach().clone() for key, value in model.state_dict().items()}
@@ -45,6 +47,8 @@ class Loop:
             maker.load_state_dict(kept)
 
     def save(self) -> None:
+        if not processes.IS_FIRST:
+            return
         state = {"raw": self.model.state_dict(), "averaged": self.averaged, "step": self.step, "spent": self.spent,
                  "finished": self.finished, "optimizers": [maker.state_dict() for maker in self.makers]}
         unfinished = self.path.with_suffix(".part")
@@ -63,12 +67,13 @@ class Loop:
             raise
         self.finished = True
         self.save()
+        processes.wait()
         print(f"{self.name}: done, {self.step} steps in {self.spent:.0f} s", flush=True)
 
     def train(self, losses: Callable[[int, float], tuple[Tensor, dict[str, Tensor]]]) -> None:
         begun = saved = said = time.monotonic()
         before, sums, count = self.spent, {}, 0
-        while (progress := self.spent / self.seconds) < 1:
+        while (progress := processes.of_first(self.spent) / self.seconds) < 1:
             warm = min(1.0, (self.step + 1) / 50)
             falling = 1.0 if progress < self.flat else 0.02 + 0.49 * (1 + math.cos(math.pi * (progress - self.flat) / (1 - self.flat)))
             for maker, rates in zip(self.makers, self.rates):
@@ -78,6 +83,7 @@ class Loop:
             for maker in self.makers:
                 maker.zero_grad(set_to_none=True)
             loss.backward()
+            processes.average_gradients(self.trained)
             nn.utils.clip_grad_norm_([p for p in self.model.parameters() if p.grad is not None], 1.0)
             for maker in self.makers:
                 maker.step()
@@ -88,7 +94,7 @@ class Loop:
             count += 1
             now = time.monotonic()
             # Reading a number waits for the card, so the clock is read often and numbers seldom.
-            if now - said > (10 if self.workshop.on_card else 30):
+            if processes.IS_FIRST and now - said > (10 if self.workshop.on_card else 30):
                 text = " ".join(f"{key} {float(value) / count:.4f}" for key, value in sums.items())
                 now = time.monotonic()
                 print(f"{self.name} {progress:4.0%} step {self.step} {(now - said) / count:.3f} s a step: {text}", flush=True)

@@ -3,6 +3,8 @@ Newton-Schulz iteration as published). For the matrices inside blocks; AdamW tak
 import torch
 from torch import Tensor
 
+from . import processes
+
 
 class Muon(torch.optim.Optimizer):
     def __init__(self, matrices: list[Tensor], lr: float, momentum: float = 0.95, weight_decay: float = 0.01):
@@ -16,15 +18,19 @@ class Muon(torch.optim.Optimizer):
                 if matrix.grad is not None:
                     by_shape.setdefault(tuple(matrix.shape), []).append(matrix)
             for same in by_shape.values():
-                self.step_together(same, group)
+                self.add_momentum(same, group)
+                if mine := processes.share_out(same):
+                    self.step_together(mine, group)
+                processes.gather(same)
 
-    def step_together(self, matrices: list[Tensor], group: dict) -> None:
-        """Matrices of one shape go through one batched iteration."""
-        updates = []
+    def add_momentum(self, matrices: list[Tensor], group: dict) -> None:
         for matrix in matrices:
             momentum = self.state[matrix].setdefault("momentum", torch.zeros_like(matrix))
             momentum.mul_(group["momentum"]).add_(matrix.grad)
-            updates.append(matrix.grad.add(momentum, alpha=group["momentum"]))
+
+    def step_together(self, matrices: list[Tensor], group: dict) -> None:
+        """Matrices of one shape go through one batched iteration."""
+        updates = [matrix.grad.add(self.state[matrix]["momentum"], alpha=group["momentum"]) for matrix in matrices]
         rows, columns = matrices[0].shape
         update = orthogonal(torch.stack(updates) if rows <= columns else torch.stack(updates).transpose(1, 2))
         update = update if rows <= columns else update.transpose(1, 2)

@@ -2,6 +2,9 @@
 
 Every stage gets its share of the minutes, leaves a checkpoint in DIR/checkpoints and is skipped when it is done; a run that was
 stopped goes on where it was. The end is DIR/model with all files and golden cases, DIR/report.json and DIR/sheet.png.
+
+With --from MODEL only the transformer is trained, on from MODEL's; several processes may do that together:
+torchrun --nproc-per-node 2 -m training.run --from models/demo --minutes 60 --output DIR --threads 1
 """
 import argparse
 import json
@@ -12,6 +15,7 @@ import time
 
 import torch
 
+from . import processes
 from .export import export
 from .follow import Studio, draw_sheet, follows, name_of
 from .stages import distillation, image_to_video, lora, text_encoder, transformer, vae
@@ -24,12 +28,14 @@ SHARES = {"vae": 0.36, "text-encoder": 0.03, "transformer": 0.30, "student": 0.0
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m training.run", description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--minutes", type=float, required=True, help="for everything together")
+    parser.add_argument("--minutes", type=float, required=True, help="for everything together; with --from, for the training alone")
     parser.add_argument("--output", type=pathlib.Path, required=True, help="folder for checkpoints, model and report")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--threads", type=int, default=0, help="on the processor; 0: as PyTorch likes")
     parser.add_argument("--tiny", action="store_true", help="small models and clips: proves the way in a few minutes, draws nothing")
     parser.add_argument("--no-compile", dest="compiled", action="store_false", help="run every module as it is written")
+    parser.add_argument("--from", dest="model", type=pathlib.Path, help="folder of a finished model, to train its transformer on")
+    parser.add_argument("--transformer", type=pathlib.Path, help="with --from: other weights to begin with, as before distillation")
     parser.add_argument("--sentences", type=int, default=200, help="how many the measurement takes")
     return parser.parse_args()
 
@@ -39,47 +45,77 @@ def workshop_of(options: argparse.Namespace) -> Workshop:
         torch.set_num_threads(options.threads)
     on_card = options.device.startswith("cuda")
     sizes = TINY_SIZES if options.tiny else CARD_SIZES if on_card else PROCESSOR_SIZES
-    step_tokens = 64 if options.tiny else 320 * (192 if on_card else 24)
-    return Workshop(options.output, torch.device(options.device), TINY if options.tiny else RELEASED, sizes, step_tokens,
-                    compiled=options.compiled and on_card)
+    step_tokens = 64 if options.tiny else 320 * (192 if on_card else 32)
+    form = TINY if options.tiny and not options.model else RELEASED
+    workshop = Workshop(options.output, torch.device(options.device), form, sizes, step_tokens // processes.COUNT,
+                        compiled=options.compiled and on_card)
+    if options.model:
+        workshop.take_model(options.model, options.transformer)
+    return workshop
+
+
+class Report(dict):
+    """What was measured, and how many seconds after the start each stage was done."""
+
+    def __init__(self, **settings):
+        super().__init__(settings)
+        self.begun = time.monotonic()
+
+    def say(self, stage: str) -> None:
+        self[stage] = round(time.monotonic() - self.begun, 1)
+        print(f"== {stage}: {self[stage]} s since the start", flush=True)
+
+
+def make_all(workshop: Workshop, minutes: float, report: Report, tiny: bool) -> None:
+    seconds = {stage: 60 * minutes * share for stage, share in SHARES.items()}
+    vae.train(workshop, seconds["vae"])
+    report["vae PSNR dB, unseen"] = round(vae.psnr(workshop, 4, 32, 32, 5) if tiny else vae.psnr(workshop), 2)
+    print(f"VAE: {report['vae PSNR dB, unseen']} dB on unseen clips", flush=True)
+    report.say("vae")
+    text_encoder.train(workshop, seconds["text-encoder"])
+    report.say("text encoder")
+    banks = transformer.make_banks(workshop, with_first=True)
+    report.say("latents")
+    transformer.train(workshop, seconds["transformer"], banks)
+    report.say("transformer")
+    distillation.train(workshop, seconds["student"], banks)
+    report.say("student")
+    image_to_video.train(workshop, seconds["experts"], banks)
+    del banks
+    lora.train(workshop, seconds["loras"])
+    report.say("image to video and LoRAs")
+
+
+def train_on(workshop: Workshop, minutes: float, report: Report) -> None:
+    banks = transformer.make_banks(workshop)
+    report.say("latents")
+    transformer.train(workshop, 60 * minutes, banks)
+    report.say("transformer")
 
 
 def main() -> None:
     options = arguments()
+    if processes.COUNT > 1 and (not options.model or options.device != "cpu"):
+        sys.exit("Several processes can only train a finished model's transformer on the processor: give --from MODEL --device cpu.")
+    processes.start()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped; started again it goes on from here"))
     workshop = workshop_of(options)
-    begun, report = time.monotonic(), {"device": options.device, "minutes": options.minutes}
-    seconds = {stage: 60 * options.minutes * share for stage, share in SHARES.items()}
-
-    def said(stage: str) -> None:
-        report[stage] = round(time.monotonic() - begun, 1)
-        print(f"== {stage}: {report[stage]} s since the start", flush=True)
-
-    vae.train(workshop, seconds["vae"])
-    report["vae PSNR dB, unseen"] = round(vae.psnr(workshop, 4, 32, 32, 5) if options.tiny else vae.psnr(workshop), 2)
-    print(f"VAE: {report['vae PSNR dB, unseen']} dB on unseen clips", flush=True)
-    said("vae")
-    text_encoder.train(workshop, seconds["text-encoder"])
-    said("text encoder")
-    banks = transformer.make_banks(workshop, with_first=True)
-    said("latents")
-    transformer.train(workshop, seconds["transformer"], banks)
-    said("transformer")
-    distillation.train(workshop, seconds["student"], banks)
-    said("student")
-    image_to_video.train(workshop, seconds["experts"], banks)
-    del banks
-    lora.train(workshop, seconds["loras"])
-    said("image to video and LoRAs")
+    report = Report(device=options.device, minutes=options.minutes, processes=processes.COUNT)
+    if options.model:
+        train_on(workshop, options.minutes, report)
+    else:
+        make_all(workshop, options.minutes, report, options.tiny)
+    if not processes.IS_FIRST:
+        return
 
     studio, size = Studio(workshop), workshop.sizes[0]
     count = min(options.sentences, 4) if options.tiny else options.sentences
     measured = {name_of(size, steps, 0.1, count): follows(studio, size, count, steps) for steps in (4, 1)}
     print(json.dumps(measured, indent=1), flush=True)
     report["sheet"] = draw_sheet(studio, str(workshop.output / "sheet.png"), size)
-    said("measuring")
+    report.say("measuring")
     export(workshop, measured)
-    said("export")
+    report.say("export")
     (workshop.output / "report.json").write_text(json.dumps({**report, "follows": measured}, indent=1))
 
 

@@ -1,12 +1,13 @@
 """What every stage shares: the device and how it computes, the models' forms, the sizes of clips, the folder of checkpoints."""
 import contextlib
 import dataclasses
+import json
 import pathlib
 
 import torch
 from torch import nn
 
-from . import tokens
+from . import processes, tokens
 from .models.dit import WanModel
 from .models.umt5 import TextEncoder
 from .models.vae import WanVAE
@@ -54,6 +55,11 @@ PROCESSOR_SIZES = (ClipSize(128, 128, 17, 0.75, 1_500), ClipSize(96, 96, 17, 0.1
 TINY_SIZES = (ClipSize(32, 32, 5, 0.7, 12), ClipSize(48, 32, 9, 0.3, 8))
 
 
+def read_weights(path: pathlib.Path) -> dict[str, torch.Tensor]:
+    """A file of weights, in fp32."""
+    return {name: value.float() for name, value in torch.load(path, map_location="cpu", weights_only=True).items()}
+
+
 @dataclasses.dataclass
 class Workshop:
     output: pathlib.Path
@@ -62,6 +68,7 @@ class Workshop:
     sizes: tuple[ClipSize, ...]
     step_tokens: int  # video tokens in one training step of a transformer
     compiled: bool
+    begun_from: pathlib.Path | None = None  # weights that the transformer begins with
 
     def __post_init__(self) -> None:
         self.checkpoints.mkdir(parents=True, exist_ok=True)
@@ -124,6 +131,22 @@ class Workshop:
         state = torch.load(self.checkpoints / f"{name}.pth", map_location=self.device, weights_only=True)
         model.load_state_dict(state["averaged"])
         return model.eval().requires_grad_(False)
+
+    def take_model(self, folder: pathlib.Path, transformer: pathlib.Path | None) -> None:
+        """Trains a finished model on: its tokenizer, text encoder and VAE stay, its transformer (or `transformer`, other
+        weights of that form) is where training begins."""
+        manifest = json.loads((folder / "manifest.json").read_text())
+        tokens.take_pieces_of(folder / manifest["tokenizer"])
+        for name, file in (("vae", manifest["vae"]), ("text-encoder", manifest["textEncoder"])):
+            if processes.IS_FIRST and not self.done(name):
+                torch.save({"averaged": read_weights(folder / file)}, self.checkpoints / f"{name}.pth")
+        processes.wait()
+        self.begun_from = transformer or folder / manifest["dit16"]
+
+    @property
+    def released_transformer(self) -> str:
+        """The student; where nothing was distilled, the transformer itself."""
+        return "student" if self.done("student") else "transformer"
 
     def done(self, name: str) -> bool:
         return (self.checkpoints / f"{name}.pth").exists()

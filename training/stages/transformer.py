@@ -7,10 +7,11 @@ import random
 import torch
 from torch import Tensor
 
+from .. import processes
 from ..bank import Bank, make_bank
 from ..loop import Loop, block_matrices, optimizers
 from ..sampling import time_steps
-from ..workshop import Workshop
+from ..workshop import Workshop, read_weights
 
 TOP_K = (0.1, 0.1, 0.15, 0.3, 0.5)
 TIME_SHARES = (0.28, 0.14, 0.14, 0.14, 0.30)  # the sampler's four times, then any
@@ -40,9 +41,14 @@ def train(workshop: Workshop, seconds: float, banks: list[Bank]) -> None:
     torch.manual_seed(1)
     source = random.Random(5)
     model = workshop.transformer()
-    loop = Loop(workshop, "transformer", model, optimizers(*block_matrices(model), rate=2e-3, matrix_rate=0.02), seconds)
+    pace = 1.0
+    if workshop.begun_from:
+        model.load_state_dict(read_weights(workshop.begun_from))
+        pace = 0.6
+    loop = Loop(workshop, "transformer", model, optimizers(*block_matrices(model), rate=2e-3 * pace, matrix_rate=0.02 * pace), seconds)
     for block in model.blocks:
         workshop.compile(block)
+    processes.seed(1)
 
     def losses(step: int, progress: float) -> tuple[Tensor, dict[str, Tensor]]:
         bank = source.choices(banks, [bank.size.share for bank in banks])[0]
