@@ -79,6 +79,8 @@ nlohmann::json gpu_facts() {
 
 }  // namespace
 
+std::string no_card_reason() { return gpu_facts().at("reason").get<std::string>(); }
+
 MachineMemory machine_memory() {
   MachineMemory memory;
   std::ifstream file("/proc/meminfo");

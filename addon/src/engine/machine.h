@@ -17,6 +17,9 @@ uint64_t resident_bytes();
 /// Gives memory that was freed, but kept by the allocator for later, back to the system.
 void return_freed_memory();
 
+/// Why a job that may choose computes on the processor: one sentence, "" where there is a card to use.
+std::string no_card_reason();
+
 /// The JSON of rushes_machine.
 std::string machine_report();
 

@@ -4,6 +4,7 @@
 
 #include "cuda/cuda_device.h"
 #include "engine/frame_audit.h"
+#include "engine/machine.h"
 #include "engine/step_preview.h"
 #include "media/h264_encoder.h"
 #include "runtime/card_shortage.h"
@@ -137,7 +138,7 @@ class Session::Run {
       return "Computing on " + plan.device_name +
              (plan.streamed ? ", with weights that stream through its memory" : "");
     const std::string text = "Computing on the " + std::string(backend_name(context_.backend));
-    return asked.device == RUSHES_DEVICE_AUTO ? text + " (" + find_card().problem + ")" : text;
+    return asked.device == RUSHES_DEVICE_AUTO ? text + ". " + no_card_reason() : text;
   }
 
   // What could not be had is one piece, and counts in the stage's highest point already; a person is told of the whole.

@@ -3,12 +3,14 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <filesystem>
 #include <string>
 #include <vector>
 
 #include "engine/demo_run.h"
+#include "engine/machine.h"
 #include "fixtures/model_files.h"
 
 using namespace rushes::check;
@@ -43,6 +45,17 @@ TEST_CASE("a generation makes every frame, saves latents first and reports what 
   bool summed = false;
   for (const std::string& line : outcome.lines) summed |= line.starts_with("int8 on 80 linear layers, ");
   CHECK(summed);
+}
+
+TEST_CASE("a job that may choose its device says why it computes on the processor, as the machine's facts do" *
+          doctest::skip(rushes::no_card_reason().empty())) {
+  Folder folder;
+  Demo demo;
+  const Outcome outcome = generate(demo, small_settings(), {.latents = folder / "latents.safetensors"});
+  REQUIRE_MESSAGE(outcome.status.code[0] == 0, outcome.status.sentence);
+  const std::string reason = json::parse(rushes::machine_report())["gpu"]["reason"];
+  const auto& lines = outcome.lines;
+  CHECK(std::count(lines.begin(), lines.end(), "Computing on the cpu. " + reason) == 1);
 }
 
 TEST_CASE("the same settings give the same bytes on any thread count, and resuming changes nothing") {
