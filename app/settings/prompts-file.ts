@@ -21,9 +21,11 @@ export interface PromptRows {
 }
 
 /** Reads a list: .txt has a prompt a line, .csv a column `prompt` and columns named after settings, .json a list of
- * texts or of objects with `prompt` and settings. Throws settings.unreadable, settings.unknown or settings.invalid. */
+ * texts or of objects with `prompt` and settings; no ending is as .txt, any other is refused. Throws settings.unreadable,
+ * settings.unknown or settings.invalid. */
 export function readPromptsFile(file: string): PromptRow[] {
-  const { rows, problems } = readPromptRows(readTextFile(file), formOf(file), file);
+  const form = formOf(file);
+  const { rows, problems } = readPromptRows(readTextFile(file), form, file);
   if (problems[0]) throw problems[0];
   if (rows.length === 0) {
     throw new RushesError("settings.unreadable", {
@@ -34,9 +36,16 @@ export function readPromptsFile(file: string): PromptRow[] {
   return [...rows];
 }
 
+const forms: Readonly<Record<string, PromptForm>> = { "": "txt", ".txt": "txt", ".csv": "csv", ".json": "json" };
+
+/** Of a pipe, which has no ending, the lines. Anything else would make a video of every line of it. */
 function formOf(file: string): PromptForm {
-  const ending = extname(file).toLowerCase();
-  return ending === ".csv" ? "csv" : ending === ".json" ? "json" : "txt";
+  const form = forms[extname(file).toLowerCase()];
+  if (form) return form;
+  throw new RushesError("settings.unreadable", {
+    sentence: `${file} is no list of prompts that Rushes reads.`,
+    advice: "Give a .txt file with a prompt on each line, a .csv table or a .json list.",
+  });
 }
 
 /** Reads a list's text. Rows that cannot be used are told and left out. `origin` names the list, "" for none; `isPrompt`

@@ -113,6 +113,7 @@ describe("prompt lists", () => {
   });
   test.each([
     ["empty.txt", "\n\n", "has no prompts in it."],
+    ["list.yaml", "- prompt: a ball\n", "is no list of prompts that Rushes reads."],
     ["column.csv", "text\na ball\n", "line 2 has no prompt."],
     ["blank.csv", "prompt,seed\n,3\n", "line 2: Prompt is empty."],
     ["unknown.csv", "prompt,sede\na ball,3\n", 'line 2: there is no setting called "sede".'],
