@@ -3,8 +3,7 @@
 Every stage gets its share of the minutes, leaves a checkpoint in DIR/checkpoints and is skipped when it is done; a run that was
 stopped goes on where it was. The end is DIR/model with all files and golden cases, DIR/report.json and DIR/sheet.png.
 
-With --from MODEL its transformer is trained on, or with --stage decoder its VAE's decoder, which leaves latents as they are; several
-processes may do that together:
+With --from MODEL only the transformer is trained, on from MODEL's; several processes may do that together:
 torchrun --nproc-per-node 2 -m training.run --from models/demo --minutes 60 --output DIR --threads 1
 """
 import argparse
@@ -19,7 +18,7 @@ import torch
 from . import processes
 from .export import export
 from .follow import Studio, draw_sheet, follows, name_of
-from .stages import decoder, distillation, image_to_video, lora, text_encoder, transformer, vae
+from .stages import distillation, image_to_video, lora, text_encoder, transformer, vae
 from .workshop import CARD_SIZES, PROCESSOR_SIZES, RELEASED, TINY, TINY_SIZES, Workshop
 
 # Shares of the minutes; what is missing to 1 is for making latents, measuring and exporting.
@@ -36,8 +35,6 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--tiny", action="store_true", help="small models and clips: proves the way in a few minutes, draws nothing")
     parser.add_argument("--no-compile", dest="compiled", action="store_false", help="run every module as it is written")
     parser.add_argument("--from", dest="model", type=pathlib.Path, help="folder of a finished model, to train its transformer on")
-    parser.add_argument("--stage", choices=("transformer", "decoder"), default="transformer",
-                        help="with --from: what is trained; after the decoder nothing is exported")
     parser.add_argument("--transformer", type=pathlib.Path, help="with --from: other weights to begin with, as before distillation")
     parser.add_argument("--sentences", type=int, default=200, help="how many the measurement takes")
     return parser.parse_args()
@@ -104,8 +101,6 @@ def main() -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped; started again it goes on from here"))
     workshop = workshop_of(options)
     report = Report(device=options.device, minutes=options.minutes, processes=processes.COUNT)
-    if options.model and options.stage == "decoder":
-        return decoder.train(workshop, 60 * options.minutes, options.tiny)
     if options.model:
         train_on(workshop, options.minutes, report)
     else:
