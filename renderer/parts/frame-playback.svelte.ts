@@ -117,7 +117,7 @@ export class FramePlayback {
     cancelAnimationFrame(this.#watch);
     for (const { video } of this.#clips) video.pause();
     // They stopped within a frame of each other; now they show the same one.
-    this.#show(this.#frame);
+    this.#show(this.#frame, true);
   }
 
   /** Shows a frame, paused. */
@@ -136,14 +136,15 @@ export class FramePlayback {
       await new Promise(requestAnimationFrame);
   }
 
-  #show(frame: number): void {
+  #show(frame: number, played = false): void {
     this.#frame = Math.max(0, Math.min(this.frames - 1, Math.round(frame)));
-    for (const clip of this.#clips) this.#place(clip);
+    for (const clip of this.#clips) this.#place(clip, played);
   }
 
   /** Seeks a clip to the present frame: into the frame's middle, so that rounding cannot miss it. A seek under way is
-   * waited for, and only the latest wish follows it. */
-  #place(clip: Clip): void {
+   * waited for, and only the latest wish follows it. After playing, the picture may be a frame ahead of the time that the
+   * clip tells, so only a seek is sure to show that time's. */
+  #place(clip: Clip, played = false): void {
     const own = Math.min(clip.frames - 1, Math.floor(((this.#frame + 0.5) / this.fps) * clip.fps));
     const time = (own + 0.5) / clip.fps;
     if (clip.video.readyState === HTMLMediaElement.HAVE_NOTHING) return;
@@ -152,7 +153,7 @@ export class FramePlayback {
       return;
     }
     clip.target = null;
-    if (Math.abs(clip.video.currentTime - time) > 1e-4) clip.video.currentTime = time;
+    if (played || Math.abs(clip.video.currentTime - time) > 1e-4) clip.video.currentTime = time;
     else this.#paint();
   }
 

@@ -105,6 +105,21 @@ describe("one clip", () => {
   });
 });
 
+// One in 500 pauses met it by chance: the clock told the frame's middle, and the picture was the next one's.
+test("a pause seeks even where the clip's clock tells the frame's middle already, since the picture may be ahead", async () => {
+  const video = clip(1);
+  await playback.settled();
+  playback.play();
+  await expect.poll(() => playback.frame).toBeGreaterThan(2);
+  const told = (playback.frame + 0.5) / clipFps;
+  const sought: number[] = [];
+  const clock = { configurable: true, get: () => told, set: (time: number) => void sought.push(time) };
+  Object.defineProperty(video, "currentTime", clock);
+  playback.pause();
+  Reflect.deleteProperty(video, "currentTime");
+  expect(sought).toEqual([told]);
+});
+
 describe("several clips", () => {
   test("show the same frame when sought, when paused after playing, and when one comes later", async () => {
     const [first, second] = [clip(1), clip(2)];
