@@ -44,7 +44,7 @@ def train(workshop: Workshop, seconds: float, banks: list[Bank]) -> None:
     pace = 1.0
     if workshop.begun_from:
         model.load_state_dict(read_weights(workshop.begun_from))
-        pace = 0.6
+        pace = 0.6  # of a beginner's rates: enough to learn, without losing what is known
     loop = Loop(workshop, "transformer", model, optimizers(*block_matrices(model), rate=2e-3 * pace, matrix_rate=0.02 * pace), seconds)
     for block in model.blocks:
         workshop.compile(block)
