@@ -25,6 +25,8 @@ export default defineConfig({
     testTimeout: 180_000,
     hookTimeout: 240_000,
     expect: { poll: { timeout: 30_000 } },
+    // A failure on another machine is only as good as what it prints.
+    chaiConfig: { truncateThreshold: 2000 },
     // Servers, engines and browsers are processes of their own: more files at once would only wait for each other.
     maxWorkers: Math.max(1, Math.min(2, availableParallelism() - 1)),
     projects: [

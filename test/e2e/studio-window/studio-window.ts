@@ -23,6 +23,7 @@ export class StudioWindow {
   /** What the page's console said that it should not: errors and broken policies. */
   readonly complaints: string[] = [];
   #restarting = false;
+  #ended = false;
 
   private constructor(server: ServeProcess, browser: Browser, context: BrowserContext, page: Page) {
     this.server = server;
@@ -32,9 +33,10 @@ export class StudioWindow {
     page.on("pageerror", (error) => this.complaints.push(`error: ${error.message}`));
     page.on("console", (message) => {
       const text = message.text();
-      // A server that is ended on purpose refuses what comes while it ends, and leaves these behind.
+      // A server that is ended on purpose refuses what comes while it ends, breaks off what it was answering, and leaves
+      // nobody to answer until it is there again. How the browser names each depends on the moment, and it says so late.
       if (this.#restarting && /status of 503/.test(text)) return;
-      if (/ERR_(CONNECTION|INCOMPLETE|EMPTY_RESPONSE)/.test(text)) return;
+      if (this.#ended && /net::ERR_/.test(text)) return;
       if (message.type() === "error") this.complaints.push(`console: ${text} ${message.location().url}`);
     });
   }
@@ -150,7 +152,7 @@ export class StudioWindow {
    * a service would be: the page connects again by itself. */
   async restart(signal: NodeJS.Signals = "SIGKILL"): Promise<void> {
     const { library, token, started } = this.server;
-    this.#restarting = true;
+    this.#restarting = this.#ended = true;
     await this.server.stop(signal);
     this.server = await ServeProcess.start({
       library,
