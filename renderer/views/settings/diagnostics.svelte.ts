@@ -8,7 +8,7 @@ type SelfTest = MachineChannels["machine:selfTest"]["reply"];
 
 const logLines = 200;
 
-export class Diagnostics {
+class Diagnostics {
   #facts = $state.raw<readonly DiagnosticFact[] | null>(null);
   #selfTest = $state.raw<SelfTest | null>(null);
   #testing = $state(false);
@@ -73,6 +73,9 @@ export class Diagnostics {
     }
   }
 }
+
+/** The window's own: a self-test takes a while, and what it found outlasts the view. */
+export const diagnostics = new Diagnostics();
 
 function lineText({ operation, name, instructionSet, case: what, error, tolerance, problem }: SelfTestLine): string {
   return `failed: ${operation} ${name} (${instructionSet}) ${what}: ${problem || `${error} > ${tolerance}`}`;

@@ -67,6 +67,23 @@ test("the self-test lists green and red, failures unfolded", async () => {
   expect(screen.getByRole("table").elements()).toHaveLength(2);
 });
 
+test("a self-test that was run, or still runs, is there when the view is opened again", async () => {
+  let answer = () => {};
+  const lines = [line("linear", true)];
+  bridge.script["machine:selfTest"] = () =>
+    new Promise((resolve) => (answer = () => resolve({ lines, passed: 1, failed: 0 })));
+  const first = await render(SettingsView);
+  await first.getByRole("button", { name: "Run the self-test" }).click();
+  await first.unmount();
+  const again = await render(SettingsView);
+  await expect.element(again.getByRole("button", { name: "Testing …" })).toBeVisible();
+  answer();
+  await expect.element(again.getByText("All 1 checks passed")).toBeVisible();
+  await again.unmount();
+  const last = await render(SettingsView);
+  await expect.element(last.getByText("All 1 checks passed")).toBeVisible();
+});
+
 test("theme and language change at once and are remembered", async () => {
   const screen = await render(SettingsView);
   await screen.getByRole("radio", { name: "Light" }).click();
