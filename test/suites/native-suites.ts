@@ -55,6 +55,7 @@ async function doctest({ folder }: Build, args: readonly string[]): Promise<Resu
   const log = `${folder}-doctest`;
   const { code, output, timedOut } = await runProgram(join(root, folder, "engine_tests"), args, {
     log,
+    minutes: hangs,
     env: quietExit,
   });
   const counts = /test cases:\s*\d+ \|\s*(\d+) passed \|\s*(\d+) failed \|\s*(\d+) skipped/.exec(output);
@@ -75,6 +76,7 @@ async function golden({ folder }: Build, cases: readonly string[]): Promise<Resu
   const args = ["golden", ...cases];
   const { code, output, timedOut } = await runProgram(join(root, folder, "engine_tests"), args, {
     log,
+    minutes: hangs,
     env: quietExit,
   });
   const counts = /^(\d+) passed, (\d+) failed, (\d+) skipped$/m.exec(tail(output, 1));
@@ -89,6 +91,9 @@ async function golden({ folder }: Build, cases: readonly string[]): Promise<Resu
 async function sanitize(): Promise<Result> {
   return sum([await doctest(sanitized, []), await golden(sanitized, oneGoldenCaseOfEachKind())]);
 }
+
+/** Minutes after which the engine's tests hang rather than being slow; under the sanitizers they take ten on two cores. */
+const hangs = 50;
 
 /** OpenMP's own start-up memory is not ours to free. */
 const quietExit = { ASAN_OPTIONS: "detect_leaks=0", UBSAN_OPTIONS: "print_stacktrace=1" };

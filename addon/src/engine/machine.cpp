@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 
 #include "engine/card.h"
+#include "engine/memory_limit.h"
 #include "runtime/cpu_features.h"
 #include "runtime/page_pool.h"
 
@@ -21,12 +22,6 @@
 
 namespace rushes {
 namespace {
-
-uint64_t read_number(const char* path) {
-  std::ifstream file(path);
-  uint64_t value = 0;
-  return file >> value ? value : 0;  // "max" does not parse: no limit
-}
 
 struct Gpu {
   std::string name, reason;
@@ -90,11 +85,9 @@ MachineMemory machine_memory() {
     if (key == "MemTotal:") memory.total_bytes = kibibytes * 1024;
     if (key == "MemAvailable:") memory.free_bytes = kibibytes * 1024;
   }
-  if (const uint64_t limit = read_number("/sys/fs/cgroup/memory.max")) {
-    const uint64_t used = read_number("/sys/fs/cgroup/memory.current");
-    memory.total_bytes = std::min(memory.total_bytes, limit);
-    memory.free_bytes = std::min(memory.free_bytes, limit > used ? limit - used : 0);
-  }
+  const MemoryLimit limit = memory_limit("/sys/fs/cgroup", "/proc/self/cgroup");
+  memory.total_bytes = std::min(memory.total_bytes, limit.total_bytes);
+  memory.free_bytes = std::min(memory.free_bytes, limit.free_bytes);
   return memory;
 }
 

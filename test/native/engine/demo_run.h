@@ -125,15 +125,17 @@ inline rushes_callbacks callbacks_of(Watch& watch) {
     w->cancel = step == w->job->cancel_at_step;
     w->keep = step == w->job->keep_at_step;
     // Steps of small clips are shorter than the time between two polls.
-    while (w->keep && !w->taken) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    while (!w->taken) std::this_thread::sleep_for(std::chrono::milliseconds(1));
   };
   callbacks.cancelled = [](void* user) -> int {
     auto* w = static_cast<Watch*>(user);
-    if (w->told) w->taken = true;
+    if (w->keep && w->told) w->taken = true;
+    if (w->cancel) w->told = true;
     return w->cancel;
   };
   callbacks.keep = [](void* user) -> int {
     auto* w = static_cast<Watch*>(user);
+    if (w->cancel && w->told) w->taken = true;
     if (w->keep) w->told = true;
     return w->keep;
   };

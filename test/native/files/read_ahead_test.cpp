@@ -6,8 +6,10 @@
 #include <unistd.h>
 
 #include <chrono>
+#include <cstdlib>
 #include <cstring>
 #include <fstream>
+#include <memory>
 
 #include "engine/bench/random_model.h"
 #include "engine/rates.h"
@@ -33,13 +35,20 @@ bool evict(const std::filesystem::path& path, const MappedFile& mapped) {
   return mapped.cached_bytes(mapped.bytes().data(), mapped.size()) == 0;
 }
 
-// Of temporary folders: a file system in memory has no other place for its files.
+// Of temporary folders. A file system in memory has no other place for its files; some take what was to be read past
+// the cache through it after all (compressed ones do), and some do not say what the cache holds.
 bool can_evict() {
   const fixtures::TemporaryFolder folder;
   const std::filesystem::path path = folder / "page";
-  std::ofstream(path, std::ios::binary) << std::string(3 * MappedFile::kBlockBytes, 'x');
+  constexpr uint64_t kSize = 64 * MappedFile::kBlockBytes;
+  std::ofstream(path, std::ios::binary) << std::string(kSize, 'x');
   const auto mapped = MappedFile::open(path);
-  return mapped->reads_past_cache() && evict(path, *mapped);
+  if (!mapped->reads_past_cache() || !evict(path, *mapped)) return false;
+  const std::unique_ptr<std::byte, decltype(&std::free)> block(
+      static_cast<std::byte*>(std::aligned_alloc(MappedFile::kBlockBytes, kSize)), &std::free);
+  const auto cached = [&] { return mapped->cached_bytes(mapped->bytes().data(), kSize); };
+  if (!mapped->read_past_cache(0, block.get(), kSize) || cached() != 0) return false;
+  return mapped->read_into_cache(mapped->bytes().data(), {block.get(), kSize}) && cached() == kSize;
 }
 
 const auto kNeedsDisk = doctest::skip(!can_evict());
@@ -84,7 +93,7 @@ bool soon(Condition&& condition) {
 
 TEST_CASE("parts are read one ahead of their use, past the page cache, byte for byte" * kNeedsDisk) {
   PartsFile file;
-  REQUIRE(evict(file.path, *file.mapped));
+  REQUIRE(soon([&] { return evict(file.path, *file.mapped); }));
   file.make_buffer();
   REQUIRE(file.buffer.size() > 2 * kPart);
   const Context context;
@@ -110,7 +119,7 @@ TEST_CASE("parts are read one ahead of their use, past the page cache, byte for 
 
 TEST_CASE("who asks in another order is served from the map instead of waiting for ever" * kNeedsDisk) {
   PartsFile file;
-  REQUIRE(evict(file.path, *file.mapped));
+  REQUIRE(soon([&] { return evict(file.path, *file.mapped); }));
   file.make_buffer();
   const Context context;
   ReadAhead ahead(file.parts, file.buffer);
@@ -121,7 +130,7 @@ TEST_CASE("who asks in another order is served from the map instead of waiting f
   }
 }
 
-TEST_CASE("what the page cache holds is used from the map, and so is what cannot be read past it") {
+TEST_CASE("what the page cache holds is used from the map, and so is what cannot be read past it" * kNeedsDisk) {
   PartsFile file;
   const Context context;
   std::vector<std::byte> dropped(kPart);
@@ -147,7 +156,7 @@ TEST_CASE("what the page cache holds is used from the map, and so is what cannot
 TEST_CASE("whoever waits for a part is let go when the job is cancelled, and nothing is waited for at the end" *
           kNeedsDisk) {
   PartsFile file;
-  REQUIRE(evict(file.path, *file.mapped));
+  REQUIRE(soon([&] { return evict(file.path, *file.mapped); }));
   file.make_buffer();
   const std::atomic<bool> cancelled = true;
   Context context;
@@ -178,7 +187,6 @@ TEST_CASE("a plan counts what the disk has to give: all of a file, and nothing o
   const auto size = static_cast<double>(std::filesystem::file_size(path));
   CHECK(cold.file_bytes > 0.98 * size);
   CHECK(cold.file_bytes <= size);
-  CHECK(read_ahead < 0.5 * size);
   CHECK(cold.disk_bytes > 0.97 * cold.file_bytes - read_ahead);  // both look at a page here and there
   CHECK(cold.disk_bytes <= cold.file_bytes);
   const auto file = Checkpoint::open(path);
@@ -198,7 +206,7 @@ TEST_CASE("a transformer's loading reads its file past the page cache, and no se
   write_random_model(path, wan_dit_tensors(wan_dit_1_3b(1)), true);
   const auto mapped = MappedFile::open(path);
   const auto file = Checkpoint::open(path);
-  REQUIRE(evict(path, *mapped));
+  REQUIRE(soon([&] { return evict(path, *mapped); }));
   WanDit::load(Context(), file, LinearFormat::int8_tiles);
   usleep(100'000);  // reading that was asked for and not waited for
   CHECK(mapped->cached_bytes(mapped->bytes().data(), mapped->size()) < mapped->size() / 5);
