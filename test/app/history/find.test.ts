@@ -19,8 +19,8 @@ import { overdueSql } from "../../../app/history/writes/results.ts";
 import { fillSampleLibrary, samplePace, sampleStart } from "./sample-library.ts";
 
 const jobCount = 50_000;
-/** What a listing may take, milliseconds. */
-const limit = 20;
+/** What a listing may take, in plain walks of its index; reading the wide rows takes more by itself. */
+const limit = 6;
 const states = ["done", "failed", "cancelled"] as const;
 
 let folder = "";
@@ -125,8 +125,7 @@ describe("finding in 50,000 results", () => {
   test.each(filters.map((filter) => [JSON.stringify(filter), filter] as const))("%s", (_name, filter) => {
     const ids = findResults(database, filter);
     expect(ids).toEqual(expected(filter));
-    // The best of some: what another program does meanwhile is not the question.
-    expect(bestTime(() => findResults(database, filter))).toBeLessThan(limit);
+    expect(timeInWalks(() => findResults(database, filter))).toBeLessThan(limit);
   });
 
   test("the variants of a stack, and a seed", () => {
@@ -170,7 +169,7 @@ describe("what is shown of them", () => {
     expect(cards[0]).toMatchObject({ state: "done", hasVideo: true, seconds: 8, stackSize: variantsOf(5) });
     const many = Array.from({ length: mostCards + 50 }, (_, index) => index + 1);
     expect(readCards(database, many)).toHaveLength(mostCards);
-    expect(bestTime(() => readCards(database, many.slice(0, 100)))).toBeLessThan(limit);
+    expect(timeInWalks(() => readCards(database, many.slice(0, 100)))).toBeLessThan(limit);
   });
 
   test("a stack is counted without the trash; in the trash, only what lies there", () => {
@@ -193,7 +192,7 @@ describe("what is shown of them", () => {
     expect(facets.models.map(({ count }) => count)).toEqual(
       facets.models.map(({ count }) => count).sort((a, b) => b - a),
     );
-    expect(bestTime(() => readFacets(database))).toBeLessThan(limit);
+    expect(timeInWalks(() => readFacets(database))).toBeLessThan(limit);
     expect(plan(facetsSql)).toEqual(["SEARCH jobs USING COVERING INDEX jobs_counted (deleted_at=?)"]);
     expect(plan(deletedCountSql).join()).toMatch(/USING COVERING INDEX jobs_counted/);
     expect(plan(stackSizeSql(false), [1]).join()).toMatch(/SEARCH jobs USING COVERING INDEX jobs_stacked/);
@@ -212,14 +211,23 @@ function plan(sql: string, parameters: unknown = {}): string[] {
   );
 }
 
-/** Milliseconds of processor time of this thread, which neighbours on a busy machine do not lengthen much. */
-function bestTime(work: () => unknown, tries = 20): number {
-  let best = Infinity;
-  for (let count = 0; count < tries && best >= limit / 2; count++) {
-    const start = process.threadCpuUsage();
-    work();
-    const { user, system } = process.threadCpuUsage(start);
-    best = Math.min(best, (user + system) / 1000);
+/** The time of some work, in times of what a listing does at least: handing over every id by the index it walks. Neither a
+ * slower machine nor its neighbours change that much: both are processor time of this thread, by turns. The clock goes in
+ * ticks of some milliseconds, so that only sums say something. */
+function timeInWalks(work: () => unknown, rounds = 30): number {
+  const walk = database.prepare("SELECT id FROM jobs INDEXED BY jobs_listed ORDER BY id DESC").pluck();
+  let [working, walking] = [0, 0];
+  for (let round = 0; round < rounds && (round < 4 || walking < 30 || working >= limit * walking); round++) {
+    working += processorTime(work);
+    for (let time = 0; time < 2; time++) walking += processorTime(() => walk.all()) / 2;
   }
-  return best;
+  return working / walking;
+}
+
+/** Milliseconds of this thread. */
+function processorTime(work: () => unknown): number {
+  const start = process.threadCpuUsage();
+  work();
+  const { user, system } = process.threadCpuUsage(start);
+  return (user + system) / 1000;
 }
