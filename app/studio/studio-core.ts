@@ -2,7 +2,7 @@
 // (queue, history, presets, exports, ...) takes this and nothing else, and says its changes with announce().
 import { RushesError } from "../../contract/errors.ts";
 import type { Announcement } from "../../contract/channels/events.ts";
-import type { JobEvent } from "../../contract/job.ts";
+import { isFinal, type JobEvent } from "../../contract/job.ts";
 import type { EngineClient } from "../engine/client.ts";
 import { type HistoryDatabase, openDatabase } from "../history/database.ts";
 import type { LibraryFiles } from "../jobs/library-files.ts";
@@ -153,7 +153,7 @@ export class LocalCore implements StudioCore {
     const { jobId } = event;
     if (event.kind === "state") {
       this.log.write(`job ${jobId}: ${event.state}${event.note && ` (${event.note})`}`);
-      if (event.state !== "running") this.previews.forget(jobId);
+      if (isFinal(event.state)) this.previews.forgetLater(jobId);
       this.noticed();
     } else if (event.kind === "progress") this.#events.progressed(jobId, event.progress);
     else if (event.kind === "preview") {

@@ -151,7 +151,7 @@ export interface Studio extends StudioCore {
   /** Sees to it that the queue runs here for as long as the studio is open, unless another process runs it: then from
    * the moment that process is gone. */
   run(): void;
-  /** The preview of a running job as PNG: of that step, else the latest; null where there is none. */
+  /** The preview of a job that runs or ran a moment ago as PNG: of that step, else the latest; null where there is none. */
   preview(jobId: number, step?: number | null): Uint8Array | null;
   /** Models found on this machine by name; reads manifests only. */
   models(): ModelManifest[];

@@ -59,7 +59,13 @@ class Jobs {
       }),
       connection.on("queue:changed", () => this.refresh()),
       connection.on("job:changed", ({ jobId, state, note }) => {
-        this.#change(jobId, isFinal(state) || state === "queued" ? { state, note, progress: null } : { state, note });
+        this.#change(jobId, {
+          state,
+          note,
+          ...((isFinal(state) || state === "queued") && { progress: null }),
+          // When it runs again, perhaps much later, this picture may be gone.
+          ...(state === "queued" && { preview: null }),
+        });
         this.refresh();
       }),
       connection.on("job:progressed", ({ jobId, progress }) => this.#change(jobId, { state: "running", progress })),

@@ -127,7 +127,7 @@ describe("a queue that runs by itself", () => {
     expect(kinds().filter((kind) => kind === "job:progressed").length).toBeLessThanOrEqual(10 * seconds + 3);
   });
 
-  test("keeps the latest previews as pictures while the job runs", async () => {
+  test("keeps the latest previews as pictures while the job runs, and until windows had time to ask for them", async () => {
     plumbing.script({ stepMs: 300 });
     hear();
     studio.run();
@@ -142,7 +142,8 @@ describe("a queue that runs by itself", () => {
     expect(decodePng(studio.preview(id, 1)!)).toMatchObject({ width: 16, height: 16 });
     expect(studio.preview(id)).not.toBeNull();
     await until(() => stateOf(id) === "done", "the job");
-    expect(studio.preview(id)).toBeNull();
+    // A window that has just heard of it finds it still.
+    expect(studio.preview(id, 3)).not.toBeNull();
     expect(studio.preview(99)).toBeNull();
   });
 });
@@ -222,6 +223,7 @@ describe("order and edits", () => {
 describe("pausing", () => {
   test("puts the running job in front after its step, frees the model, and survives the program's end", async () => {
     plumbing.script({ stepMs: 400 });
+    hear();
     studio.run();
     const [one = 0, two = 0] = await add("one ball", "two balls");
     await until(() => (studio.get(one)?.progress?.step ?? 0) >= 2, "the second step");
@@ -232,6 +234,7 @@ describe("pausing", () => {
     expect(studio.get(one)).toMatchObject({ steps: [{ step: 1 }, { step: 2 }] });
     expect(studio.get(one)?.changes.at(-1)?.note).toBe("the queue was paused");
     expect(waiting()).toEqual([one, two]);
+    expect(studio.preview(one, 2)).not.toBeNull();
     await until(() => plumbing.notes().includes("close"), "the model to be given back");
     await until(async () => (await studio.machineState.state()).warm === null, "the memory to be free");
     await studio.close();

@@ -90,6 +90,16 @@ test("progress and pictures of a running job are live, and end with it", async (
   expect(jobs.live(9)).toMatchObject({ state: "done", progress: null });
 });
 
+test("a job that waits again has no picture: the studio may have none of it when it runs again", async () => {
+  const studio = new ScriptedStudio();
+  disconnect = studio.connect(jobs);
+  await expect.poll(() => connection.connected).toBe(true);
+  studio.say({ kind: "job:previewed", jobId: 15, step: 2, width: 128, height: 128, approximate: true });
+  expect(jobs.live(15)?.preview?.step).toBe(2);
+  studio.say({ kind: "job:changed", jobId: 15, state: "queued", note: "the queue was paused" });
+  expect(jobs.live(15)).toMatchObject({ state: "queued", progress: null, preview: null });
+});
+
 test("pictures of steps are forgotten where everything is asked for again: a studio started anew has none of them", async () => {
   const studio = new ScriptedStudio();
   let listener: ((event: never) => void) | undefined;
