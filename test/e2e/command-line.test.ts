@@ -204,15 +204,21 @@ describe("settings", () => {
 
 describe("history", () => {
   const options = library("history");
-  test("lists and searches, in less than half a second", async () => {
+  test("lists and searches, in less than half a second where the shortest command takes 0.055 s", async () => {
     await generated(["a yellow star spins", ...small], options);
-    let { stdout, seconds, code } = await runRushes(["history"], options);
-    // The best of some: what other programs do meanwhile is not the question.
-    for (let more = 0; more < 30 && seconds >= 0.5; more++)
-      ({ stdout, seconds, code } = await runRushes(["history"], options));
-    expect(code).toBe(0);
-    expect(stdout).toMatch(/done .* a yellow star spins .*\.mp4$/m);
-    expect(seconds).toBeLessThan(0.5);
+    const listed: number[] = [];
+    const shortest: number[] = [];
+    const times = () => Math.min(...listed) / Math.min(...shortest);
+    // The best of some, and of more on a busy machine: what other programs do meanwhile is not the question. Nor is how
+    // quickly the machine starts a program at all.
+    for (let round = 0; round < 5 || (round < 30 && times() >= 9); round++) {
+      const { code, stdout, seconds } = await runRushes(["history"], options);
+      expect(code).toBe(0);
+      expect(stdout).toMatch(/done .* a yellow star spins .*\.mp4$/m);
+      listed.push(seconds);
+      shortest.push((await runRushes(["--version"], options)).seconds);
+    }
+    expect(times()).toBeLessThan(9);
     expect((await jobs(options, "yellow")).map(({ prompt }) => prompt)).toEqual(["a yellow star spins"]);
     expect(await jobs(options, "purple")).toEqual([]);
   });
