@@ -95,7 +95,7 @@ test("a video of Rushes dropped anywhere on the window gives its settings back",
   // A video of another program, and something that is no video at all, change nothing.
   await drop("foreign.mp4", Buffer.from("no video at all"));
   const notifications = page.getByRole("region", { name: "Notifications" });
-  await notifications.getByRole("listitem").filter({ hasText: "was not made by Rushes" }).waitFor();
+  await notifications.getByRole("listitem").filter({ hasText: "This is neither a picture" }).waitFor();
   await becomes("Seed", "77");
   // The answer with an error is one the browser reports by itself, in its own time.
   await studio.until(() => Promise.resolve(studio.complaints.length > 0), "the browser to report the refusal");
