@@ -222,7 +222,7 @@ describe("order and edits", () => {
 
 describe("pausing", () => {
   test("puts the running job in front after its step, frees the model, and survives the program's end", async () => {
-    plumbing.script({ stepMs: 400 });
+    plumbing.script({ stepMs: 1500 });
     hear();
     studio.run();
     const [one = 0, two = 0] = await add("one ball", "two balls");
@@ -263,13 +263,14 @@ describe("pausing", () => {
   });
 
   test("from another program reaches the one that runs the queue", async () => {
-    plumbing.script({ stepMs: 200 });
+    plumbing.script({ stepMs: 1500 });
     studio.run();
     const [one = 0] = await add("one ball");
     await until(() => stateOf(one) === "running", "the job to run");
     const other = await openStudio({ libraryFolder: plumbing.library });
     other.queue.pause();
     await until(() => stateOf(one) === "queued", "the job to go back");
+    plumbing.script({ stepMs: 20 });
     other.queue.resume();
     await until(() => stateOf(one) === "done", "the job");
     await other.close();
@@ -278,7 +279,7 @@ describe("pausing", () => {
 
 describe("stop and keep", () => {
   test("decodes the latest estimate; the history says after which step", async () => {
-    plumbing.script({ stepMs: 400 });
+    plumbing.script({ stepMs: 1500 });
     studio.run();
     const [one = 0] = await add("one ball");
     await until(() => (studio.get(one)?.progress?.step ?? 0) >= 3, "the third step");
@@ -309,9 +310,9 @@ describe("two studios on one library", () => {
   test("the second hears what the first does, and takes over when it is gone", async () => {
     const other = await openStudio({ libraryFolder: plumbing.library });
     try {
-      plumbing.script({ stepMs: 150 });
+      plumbing.script({ stepMs: 3000 });
       hear(other);
-      const [one = 0, two = 0] = await add("one ball", "two balls");
+      const [one = 0, two = 0] = ids(await studio.queue.add([draft("one ball", { numSteps: 1 }), draft("two balls")]));
       studio.run();
       await until(() => stateOf(one) === "running", "the first job to run");
       other.run();
@@ -322,6 +323,7 @@ describe("two studios on one library", () => {
       expect(kinds()).toContain("job:progressed");
       expect(events.map(({ number }) => number)).toEqual(events.map((_, index) => index + 1));
       await until(() => stateOf(two) === "running", "the second job to run");
+      plumbing.script({ stepMs: 20 });
       await studio.close();
       await until(() => other.get(two)?.state === "done", "the other one to go on");
       expect(other.queue.state().elsewhere).toBe(false);
