@@ -140,22 +140,22 @@ describe("a clean clone", () => {
     expect(execFileSync("git", ["-C", clone, "status", "--porcelain"], { encoding: "utf8" })).toBe("");
   });
 
-  test("later runs say nothing and add less than 100 ms, from any folder and through a link", async () => {
+  test("later runs say nothing and add less than twice what the program needs to start, from any folder and through a link", async () => {
     const link = join(folder, "rushes-link");
     symlinkSync(join(clone, "rushes"), link);
     const node = join(clone, "node_modules/.bin/node");
     const main = join(clone, "out/app/cli/main.js");
     const launched: number[] = [];
     const direct: number[] = [];
-    const added = () => Math.min(...launched) - Math.min(...direct);
+    const added = () => Math.min(...launched) / Math.min(...direct) - 1;
     // The best of some, and of more on a busy machine: what other programs do meanwhile is not the question.
-    for (let round = 0; round < 5 || (round < 50 && added() >= 0.1); ++round) {
+    for (let round = 0; round < 5 || (round < 50 && added() >= 2); ++round) {
       const { code, err, seconds } = await run(link, ["--version"], {}, folder);
       expect({ code, err }).toEqual({ code: 0, err: "" });
       launched.push(seconds);
       direct.push((await run(node, [main, "--version"], {}, folder)).seconds);
     }
-    expect(added()).toBeLessThan(0.1);
+    expect(added()).toBeLessThan(2);
   });
 
   test("a source that does not compile is shown, and built again once it does", async () => {

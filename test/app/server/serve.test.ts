@@ -6,6 +6,7 @@ import type { AddressInfo } from "node:net";
 import { constants, getPriority } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { isFinal } from "../../../contract/job.ts";
 import { runRushes } from "../cli/run-rushes.ts";
 import { isAlive, Plumbing, until, soon } from "../engine/plumbing.ts";
 import { ServeProcess, type ServeOptions } from "./serve-process.ts";
@@ -25,21 +26,25 @@ async function start(options: ServeOptions = {}): Promise<ServeProcess> {
   return server;
 }
 
-const stateOf = async (server: ServeProcess, jobId: number) =>
+const detailOf = async (server: ServeProcess, jobId: number) =>
   (await server.request("history:detail", { jobId })).detail;
-async function untilState(server: ServeProcess, jobId: number, state: string): Promise<void> {
-  while ((await stateOf(server, jobId)).state !== state) await new Promise((resolve) => setTimeout(resolve, 50));
+async function untilRunning(server: ServeProcess, jobId: number): Promise<void> {
+  await until(async () => {
+    const { state, error } = await detailOf(server, jobId);
+    if (isFinal(state)) throw new Error(`Job ${jobId} is ${state} already: ${error?.sentence ?? "no error"}`);
+    return state === "running";
+  }, `job ${jobId} to run`);
 }
 
 describe("ending", () => {
   test.each(["SIGINT", "SIGTERM"] as const)(
     "by %s takes seconds, keeps the running job, and it continues at the next start",
     async (signal) => {
-      plumbing.script({ stepMs: 700 });
+      plumbing.script({ stepMs: 1000 });
       const first = await start();
       const jobId = await first.add({ numSteps: 4 });
       await until(() => existsSync(join(plumbing.library, "latents")), "the library");
-      while ((await stateOf(first, jobId)).steps.length < 1) await new Promise((resolve) => setTimeout(resolve, 50));
+      await until(async () => (await detailOf(first, jobId)).steps.length >= 1, "a finished step");
       const events = await first.fetch("/api/events");
       const began = Date.now();
       expect(await first.stop(signal)).toBe(0);
@@ -56,7 +61,7 @@ describe("ending", () => {
   );
 
   test("by kill -9 loses no job; a client comes back by itself", async () => {
-    plumbing.script({ stepMs: 300 });
+    plumbing.script({ stepMs: 1000 });
     const token = "a-token-that-was-chosen-by-a-script-1234";
     const first = await start({ environment: { RUSHES_TOKEN: token } });
     expect(first.token).toBe(token);
@@ -65,7 +70,7 @@ describe("ending", () => {
     const reader = events.body!.getReader();
     const { value } = await reader.read();
     const lastId = /id: (\S+)/.exec(new TextDecoder().decode(value))![1]!;
-    await untilState(first, ids[0]!, "running");
+    await untilRunning(first, ids[0]!);
     await first.stop("SIGKILL");
     await reader.cancel().catch(() => {});
 
@@ -77,7 +82,11 @@ describe("ending", () => {
     });
     const next = again.body!.getReader();
     let text = "";
-    while (!text.includes("event: resync")) text += new TextDecoder().decode((await next.read()).value);
+    for (let part = await next.read(); !part.done; part = await next.read()) {
+      text += new TextDecoder().decode(part.value);
+      if (text.includes("event: resync")) break;
+    }
+    expect(text).toContain("event: resync");
     await next.cancel();
     for (const id of ids) expect(await second.finished(id)).toMatchObject({ state: "done", error: null });
   });
@@ -85,29 +94,31 @@ describe("ending", () => {
 
 describe("the page going away", () => {
   test("stops nothing", async () => {
-    plumbing.script({ stepMs: 100 });
+    plumbing.script({ stepMs: 1000 });
     const server = await start();
     const events = await server.fetch("/api/events");
     const jobId = await server.add({ numSteps: 4 });
-    await untilState(server, jobId, "running");
+    await untilRunning(server, jobId);
     await events.body!.cancel();
+    plumbing.script({ stepMs: 20 });
     expect(await server.finished(jobId)).toMatchObject({ state: "done", attempts: 1 });
   });
 });
 
 describe("two servers on one library", () => {
   test("show the same; one runs the queue, and the other takes over when it is gone", async () => {
-    plumbing.script({ stepMs: 200 });
+    plumbing.script({ stepMs: 1000 });
     const [first, second] = [await start(), await start()];
     expect(second.started.port).not.toBe(first.started.port);
     expect(second.token).not.toBe(first.token);
     const jobId = await second.add({ numSteps: 4 });
-    await untilState(second, jobId, "running");
+    await untilRunning(second, jobId);
     const elsewhere = await Promise.all(
       [first, second].map(async (server) => (await server.request("queue:state", {})).elsewhere),
     );
     expect(elsewhere.sort()).toEqual([false, true]);
     await first.stop("SIGKILL");
+    plumbing.script({ stepMs: 20 });
     expect(await second.finished(jobId)).toMatchObject({ state: "done" });
     const third = await second.add({ seed: 9 });
     expect(await second.finished(third)).toMatchObject({ state: "done" });

@@ -175,7 +175,7 @@ test("what is deleted goes to the trash, and comes back by undo", async () => {
   await studio.until(async () => (await detailOf(triangle)).deletedAt !== null, "the result to be deleted");
   await studio.go("History");
   await page.getByRole("link", { name: new RegExp(`^Result ${cube}\\b`) }).waitFor();
-  expect(await link.count()).toBe(0);
+  await link.waitFor({ state: "hidden" });
   await studio.button("Undo").click();
   await link.waitFor();
   expect((await detailOf(triangle)).deletedAt).toBeNull();

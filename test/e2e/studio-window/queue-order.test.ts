@@ -34,7 +34,7 @@ const detailOf = async (jobId: number) => (await studio.request("history:detail"
 describe("the order", () => {
   test("is changed by dragging", async () => {
     await order([one, two, three, four], "the order of adding");
-    await drag(row(prompts[0]!), row(prompts[2]!));
+    await drag(row(prompts[0]!), row(prompts[2]!), 2);
     await order([two, three, one, four], "dragged behind the third");
   });
 
@@ -56,8 +56,8 @@ describe("the order", () => {
   });
 });
 
-/** Takes hold of a row with the mouse and lets it go on the place of another one. */
-async function drag(from: Locator, to: Locator): Promise<void> {
+/** Takes hold of a row with the mouse and lets it go on the place of another one, once that has made room. */
+async function drag(from: Locator, to: Locator, place: number): Promise<void> {
   const { mouse } = studio.page;
   const [start, end] = [(await from.boundingBox())!, (await to.boundingBox())!];
   const x = start.x + 120;
@@ -67,8 +67,10 @@ async function drag(from: Locator, to: Locator): Promise<void> {
     await mouse.move(x + (step % 2), start.y + start.height / 2 + ((end.y - start.y + 4) * step) / 12);
     await studio.page.waitForTimeout(40);
   }
-  // The row under the pointer makes room after its own time.
-  await studio.page.waitForTimeout(500);
+  const rows = studio.page.getByRole("list", { name: "Waiting" }).locator("> li");
+  const shadowPlace = () =>
+    rows.evaluateAll((items) => items.findIndex(({ classList }) => classList.contains("shadow")));
+  await studio.until(async () => (await shadowPlace()) === place, "the row under the pointer to make room");
   await mouse.up();
 }
 

@@ -118,15 +118,24 @@ export class StudioWindow {
     await this.until(loaded, "the video to load");
   }
 
-  /** The pixels of one frame of the video that is shown, red, green and blue in 0..255, row by row. */
-  async pixels(jobId: number, seconds: number): Promise<{ width: number; height: number; rgb: number[] }> {
-    return (await this.#withVideo(
+  /** Stops the video that is shown at a time. Its picture there may be painted a moment later. */
+  async seek(jobId: number, seconds: number): Promise<void> {
+    await this.#withVideo(
       jobId,
       `async (video) => {
         video.pause();
         const sought = new Promise((resolve) => video.addEventListener("seeked", resolve, { once: true }));
         video.currentTime = ${seconds};
         await sought;
+      }`,
+    );
+  }
+
+  /** The pixels that the video shows just now, red, green and blue in 0..255, row by row. */
+  async pixels(jobId: number): Promise<{ width: number; height: number; rgb: number[] }> {
+    return (await this.#withVideo(
+      jobId,
+      `(video) => {
         const canvas = document.createElement("canvas");
         const { videoWidth: width, videoHeight: height } = video;
         Object.assign(canvas, { width, height });
