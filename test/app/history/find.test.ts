@@ -19,8 +19,9 @@ import { overdueSql } from "../../../app/history/writes/results.ts";
 import { fillSampleLibrary, samplePace, sampleStart } from "./sample-library.ts";
 
 const jobCount = 50_000;
-/** What a listing may take, in plain walks of its index; reading the wide rows takes more by itself. */
-const limit = 6;
+/** What a listing may take, in plain walks of its index: twice what one takes. Whether it walks the index at all is read from
+ * its plan, below. */
+const limit = 10;
 const states = ["done", "failed", "cancelled"] as const;
 
 let folder = "";
