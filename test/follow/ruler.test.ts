@@ -45,7 +45,7 @@ test("an empty clip shows a background and nothing else", () => {
 
 // Read with the original script (Python, numpy) from the same frames.
 test.each([
-  ["t2v-ode4", { background: "blue", colour: "red", shape: "square", motion: "bounce" }],
+  ["t2v-ode4", { background: "blue", colour: "red", shape: "ball", motion: "bounce" }],
   ["t2v-sde2-sigma200", { background: "blue", colour: "red", shape: "ball", motion: "bounce" }],
   ["t2v-sde4", { background: "blue", colour: "red", shape: "ball", motion: "bounce" }],
   ["t2v-sde4-sla0.1", { background: "blue", colour: "red", shape: "ball", motion: "bounce" }],
