@@ -35,6 +35,12 @@ class Bank:
         first = None if self.first is None else self.first[at].float()
         return self.latents[at].float(), context, self.weights[at].float(), first
 
+    def add(self, more: "Bank") -> None:
+        """Takes the clips of another bank of this size and form."""
+        for name in ("latents", "contexts", "weights", "first"):
+            if (own := getattr(self, name)) is not None:
+                setattr(self, name, torch.cat([own, getattr(more, name)]))
+
 
 def object_weights(latents: Tensor) -> Tensor:
     """[n, 16, ...] -> [n, 1, ...] with mean 1: more where a clip differs from its own middle value. Things are small; without
@@ -63,27 +69,36 @@ def sayable_scene(source: random.Random) -> Scene:
             return scene
 
 
-@torch.no_grad()
-def make_bank(workshop: Workshop, size: ClipSize, vae: WanVAE, encoder: TextEncoder, seed: int, count: int | None = None,
-              with_first: bool = False, restyle: Callable[[Tensor], Tensor] | None = None) -> Bank:
-    """`restyle` changes the frames [n, 3, frame, row, column] in [-1, 1] before they are encoded (stages/lora.py)."""
-    source, latents, contexts, first = random.Random(seed + 10_000 * processes.NUMBER), [], [], []
-    count = size.clips // processes.COUNT if count is None else count
-    at_once = max(1, (64 if workshop.on_card else 2) * 128 * 128 * 17 // (size.width * size.height * size.frames))
-    for start in range(0, count, at_once):
-        scenes = [sayable_scene(source) for _ in range(min(at_once, count - start))]
-        frames = render(scenes, size.frames, size.height, size.width, workshop.device)
-        frames = restyle(frames) if restyle else frames
-        with workshop.autocast():
-            latents.append(vae.encode(frames).bfloat16())
-            if with_first:
-                frames[:, :, 1:] = 0
-                first.append(vae.encode(frames).bfloat16())
-        texts = [sentence(scene, source)[0] for scene in scenes for _ in range(SENTENCES)]
-        contexts.append(encode_text(encoder, texts, workshop.device)[:, :WORDS].bfloat16().unflatten(0, (-1, SENTENCES)))
-    kept = torch.cat(latents)
-    weights = torch.cat([object_weights(part).bfloat16() for part in kept.split(256)])
-    return Bank(size, kept, torch.cat(contexts), weights, torch.cat(first) if with_first else None)
+class Maker:
+    """Makes clips of one size for a bank, ever new ones. Several processes make different ones. `restyle` changes the frames
+    [n, 3, frame, row, column] in [-1, 1] before they are encoded (stages/lora.py)."""
+
+    def __init__(self, workshop: Workshop, size: ClipSize, vae: WanVAE, encoder: TextEncoder, seed: int,
+                 with_first: bool = False, restyle: Callable[[Tensor], Tensor] | None = None):
+        self.workshop, self.size, self.vae, self.encoder = workshop, size, vae, encoder
+        self.with_first, self.restyle = with_first, restyle
+        self.source = random.Random(seed + 10_000 * processes.NUMBER + 1_000_000 * workshop.seed)
+        self.at_once = max(1, (64 if workshop.on_card else 2) * 128 * 128 * 17 // (size.width * size.height * size.frames))
+
+    @torch.no_grad()
+    def make(self, count: int) -> Bank:
+        workshop, size = self.workshop, self.size
+        latents, contexts, first = [], [], []
+        for start in range(0, count, self.at_once):
+            scenes = [sayable_scene(self.source) for _ in range(min(self.at_once, count - start))]
+            frames = render(scenes, size.frames, size.height, size.width, workshop.device)
+            frames = self.restyle(frames) if self.restyle else frames
+            with workshop.autocast():
+                latents.append(self.vae.encode(frames).bfloat16())
+                if self.with_first:
+                    frames[:, :, 1:] = 0
+                    first.append(self.vae.encode(frames).bfloat16())
+            texts = [sentence(scene, self.source)[0] for scene in scenes for _ in range(SENTENCES)]
+            context = encode_text(self.encoder, texts, workshop.device)
+            contexts.append(context[:, :WORDS].bfloat16().unflatten(0, (-1, SENTENCES)))
+        kept = torch.cat(latents)
+        weights = torch.cat([object_weights(part).bfloat16() for part in kept.split(256)])
+        return Bank(size, kept, torch.cat(contexts), weights, torch.cat(first) if self.with_first else None)
 
 
 def scenes_of(count: int, seed: int, **shares: float) -> list[Scene]:

@@ -36,6 +36,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--no-compile", dest="compiled", action="store_false", help="run every module as it is written")
     parser.add_argument("--from", dest="model", type=pathlib.Path, help="folder of a finished model, to train its transformer on")
     parser.add_argument("--transformer", type=pathlib.Path, help="with --from: other weights to begin with, as before distillation")
+    parser.add_argument("--seed", type=int, default=0, help="of the clips: another one renders others than last time")
     parser.add_argument("--sentences", type=int, default=200, help="how many the measurement takes")
     return parser.parse_args()
 
@@ -48,7 +49,7 @@ def workshop_of(options: argparse.Namespace) -> Workshop:
     step_tokens = 64 if options.tiny else 320 * (192 if on_card else 32)
     form = TINY if options.tiny and not options.model else RELEASED
     workshop = Workshop(options.output, torch.device(options.device), form, sizes, step_tokens // processes.COUNT,
-                        compiled=options.compiled and on_card)
+                        compiled=options.compiled and on_card, seed=options.seed)
     if options.model:
         workshop.take_model(options.model, options.transformer)
     return workshop
@@ -74,9 +75,10 @@ def make_all(workshop: Workshop, minutes: float, report: Report, tiny: bool) -> 
     report.say("vae")
     text_encoder.train(workshop, seconds["text-encoder"])
     report.say("text encoder")
-    banks = transformer.make_banks(workshop, with_first=True)
+    makers = transformer.makers(workshop, with_first=True)
+    banks = transformer.make_banks(makers)
     report.say("latents")
-    transformer.train(workshop, seconds["transformer"], banks)
+    transformer.train(workshop, seconds["transformer"], banks, None if workshop.on_card else transformer.Growth(banks, makers))
     report.say("transformer")
     distillation.train(workshop, seconds["student"], banks)
     report.say("student")
@@ -87,9 +89,10 @@ def make_all(workshop: Workshop, minutes: float, report: Report, tiny: bool) -> 
 
 
 def train_on(workshop: Workshop, minutes: float, report: Report) -> None:
-    banks = transformer.make_banks(workshop)
+    makers = transformer.makers(workshop)
+    banks = transformer.make_banks(makers)
     report.say("latents")
-    transformer.train(workshop, 60 * minutes, banks)
+    transformer.train(workshop, 60 * minutes, banks, None if workshop.on_card else transformer.Growth(banks, makers))
     report.say("transformer")
 
 

@@ -39,6 +39,10 @@ class ClipSize:
         return 1 + (self.frames - 1) // 4, self.height // 8, self.width // 8
 
     @property
+    def name(self) -> str:
+        return f"{self.width}x{self.height}x{self.frames}"
+
+    @property
     def tokens(self) -> int:
         frames, rows, columns = self.latents
         return frames * rows * columns // 4
@@ -51,7 +55,8 @@ CARD_SIZES = (
     ClipSize(224, 128, 17, 0.08, 6_000), ClipSize(128, 224, 17, 0.08, 6_000), ClipSize(192, 192, 17, 0.07, 4_000),
     ClipSize(256, 256, 17, 0.05, 3_000), ClipSize(128, 128, 33, 0.06, 6_000), ClipSize(128, 128, 49, 0.04, 4_000),
 )
-PROCESSOR_SIZES = (ClipSize(128, 128, 17, 0.75, 1_500), ClipSize(96, 96, 17, 0.10, 400), ClipSize(64, 64, 17, 0.15, 800))
+# Clips to begin with: more are made while the transformer is trained.
+PROCESSOR_SIZES = (ClipSize(128, 128, 17, 0.75, 640), ClipSize(96, 96, 17, 0.10, 128), ClipSize(64, 64, 17, 0.15, 320))
 TINY_SIZES = (ClipSize(32, 32, 5, 0.7, 12), ClipSize(48, 32, 9, 0.3, 8))
 
 
@@ -68,6 +73,7 @@ class Workshop:
     sizes: tuple[ClipSize, ...]
     step_tokens: int  # video tokens in one training step of a transformer
     compiled: bool
+    seed: int = 0  # another one renders other clips
     begun_from: pathlib.Path | None = None  # weights that the transformer begins with
 
     def __post_init__(self) -> None:

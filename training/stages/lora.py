@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..bank import make_bank
+from ..bank import Maker
 from ..loop import Loop
 from ..sampling import time_steps
 from ..workshop import Workshop
@@ -68,7 +68,7 @@ def train(workshop: Workshop, seconds: float) -> None:
     for number, (name, restyle) in enumerate(STYLES.items()):
         torch.manual_seed(30 + number)
         source = random.Random(30 + number)
-        bank = make_bank(workshop, size, vae, encoder, 3000 + number, max(4, size.clips // 8), restyle=restyle)
+        bank = Maker(workshop, size, vae, encoder, 3000 + number, restyle=restyle).make(max(4, size.clips // 8))
         model = workshop.load(workshop.transformer(), "student")
         changes = nn.ModuleDict({key.replace(".", "/"): module for key, module in adapt(model).items()})
         own = nn.ParameterDict({f"{key}/{part}": getattr(module, part) for key, module in changes.items() for part in ("down", "up")})

@@ -8,22 +8,42 @@ import torch
 from torch import Tensor
 
 from .. import processes
-from ..bank import Bank, make_bank
+from ..bank import Bank, Maker
 from ..loop import Loop, block_matrices, optimizers
 from ..sampling import time_steps
 from ..workshop import Workshop, read_weights
 
 TOP_K = (0.1, 0.1, 0.15, 0.3, 0.5)
+NEW_CLIPS, TOGETHER = 1 / 3, 16  # made for each one that is drawn for a step; at a time
 TIME_SHARES = (0.28, 0.14, 0.14, 0.14, 0.30)  # the sampler's four times, then any
 
 
-def make_banks(workshop: Workshop, with_first: bool = False) -> list[Bank]:
+def makers(workshop: Workshop, with_first: bool = False) -> list[Maker]:
     vae, encoder = workshop.load(workshop.vae(), "vae"), workshop.load(workshop.text_encoder(), "text-encoder")
+    return [Maker(workshop, size, vae, encoder, 1000 + number, with_first) for number, size in enumerate(workshop.sizes)]
+
+
+def make_banks(made_by: list[Maker]) -> list[Bank]:
     banks = []
-    for number, size in enumerate(workshop.sizes):
-        banks.append(make_bank(workshop, size, vae, encoder, 1000 + number, with_first=with_first))
-        print(f"{size.clips} clips of {size.width}x{size.height}x{size.frames} as latents", flush=True)
+    for maker in made_by:
+        banks.append(maker.make(maker.size.clips // processes.COUNT))
+        print(f"{maker.size.clips} clips of {maker.size.name} as latents", flush=True)
     return banks
+
+
+class Growth:
+    """Adds new clips to the banks while they are trained on. A network trained on a few thousand clips only soon knows them
+    by heart: its error on them falls, on unseen ones it does not. Making one costs as much time as training on two."""
+
+    def __init__(self, banks: list[Bank], made_by: list[Maker]):
+        self.makers = {id(bank): maker for bank, maker in zip(banks, made_by)}
+        self.owed = {id(bank): 0.0 for bank in banks}  # clips, by bank
+
+    def after_drawing(self, bank: Bank, count: int) -> None:
+        self.owed[id(bank)] += NEW_CLIPS * count
+        while self.owed[id(bank)] >= TOGETHER:
+            self.owed[id(bank)] -= TOGETHER
+            bank.add(self.makers[id(bank)].make(TOGETHER))
 
 
 def random_times(count: int, device: torch.device) -> Tensor:
@@ -37,7 +57,7 @@ def random_attention(source: random.Random) -> float | None:
     return None if source.random() < 0.4 else source.choice(TOP_K)
 
 
-def train(workshop: Workshop, seconds: float, banks: list[Bank]) -> None:
+def train(workshop: Workshop, seconds: float, banks: list[Bank], growth: Growth | None = None) -> None:
     torch.manual_seed(1)
     source = random.Random(5)
     model = workshop.transformer()
@@ -52,7 +72,10 @@ def train(workshop: Workshop, seconds: float, banks: list[Bank]) -> None:
 
     def losses(step: int, progress: float) -> tuple[Tensor, dict[str, Tensor]]:
         bank = source.choices(banks, [bank.size.share for bank in banks])[0]
-        clean, context, weights, _ = bank.draw(workshop.batch(bank.size))
+        count = workshop.batch(bank.size)
+        if growth:
+            growth.after_drawing(bank, count)
+        clean, context, weights, _ = bank.draw(count)
         time = random_times(len(clean), workshop.device)
         noise = torch.randn_like(clean)
         part = time.view(-1, 1, 1, 1, 1)
