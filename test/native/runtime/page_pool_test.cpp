@@ -58,22 +58,24 @@ TEST_CASE("page pool: kept and lent blocks together stay at the most that was le
   CHECK(pool.kept_bytes() == 0);
 }
 
-// Counted page by page: what /proc/self/statm says may be some hundred KB old, in kernels that count on each processor.
-// Takes no memory to find out.
+// Memory that is no file's, counted page by page: what /proc/self/statm says may be some hundred KB old, in kernels
+// that count on each processor, and code that runs for the first time brings its file's pages. Takes no memory to find
+// out.
 uint64_t exactly_resident() {
+  constexpr char kName[] = "\nAnonymous:";
   char text[2048] = {};
   const int file = ::open("/proc/self/smaps_rollup", O_RDONLY);
   const ssize_t count = file < 0 ? 0 : ::read(file, text, sizeof text - 1);
   if (file >= 0) ::close(file);
-  const char* const found = count > 0 ? std::strstr(text, "Rss:") : nullptr;
-  return found ? std::strtoull(found + 4, nullptr, 10) * 1024 : 0;
+  const char* const found = count > 0 ? std::strstr(text, kName) : nullptr;
+  return found ? std::strtoull(found + sizeof kName - 1, nullptr, 10) * 1024 : 0;
 }
 
 TEST_CASE("page pool: blocks start where a huge page does, and hold what was asked for") {
   PagePool pool;
   const uint64_t bytes = 3 * kMegabyte + 1;
-  REQUIRE(exactly_resident() > 0);  // and the pages of its code are there
   const uint64_t before = exactly_resident();
+  REQUIRE(before > 0);
   std::byte* const block = pool.take(bytes, PageUse::lasting);
   REQUIRE(block);
   CHECK(reinterpret_cast<uintptr_t>(block) % (2 * kMegabyte) == 0);
