@@ -125,5 +125,7 @@ const attack = `async (target) => {
   const picture = new Image();
   picture.src = target + "/media/poster/1";
   const events = new EventSource(target + "/api/events", { withCredentials: true });
-  return { read, shown: await outcome(picture, "onload"), heard: await outcome(events, "onopen") };
+  // Listened to together: what fails while the other is waited for would say so to nobody.
+  const [shown, heard] = await Promise.all([outcome(picture, "onload"), outcome(events, "onopen")]);
+  return { read, shown, heard };
 }`;
