@@ -5,7 +5,7 @@
 
 namespace rushes {
 
-/// Bytes of physical memory, and those free for a new job (MemAvailable, or what a control group's limit leaves). 0 = unknown.
+/// Bytes of physical memory, and those free for a new job (MemAvailable, or what a control group leaves); 0 = unknown.
 struct MachineMemory {
   uint64_t total_bytes = 0, free_bytes = 0;
 };

@@ -18,7 +18,7 @@ export const settings = {
   selfTestHelp: "Runs every kernel of the engine on small cases and compares it with the reference.",
   runSelfTest: "Run the self-test",
   testRunning: "Testing …",
-  testPassed: (count: number) => `All ${count} checks passed`,
+  testPassed: (count: number) => (count === 1 ? "The one check passed" : `All ${count} checks passed`),
   testFailed: (failed: number, count: number) => `${failed} of ${count} checks failed`,
   passed: "passed",
   failed: "failed",
