@@ -27,24 +27,31 @@ struct Avx512VnniInt8 {
   static RUSHES_INLINE void add(Sum& sum, Weights w, Row a) { asm("vpdpbusd %2, %1, %0" : "+v"(sum) : "v"(w), "v"(a)); }
 };
 
-// The same sums as multiply_int8 where they start in this call: three rows at a time, whose float sums stay in
-// registers beside the int32 ones from tile to tile. Scales are positive, so a first addition to zero changes no bit.
-void multiply_from_start(const PanelProduct& p) {
+// The same sums as multiply_int8, half of the columns at a time: their float sums stay in registers beside the int32
+// ones from tile to tile. Half of the rows instead would read the weights twice, and two products a cycle are too many
+// for what the second-level cache gives. Scales are positive, so a first addition to zero changes no bit.
+void multiply(const PanelProduct& p) {
   using Engine = Avx512VnniInt8;
-  constexpr int kRows = 3, kVectors = Engine::kVectors, kColumns = kVectors * Engine::kLanes;
-  constexpr int kPanelRows = Engine::kRows;
+  constexpr int kRows = Engine::kRows, kVectors = Engine::kVectors / 2;
+  constexpr int kColumns = Engine::kVectors * Engine::kLanes, kGroupBytes = Engine::kVectors * Engine::kWeightBytes;
   const float *row_scales = p.row_scales, *column_scales = p.column_scales;
   const int32_t* row_offsets = p.row_offsets;
-  const int64_t tiles = p.depth_end / kTile;
-  for (int first = 0; first < kPanelRows; first += kRows) {
+  const int64_t first_tile = p.depth_begin / kTile, tiles = p.depth_end / kTile;
+  for (int half = 0; half < 2; ++half) {
+    const std::byte* weights =
+        p.weights + p.depth_begin / Engine::kDepth * kGroupBytes + half * kVectors * Engine::kWeightBytes;
+    const std::byte* activations = p.activations + p.depth_begin * kRows;
+    float* out = p.sums + half * kVectors * Engine::kLanes;
     __m512 sums[kRows][kVectors];
+#pragma GCC unroll 6
     for (int r = 0; r < kRows; ++r)
-      for (int v = 0; v < kVectors; ++v) sums[r][v] = _mm512_setzero_ps();
-    const std::byte *weights = p.weights, *activations = p.activations + first * 4;
-    for (int64_t tile = 0; tile < tiles; ++tile) {
+#pragma GCC unroll 2
+      for (int v = 0; v < kVectors; ++v)
+        sums[r][v] = p.first ? _mm512_setzero_ps() : _mm512_loadu_ps(out + r * kColumns + v * Engine::kLanes);
+    for (int64_t tile = first_tile; tile < tiles; ++tile) {
       __m512i products[kRows][kVectors];
       for (int r = 0; r < kRows; ++r)
-        for (int v = 0; v < kVectors; ++v) products[r][v] = Engine::start(row_offsets[tile * kPanelRows + first + r]);
+        for (int v = 0; v < kVectors; ++v) products[r][v] = Engine::start(row_offsets[tile * kRows + r]);
       for (int group = 0; group < kTile / Engine::kDepth; ++group) {
         __m512i w[kVectors];
         for (int v = 0; v < kVectors; ++v) w[v] = Engine::weights(weights + v * Engine::kWeightBytes);
@@ -52,27 +59,19 @@ void multiply_from_start(const PanelProduct& p) {
           const __m512i a = Engine::row(activations + r * 4);
           for (int v = 0; v < kVectors; ++v) Engine::add(products[r][v], w[v], a);
         }
-        weights += kVectors * Engine::kWeightBytes;
-        activations += kPanelRows * 4;
+        weights += kGroupBytes;
+        activations += kRows * 4;
       }
       const float column_scale = column_scales[tile];
       for (int r = 0; r < kRows; ++r) {
-        const __m512 scale = _mm512_set1_ps(row_scales[tile * kPanelRows + first + r] * column_scale);
+        const __m512 scale = _mm512_set1_ps(row_scales[tile * kRows + r] * column_scale);
         for (int v = 0; v < kVectors; ++v)
           sums[r][v] = _mm512_add_ps(sums[r][v], _mm512_mul_ps(_mm512_cvtepi32_ps(products[r][v]), scale));
       }
     }
     for (int r = 0; r < kRows; ++r)
-      for (int v = 0; v < kVectors; ++v)
-        _mm512_storeu_ps(p.sums + (first + r) * kColumns + v * Engine::kLanes, sums[r][v]);
+      for (int v = 0; v < kVectors; ++v) _mm512_storeu_ps(out + r * kColumns + v * Engine::kLanes, sums[r][v]);
   }
-}
-
-void multiply(const PanelProduct& p) {
-  if (p.first)
-    multiply_from_start(p);
-  else
-    multiply_int8<Avx512VnniInt8>(p);
 }
 
 }  // namespace

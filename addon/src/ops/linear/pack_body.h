@@ -12,8 +12,61 @@ namespace {
 
 /// Words of `kBytes` (a group of one row) from a row to its place among the rows of its panel.
 template <int kBytes, int kRows>
-RUSHES_INLINE void scatter_row(const std::byte* row, int bytes, std::byte* to) {
-  for (int at = 0; at < bytes; at += kBytes, to += kBytes * kRows) __builtin_memcpy(to, row + at, kBytes);
+RUSHES_INLINE void scatter_row(const std::byte* row, int64_t bytes, std::byte* to) {
+  for (int64_t at = 0; at < bytes; at += kBytes, to += kBytes * kRows) __builtin_memcpy(to, row + at, kBytes);
+}
+
+template <int kLanes>
+using Words = typename Vector<kLanes>::Int;
+
+/// The words of two vectors in turn: a0 b0 a1 b1 ..., the first (kHalf 0) or the second kLanes of them.
+template <int kLanes, int kHalf, int... kLane>
+RUSHES_INLINE Words<kLanes> in_turn(Words<kLanes> a, Words<kLanes> b, std::integer_sequence<int, kLane...>) {
+  return __builtin_shufflevector(a, b, (kLane % 2 * kLanes + kHalf * kLanes / 2 + kLane / 2)...);
+}
+
+/// The pairs of words of three vectors in turn, of 3 kLanes words those from kPart * kLanes on.
+template <int kLanes, int kPart, int... kLane>
+RUSHES_INLINE Words<kLanes> pairs_in_turn(Words<kLanes> a, Words<kLanes> b, Words<kLanes> c,
+                                          std::integer_sequence<int, kLane...>) {
+  constexpr auto vector = [](int lane) { return (kPart * kLanes + lane) / 2 % 3; };
+  constexpr auto from = [](int lane) { return (kPart * kLanes + lane) / 6 * 2 + lane % 2; };
+  const Words<kLanes> two =
+      __builtin_shufflevector(a, b, (vector(kLane) == 2 ? 0 : vector(kLane) * kLanes + from(kLane))...);
+  return __builtin_shufflevector(two, c, (vector(kLane) == 2 ? kLanes + from(kLane) : kLane)...);
+}
+
+/// All six rows of a panel at once: word w of row r to word 6 w + r. `words` is a multiple of kLanes.
+template <int kLanes>
+RUSHES_INLINE void interleave_six(const std::byte* rows, int64_t row_bytes, int64_t words, std::byte* to) {
+  constexpr auto lanes = std::make_integer_sequence<int, kLanes>();
+  for (int64_t word = 0; word < words; word += kLanes, to += 6 * sizeof(Words<kLanes>)) {
+    Words<kLanes> row[6];
+#pragma GCC unroll 6
+    for (int r = 0; r < 6; ++r) std::memcpy(&row[r], rows + r * row_bytes + word * 4, sizeof row[r]);
+    const auto store = [&]<int kHalf>(std::integral_constant<int, kHalf>) {
+      const auto a = in_turn<kLanes, kHalf>(row[0], row[1], lanes), b = in_turn<kLanes, kHalf>(row[2], row[3], lanes),
+                 c = in_turn<kLanes, kHalf>(row[4], row[5], lanes);
+      const Words<kLanes> parts[] = {pairs_in_turn<kLanes, 0>(a, b, c, lanes), pairs_in_turn<kLanes, 1>(a, b, c, lanes),
+                                     pairs_in_turn<kLanes, 2>(a, b, c, lanes)};
+      std::memcpy(to + kHalf * sizeof parts, parts, sizeof parts);
+    };
+    store(std::integral_constant<int, 0>());
+    store(std::integral_constant<int, 1>());
+  }
+}
+
+/// `count` rows of words of kBytes, one after the other, to their places among the kRows of their panel; `to` is the
+/// first one's.
+template <int kLanes, int kBytes, int kRows>
+RUSHES_INLINE void scatter_rows(const std::byte* rows, int64_t row_bytes, int count, std::byte* to) {
+  if constexpr (kBytes == 4 && kRows == 6)
+    if (count == kRows && row_bytes % (4 * kLanes) == 0) {
+      interleave_six<kLanes>(rows, row_bytes, row_bytes / 4, to);
+      return;
+    }
+  for (int row = 0; row < count; ++row)
+    scatter_row<kBytes, kRows>(rows + row * row_bytes, row_bytes, to + row * kBytes);
 }
 
 /// One row of the tile as f32, rounded to bf16 when asked; zeros from `depth` to 128. Rows need no alignment.
@@ -81,42 +134,55 @@ float quantize_tile(const PackTile& t, int8_t* q) {
   std::memcpy(&a, &bits, 4);
   if (!(a > 1e-8f)) a = 1e-8f;
   const float factor = 128.0f / a;
-  const typename V::Float round = V::all(12582912.0f);
   for (int row = 0; row < t.rows; ++row)
     for (int k = 0; k < kTile; k += kLanes) {
       const int at = row * kTile + k;
-      typename V::Float y = in_place ? V::from_bf16(t.x + (row * t.x_stride + k) * 2) : V::load(values + at);
-      y = (y * factor + round) - round;
-      y = y > 127.0f ? V::all(127.0f) : y;
-      y = y < -128.0f ? V::all(-128.0f) : y;
-      const typename V::Byte bytes =
-          __builtin_convertvector(__builtin_convertvector(y, typename V::Int), typename V::Byte);
+      const typename V::Float y = in_place ? V::from_bf16(t.x + (row * t.x_stride + k) * 2) : V::load(values + at);
+      const typename V::Byte bytes = V::rounded_bytes(y * factor);
       std::memcpy(q + at, &bytes, sizeof bytes);
     }
   return a / 128.0f;
 }
 
+/// The sum of a tile's row.
+RUSHES_INLINE int32_t sum_of(const int8_t* row) {
+#ifdef __AVX512VNNI__
+  const __m512i ones = _mm512_set1_epi8(1), low = _mm512_loadu_si512(row), high = _mm512_loadu_si512(row + 64);
+  return _mm512_reduce_add_epi32(
+      _mm512_dpbusd_epi32(_mm512_dpbusd_epi32(_mm512_setzero_si512(), ones, low), ones, high));
+#else
+  int32_t sum = 0;
+  for (int k = 0; k < kTile; ++k) sum += row[k];
+  return sum;
+#endif
+}
+
 /// int8 tiles into panels of kRows rows in groups of kGroup depths, as int8 or widened to int16.
 template <int kLanes, int kRows, int kGroup, class Element, int kOffset>
 void pack_int8(const PackTile& t) {
-  alignas(64) int8_t q[kTile * kTile];
+  alignas(64) int8_t q[(kTile + kRows) * kTile];
   const float scale = quantize_tile<kLanes>(t, q);
+  std::memset(q + t.rows * kTile, 0, static_cast<size_t>(t.padded_rows - t.rows) * kTile);
   const int64_t tile = t.first_depth / kTile;
-  for (int row = 0; row < t.padded_rows; ++row) {
-    alignas(64) Element values[kTile] = {};
-    int32_t sum = 0;
-    if (row < t.rows) {
-      for (int k = 0; k < kTile; ++k) values[k] = q[row * kTile + k];
-      if constexpr (kOffset != 0)
-        for (int k = 0; k < kTile; ++k) sum += q[row * kTile + k];
-    }
+  for (int row = 0, count; row < t.padded_rows; row += count) {
     const int64_t panel = (t.first_row + row) / kRows, slot = (t.first_row + row) % kRows;
+    count = kRows - static_cast<int>(slot);
+    if (count > t.padded_rows - row) count = t.padded_rows - row;
+    const int8_t* rows = q + row * kTile;
     const int64_t entry = (panel * t.depth_tiles + tile) * kRows + slot;
-    t.row_scales[entry] = scale;
-    t.row_offsets[entry] = -kOffset * sum;
+    for (int r = 0; r < count; ++r) {
+      t.row_scales[entry + r] = scale;
+      t.row_offsets[entry + r] = kOffset == 0 ? 0 : -kOffset * sum_of(rows + r * kTile);
+    }
+    alignas(64) Element wide[sizeof(Element) == 1 ? 1 : kRows * kTile];
+    const auto* from = reinterpret_cast<const std::byte*>(rows);
+    if constexpr (sizeof(Element) > 1) {
+      for (int k = 0; k < count * kTile; ++k) wide[k] = rows[k];
+      from = reinterpret_cast<const std::byte*>(wide);
+    }
     constexpr int kWord = kGroup * static_cast<int>(sizeof(Element));
-    scatter_row<kWord, kRows>(
-        reinterpret_cast<const std::byte*>(values), sizeof values,
+    scatter_rows<kLanes, kWord, kRows>(
+        from, kTile * sizeof(Element), count,
         t.panels + panel * t.panel_bytes + (t.first_depth * kRows + slot * kGroup) * sizeof(Element));
   }
 }
@@ -166,21 +232,23 @@ template <int kLanes, int kRows, int kGroup, bool kBf16>
 void pack_float(const PackTile& t) {
   using V = Vector<kLanes>;
   constexpr int kBytes = kBf16 ? 2 : 4;
-  for (int row = 0; row < t.padded_rows; ++row) {
-    alignas(64) float values[kTile];
-    alignas(64) uint16_t halves[kTile];
-    if (row < t.rows)
-      read_row<kLanes>(t, row, values);
-    else
-      std::memset(values, 0, sizeof values);
-    if constexpr (kBf16)
-      for (int k = 0; k < kTile; k += kLanes) V::store_bf16(halves + k, V::load(values + k));
+  const int64_t row_bytes = t.padded_depth * kBytes;
+  for (int row = 0, count; row < t.padded_rows; row += count) {
     const int64_t panel = (t.first_row + row) / kRows, slot = (t.first_row + row) % kRows;
-    const std::byte* from =
-        kBf16 ? reinterpret_cast<const std::byte*>(halves) : reinterpret_cast<const std::byte*>(values);
-    scatter_row<kGroup * kBytes, kRows>(
-        from, t.padded_depth * kBytes,
-        t.panels + panel * t.panel_bytes + (t.first_depth * kRows + slot * kGroup) * kBytes);
+    count = kRows - static_cast<int>(slot);
+    if (count > t.padded_rows - row) count = t.padded_rows - row;
+    alignas(64) std::byte rows[kRows * kTile * kBytes];
+    for (int r = 0; r < count; ++r) {
+      alignas(64) float values[kTile] = {};
+      if (row + r < t.rows) read_row<kLanes>(t, row + r, values);
+      alignas(64) uint16_t halves[kTile];
+      if constexpr (kBf16)
+        for (int k = 0; k < kTile; k += kLanes) V::store_bf16(halves + k, V::load(values + k));
+      const void* from = kBf16 ? static_cast<const void*>(halves) : static_cast<const void*>(values);
+      std::memcpy(rows + r * row_bytes, from, static_cast<size_t>(row_bytes));
+    }
+    scatter_rows<kLanes, kGroup * kBytes, kRows>(
+        rows, row_bytes, count, t.panels + panel * t.panel_bytes + (t.first_depth * kRows + slot * kGroup) * kBytes);
   }
 }
 
