@@ -1,10 +1,9 @@
-// The int8 panel kernel for AVX-512 VNNI: 6 rows x 64 columns in 24 registers.
+// The int8 panel kernel for AVX-512 VNNI: 6 rows x 64 columns, half of them in 24 registers.
 #include <immintrin.h>
 
 #include "ops/linear/finish_body.h"
 #include "ops/linear/pack_body.h"
 #include "ops/linear/panel_kernels.h"
-#include "ops/linear/product_body.h"
 
 namespace rushes {
 namespace {
@@ -27,9 +26,10 @@ struct Avx512VnniInt8 {
   static RUSHES_INLINE void add(Sum& sum, Weights w, Row a) { asm("vpdpbusd %2, %1, %0" : "+v"(sum) : "v"(w), "v"(a)); }
 };
 
-// The same sums as multiply_int8, half of the columns at a time: their float sums stay in registers beside the int32
-// ones from tile to tile. Half of the rows instead would read the weights twice, and two products a cycle are too many
-// for what the second-level cache gives. Scales are positive, so a first addition to zero changes no bit.
+// The same sums as multiply_int8 of product_body.h, half of the columns at a time: their float sums stay in registers
+// beside the int32 ones from tile to tile. Half of the rows instead would read the weights twice from the second-level
+// cache, which tells where a CPU makes two products a cycle. Scales are positive, so a first addition to zero changes
+// no bit.
 void multiply(const PanelProduct& p) {
   using Engine = Avx512VnniInt8;
   constexpr int kRows = Engine::kRows, kVectors = Engine::kVectors / 2;
