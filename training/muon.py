@@ -1,5 +1,6 @@
 """Muon: momentum whose matrix is made orthogonal before it is applied (Keller Jordan 2024; coefficients of the quintic
-Newton-Schulz iteration as published). For the matrices inside blocks; AdamW takes the rest."""
+Newton-Schulz iteration as published). For the matrices inside blocks, and for convolutions, whose outputs are the rows; AdamW takes
+the rest."""
 import torch
 from torch import Tensor
 
@@ -30,13 +31,13 @@ class Muon(torch.optim.Optimizer):
 
     def step_together(self, matrices: list[Tensor], group: dict) -> None:
         """Matrices of one shape go through one batched iteration."""
-        updates = [matrix.grad.add(self.state[matrix]["momentum"], alpha=group["momentum"]) for matrix in matrices]
-        rows, columns = matrices[0].shape
+        updates = [matrix.grad.add(self.state[matrix]["momentum"], alpha=group["momentum"]).flatten(1) for matrix in matrices]
+        rows, columns = updates[0].shape
         update = orthogonal(torch.stack(updates) if rows <= columns else torch.stack(updates).transpose(1, 2))
         update = update if rows <= columns else update.transpose(1, 2)
         scale = max(1, rows / columns) ** 0.5
         for matrix, change in zip(matrices, update):
-            matrix.mul_(1 - group["lr"] * group["weight_decay"]).add_(change, alpha=-group["lr"] * scale)
+            matrix.mul_(1 - group["lr"] * group["weight_decay"]).add_(change.view(matrix.shape), alpha=-group["lr"] * scale)
 
 
 def orthogonal(matrices: Tensor) -> Tensor:

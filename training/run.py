@@ -3,7 +3,8 @@
 Every stage gets its share of the minutes, leaves a checkpoint in DIR/checkpoints and is skipped when it is done; a run that was
 stopped goes on where it was. The end is DIR/model with all files and golden cases, DIR/report.json and DIR/sheet.png.
 
-With --from MODEL only the transformer is trained, on from MODEL's; several processes may do that together:
+With --from MODEL only one part is trained, on from MODEL's: its transformer, or with --part decoder its VAE's decoder. Several
+processes may do that together:
 torchrun --nproc-per-node 2 -m training.run --from models/demo --minutes 60 --output DIR --threads 1
 """
 import argparse
@@ -16,9 +17,10 @@ import time
 import torch
 
 from . import processes
+from .bank import Bank
 from .export import export
 from .follow import Studio, draw_sheet, follows, name_of
-from .stages import distillation, image_to_video, lora, text_encoder, transformer, vae
+from .stages import decoder, distillation, image_to_video, lora, text_encoder, transformer, vae
 from .workshop import CARD_SIZES, PROCESSOR_SIZES, RELEASED, TINY, TINY_SIZES, Workshop
 
 # Shares of the minutes; what is missing to 1 is for making latents, measuring and exporting.
@@ -34,7 +36,8 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--threads", type=int, default=0, help="on the processor; 0: as PyTorch likes")
     parser.add_argument("--tiny", action="store_true", help="small models and clips: proves the way in a few minutes, draws nothing")
     parser.add_argument("--no-compile", dest="compiled", action="store_false", help="run every module as it is written")
-    parser.add_argument("--from", dest="model", type=pathlib.Path, help="folder of a finished model, to train its transformer on")
+    parser.add_argument("--from", dest="model", type=pathlib.Path, help="folder of a finished model, to train a part of it on")
+    parser.add_argument("--part", choices=("transformer", "decoder"), default="transformer", help="with --from: which one")
     parser.add_argument("--transformer", type=pathlib.Path, help="with --from: other weights to begin with, as before distillation")
     parser.add_argument("--seed", type=int, default=0, help="of the clips: another one renders others than last time")
     parser.add_argument("--sentences", type=int, default=200, help="how many the measurement takes")
@@ -75,11 +78,7 @@ def make_all(workshop: Workshop, minutes: float, report: Report, tiny: bool) -> 
     report.say("vae")
     text_encoder.train(workshop, seconds["text-encoder"])
     report.say("text encoder")
-    makers = transformer.makers(workshop, with_first=True)
-    banks = transformer.make_banks(makers)
-    report.say("latents")
-    transformer.train(workshop, seconds["transformer"], banks, None if workshop.on_card else transformer.Growth(banks, makers))
-    report.say("transformer")
+    banks = train_transformer(workshop, seconds["transformer"], report, with_first=True)
     distillation.train(workshop, seconds["student"], banks)
     report.say("student")
     image_to_video.train(workshop, seconds["experts"], banks)
@@ -88,12 +87,24 @@ def make_all(workshop: Workshop, minutes: float, report: Report, tiny: bool) -> 
     report.say("image to video and LoRAs")
 
 
-def train_on(workshop: Workshop, minutes: float, report: Report) -> None:
-    makers = transformer.makers(workshop)
+def train_transformer(workshop: Workshop, seconds: float, report: Report, with_first: bool = False) -> list[Bank]:
+    makers = transformer.makers(workshop, with_first)
     banks = transformer.make_banks(makers)
     report.say("latents")
-    transformer.train(workshop, 60 * minutes, banks, None if workshop.on_card else transformer.Growth(banks, makers))
+    transformer.train(workshop, seconds, banks, None if workshop.on_card else transformer.Growth(banks, makers))
     report.say("transformer")
+    return banks
+
+
+def train_decoder(workshop: Workshop, seconds: float, report: Report, tiny: bool) -> None:
+    workshop.keep_transformer()
+    for moment in ("before", "after"):
+        if moment == "after":
+            decoder.train(workshop, seconds)
+        if processes.IS_FIRST:
+            report[f"unseen clips through the VAE, {moment}"] = measured = decoder.measure(workshop, 4 if tiny else 100)
+            print(f"unseen clips through the VAE, {moment}: {measured}", flush=True)
+    report.say("decoder")
 
 
 def main() -> None:
@@ -104,8 +115,10 @@ def main() -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped; started again it goes on from here"))
     workshop = workshop_of(options)
     report = Report(device=options.device, minutes=options.minutes, processes=processes.COUNT)
-    if options.model:
-        train_on(workshop, options.minutes, report)
+    if options.model and options.part == "decoder":
+        train_decoder(workshop, 60 * options.minutes, report, options.tiny)
+    elif options.model:
+        train_transformer(workshop, 60 * options.minutes, report)
     else:
         make_all(workshop, options.minutes, report, options.tiny)
     if not processes.IS_FIRST:

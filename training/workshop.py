@@ -149,6 +149,12 @@ class Workshop:
         processes.wait()
         self.begun_from = transformer or folder / manifest["dit16"]
 
+    def keep_transformer(self) -> None:
+        """What training would begin from is what ships, for a part that is trained beside it."""
+        if processes.IS_FIRST and self.begun_from:
+            torch.save({"averaged": read_weights(self.begun_from)}, self.checkpoints / "transformer.pth")
+        processes.wait()
+
     @property
     def released_transformer(self) -> str:
         """The student; where nothing was distilled, the transformer itself."""
