@@ -97,13 +97,15 @@ def train_transformer(workshop: Workshop, seconds: float, report: Report, with_f
 
 
 def train_decoder(workshop: Workshop, seconds: float, report: Report, tiny: bool) -> None:
-    workshop.keep_transformer()
-    for moment in ("before", "after"):
-        if moment == "after":
-            decoder.train(workshop, seconds)
+    def measure(moment: str) -> None:
         if processes.IS_FIRST:
             report[f"unseen clips through the VAE, {moment}"] = measured = decoder.measure(workshop, 4 if tiny else 100)
             print(f"unseen clips through the VAE, {moment}: {measured}", flush=True)
+
+    workshop.keep_transformer()
+    measure("before")
+    decoder.train(workshop, seconds)
+    measure("after")
     report.say("decoder")
 
 
