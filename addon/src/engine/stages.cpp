@@ -12,7 +12,7 @@ namespace rushes {
 namespace {
 
 // Latent cells of a tile and of the band where two tiles blend.
-constexpr VaeTiling kTiling{32, 8};
+constexpr VaeTiling kTiling{32, 6};
 
 TensorView view_of(const char* name, const Tensor& tensor) {
   return {name, tensor.type(), tensor.shape(), tensor.raw()};

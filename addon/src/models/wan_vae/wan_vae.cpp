@@ -123,9 +123,9 @@ class LoadedVae final : public WanVae {
     return *encoder_;
   }
 
-  void decode_frames(const Context& context, const Tensor& latents, const std::function<void(Tensor)>& emit,
-                     const std::function<void()>& report) const {
-    Stream stream(context, decoder_, emit, report);
+  void decode_frames(const Context& context, const Tensor& latents, Stream::Part part,
+                     const std::function<void(Tensor)>& emit, const std::function<void()>& report) const {
+    Stream stream(context, decoder_, emit, report, part);
     for (int64_t t = 0; t < latents.size(1); ++t) {
       Tensor frame = context.allocate(DType::f32, {latents.size(2), latents.size(3), latents.size(0)});
       planes_to_frame(context, latents, t, kDeviation, kMean, frame);
@@ -145,24 +145,27 @@ class LoadedVae final : public WanVae {
     int64_t index = 0;
     if (tiles.size() == 1)
       return decode_frames(
-          context, latents, [&](Tensor frame) { deliver(std::move(frame), index++); }, report);
+          context, latents, Stream::Part::whole, [&](Tensor frame) { deliver(std::move(frame), index++); }, report);
 
-    // Tile by tile over the whole clip: caches for one tile at a time, and all pictures until the last tile is in.
+    // What sees far, the coarse layers with their attention, sees whole frames. The rest goes tile by tile over the
+    // whole clip: caches for one tile at a time, and all pictures until the last tile is in.
+    FrameList coarse;
+    decode_frames(
+        context, latents, Stream::Part::coarse, [&](Tensor frame) { coarse.push_back(std::move(frame)); }, report);
     const int64_t count = (latents.size(1) - 1) * kTime + 1, height = latents.size(2) * kSpace,
                   width = latents.size(3) * kSpace;
     Tensor canvas = context.allocate(DType::f32, {count, height, width, 3});
     fill_zero(context, canvas);
     const auto picture = [&](int64_t i) { return canvas.rows(i, i + 1).reshaped({height, width, 3}); };
     for (const Tile& tile : tiles) {
-      const Tensor part = crop_planes(context, latents, tile.top, tile.left, tile.height, tile.width);
       index = 0;
-      decode_frames(
-          context, part,
-          [&](Tensor frame) {
-            Tensor target = picture(index++);
-            blend_tile(context, frame, tile.rows, tile.columns, tile.top * kSpace, tile.left * kSpace, target);
-          },
-          report);
+      const auto blend = [&](Tensor frame) {
+        Tensor target = picture(index++);
+        blend_tile(context, frame, tile.rows, tile.columns, tile.top * kSpace, tile.left * kSpace, target);
+      };
+      Stream stream(context, decoder_, blend, report, Stream::Part::fine);
+      for (const Tensor& frame : coarse)
+        stream.push(crop_frame(context, frame, tile.top, tile.left, tile.height, tile.width));
     }
     for (int64_t i = 0; i < count; ++i) deliver(picture(i), i);
   }

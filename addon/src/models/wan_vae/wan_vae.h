@@ -13,8 +13,10 @@ struct WanVaeConfig {
 };
 
 /// Spatial tiling of a decode, in latent cells; tile 0 = the whole picture at once. Otherwise tile >= 2 * overlap and
-/// overlap >= 1. Memory is then bounded by the tile (and 12 bytes per pixel of the clip) and all frames are delivered at
-/// the end; each tile has its own middle attention, so pictures differ slightly from an untiled decode (PITFALLS.md).
+/// overlap >= 1. The layers at the latents' own resolution, attention among them, still see whole frames. Memory is
+/// then bounded by the tile, 12 bytes per pixel of the clip and what those layers found (4 * base numbers of the
+/// compute type per latent cell); all frames are delivered at the end. Pictures differ from an untiled decode by a
+/// fraction of a grey level (PITFALLS.md).
 struct VaeTiling {
   int64_t tile = 0, overlap = 8;
 };
@@ -27,8 +29,8 @@ class WanVae {
   /// Frames in the order they are made: f32 [count, height, width, 3] in [-1, 1], `first` = index of the first one.
   using FrameSink = std::function<void(const Tensor& frames, int64_t first)>;
   /// latents f32 [16, T, h, w] (normalised) -> 4T-3 frames of 8h x 8w; latent frame by latent frame, every temporal
-  /// convolution carrying a cache of two frames. `progress` gets 0..1, after every stage of every frame. The context must
-  /// have the backend and compute type of load. While planning (dry_run) the sink is not called.
+  /// convolution carrying a cache of two frames. `progress` gets 0..1, after every stage of every frame. The context
+  /// must have the backend and compute type of load. While planning (dry_run) the sink is not called.
   virtual void decode(const Context& context, const Tensor& latents, const VaeTiling& tiling, const FrameSink& sink,
                       const std::function<void(double)>& progress = {}) const = 0;
   /// frames f32 [F, H, W, 3] in [-1, 1], F = 4n+1, H and W multiples of 8 -> latents f32 [16, n+1, H/8, W/8].

@@ -24,10 +24,17 @@ Shape with_channels(const Tensor& frame, int64_t channels) { return {frame.size(
 
 }  // namespace
 
-Stream::Stream(const Context& context, const Half& half, std::function<void(Tensor)> emit, std::function<void()> report)
-    : context_(context), half_(half), emit_(std::move(emit)), report_(std::move(report)), states_(half.stages.size()) {}
+Stream::Stream(const Context& context, const Half& half, std::function<void(Tensor)> emit, std::function<void()> report,
+               Part part)
+    : context_(context),
+      half_(half),
+      emit_(std::move(emit)),
+      report_(std::move(report)),
+      part_(part),
+      states_(half.stages.size()) {}
 
 void Stream::push(const Tensor& frame) {
+  if (part_ == Part::fine) return run(frame, half_.coarse);
   Tensor x = half_.entry ? spatial(*half_.entry, frame, kPoint, context_.compute) : frame;
   Tensor out = context_.allocate(DType::f32, with_channels(x, half_.first->out_channels));
   x = causal(*half_.first, first_, std::move(x), nullptr, std::move(out));
@@ -46,6 +53,7 @@ void Stream::run(Tensor x, size_t stage) {
         half_.stages[stage]);
     if (passed_on) return;
     report_();
+    if (part_ == Part::coarse && stage + 1 == half_.coarse) return emit_(compute_copy(x));
   }
   finish(std::move(x));
 }

@@ -12,9 +12,14 @@ namespace rushes::wan_vae {
 /// input frames per temporal convolution, whatever the clip's length.
 class Stream {
  public:
-  /// `emit` takes each finished frame, f32 [H, W, C]; `report` is called after each stage of each frame.
-  Stream(const Context& context, const Half& half, std::function<void(Tensor)> emit, std::function<void()> report);
-  /// The next frame, f32 [H, W, C]; its memory is shared, not changed.
+  /// Which layers a stream is made of: all of them, those before the half's coarse stages end, or those after.
+  enum class Part { whole, coarse, fine };
+  /// `emit` takes each finished frame [H, W, C]: f32, of the coarse part in the compute type, in which the fine part
+  /// reads it; `report` is called after each stage of each frame.
+  Stream(const Context& context, const Half& half, std::function<void(Tensor)> emit, std::function<void()> report,
+         Part part = Part::whole);
+  /// The next frame, f32 [H, W, C], of the fine part a crop of what the coarse part emitted; its memory is shared, not
+  /// changed.
   void push(const Tensor& frame);
 
  private:
@@ -44,6 +49,7 @@ class Stream {
   const Half& half_;
   std::function<void(Tensor)> emit_;
   std::function<void()> report_;
+  Part part_;
   Past first_, last_;
   std::vector<State> states_;
 };

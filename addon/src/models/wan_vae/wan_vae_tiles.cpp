@@ -14,20 +14,22 @@ struct Span {
 };
 
 std::vector<Span> cut(int64_t length, const VaeTiling& tiling, int64_t scale) {
-  const int64_t size = std::min(tiling.tile, length);
-  const int64_t count =
-      size == length ? 1 : (length - tiling.overlap + size - tiling.overlap - 1) / (size - tiling.overlap);
+  // As few spans as the largest tile allows, and these as short as the overlap allows.
+  const auto divided_up = [](int64_t a, int64_t b) { return (a + b - 1) / b; };
+  const int64_t count = length <= tiling.tile ? 1 : divided_up(length - tiling.overlap, tiling.tile - tiling.overlap);
+  const int64_t size = divided_up(length + (count - 1) * tiling.overlap, count);
   std::vector<Span> spans(static_cast<size_t>(count));
   std::vector<double> total(static_cast<size_t>(length * scale));
-  const int64_t ramp = tiling.overlap * scale;
+  // Beside a cut lies what saw least of the picture beyond it: a quarter of the overlap counts for nothing, and the
+  // ramp rises over the half in its middle.
+  const double blind = static_cast<double>(tiling.overlap * scale) / 4, ramp = 2 * blind;
   // Weight of pixel i of a span before all spans' weights are brought to a sum of 1.
   const auto weight = [&](const Span& span, int64_t i) {
-    const int64_t pixels = span.length * scale;
+    const double before = static_cast<double>(i) + 0.5, after = static_cast<double>(span.length * scale) - before;
     double w = 1;
-    if (span.begin > 0) w = std::min(w, (static_cast<double>(i) + 0.5) / static_cast<double>(ramp));
-    if (span.begin + span.length < length)
-      w = std::min(w, (static_cast<double>(pixels - i) - 0.5) / static_cast<double>(ramp));
-    return w;
+    if (span.begin > 0) w = std::min(w, (before - blind) / ramp);
+    if (span.begin + span.length < length) w = std::min(w, (after - blind) / ramp);
+    return std::max(w, 0.0);
   };
   for (int64_t k = 0; k < count; ++k) {
     Span& span = spans[static_cast<size_t>(k)];

@@ -15,8 +15,8 @@ struct Tile {
 };
 
 /// Tiles of at most tiling.tile x tiling.tile cells, spread evenly, overlapping by tiling.overlap cells or more, with
-/// linear ramps over that overlap. One tile of the whole picture when tiling.tile is 0 or no side is longer than it.
-/// Error settings.invalid unless tile >= 2 * overlap and overlap >= 1.
+/// linear ramps over the middle half of that overlap. One tile of the whole picture when tiling.tile is 0 or no side is
+/// longer than it. Error settings.invalid unless tile >= 2 * overlap and overlap >= 1.
 std::vector<Tile> lay_tiles(int64_t height, int64_t width, const VaeTiling& tiling, int64_t pixels_per_cell);
 
 }  // namespace rushes::wan_vae

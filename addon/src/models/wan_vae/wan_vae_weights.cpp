@@ -78,6 +78,7 @@ Half load_decoder(const Context& context, const WeightSet& weights) {
     if (loader.has(name + ".residual.0.gamma")) {
       half.stages.push_back(loader.residual(name));
     } else if (loader.has(name + ".resample.1.weight")) {
+      if (half.coarse == 0) half.coarse = half.stages.size();
       UpsampleStage stage;
       stage.space = loader.convolution(name + ".resample.1");
       if (const std::string time = name + ".time_conv"; loader.has(time + ".weight")) {

@@ -36,10 +36,11 @@ struct DownsampleStage {
 using Stage = std::variant<ResidualStage, AttentionStage, UpsampleStage, DownsampleStage>;
 
 /// entry (decoder only, 1x1x1) -> first (causal) -> stages -> norm, SiLU, last (causal) -> exit (encoder only, 1x1x1,
-/// the mean's half of its outputs).
+/// the mean's half of its outputs). The first `coarse` stages work at the entering frames' own resolution.
 struct Half {
   ConvolutionPtr entry, first, last, exit;
   std::vector<Stage> stages;
+  size_t coarse = 0;
   Tensor last_norm;
 };
 

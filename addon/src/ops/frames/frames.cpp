@@ -44,12 +44,10 @@ void frame_to_planes_loops(const PlaneCall& call) {
     }
 }
 
-void crop_planes_loops(const CropCall& call) {
-  for (int64_t plane = 0; plane < call.count; ++plane)
-    for (int64_t y = 0; y < call.height; ++y)
-      std::memcpy(call.out + (plane * call.height + y) * call.width,
-                  call.planes + (plane * call.plane_height + call.top + y) * call.plane_width + call.left,
-                  static_cast<size_t>(call.width) * sizeof(float));
+void crop_frame_loops(const CropCall& call) {
+  for (int64_t y = 0; y < call.rows; ++y)
+    std::memcpy(call.out + y * call.words, call.from + y * call.from_words,
+                static_cast<size_t>(call.words) * sizeof(uint16_t));
 }
 
 void clamp_unit_loops(const ClampCall& call) {
@@ -109,7 +107,7 @@ PlaneCall plane_call(const Context& context, const Tensor& planes, int64_t t, st
   }
 RUSHES_FRAME_TABLE(PlaneFunction, planes_to_frame)
 RUSHES_FRAME_TABLE(PlaneFunction, frame_to_planes)
-RUSHES_FRAME_TABLE(CropFunction, crop_planes)
+RUSHES_FRAME_TABLE(CropFunction, crop_frame)
 RUSHES_FRAME_TABLE(ClampFunction, clamp_unit)
 RUSHES_FRAME_TABLE(BlendFunction, blend_tile)
 
@@ -133,26 +131,22 @@ void frame_to_planes(const Context& context, const Tensor& frame, std::span<cons
   choose_kernel(frame_to_planes_kernels(), context).run(plane_call(context, planes, t, scale, shift, frame));
 }
 
-Tensor crop_planes(const Context& context, const Tensor& planes, int64_t top, int64_t left, int64_t height,
-                   int64_t width) {
-  require(
-      planes.rank() == 4 && top >= 0 && left >= 0 && top + height <= planes.size(2) && left + width <= planes.size(3),
-      "planes", planes);
-  Tensor out = context.allocate(DType::f32, {planes.size(0), planes.size(1), height, width});
+Tensor crop_frame(const Context& context, const Tensor& frame, int64_t top, int64_t left, int64_t height,
+                  int64_t width) {
+  require(frame.rank() == 3 && top >= 0 && left >= 0 && top + height <= frame.size(0) && left + width <= frame.size(1),
+          "frame", frame);
+  Tensor out = context.allocate(frame.type(), {height, width, frame.size(2)}, MemoryUse::cache);
   count_pass(context, 2 * out.bytes());
   if (context.dry_run) return out;
+  const int64_t pixel = frame.size(2) * static_cast<int64_t>(dtype_size(frame.type()) / sizeof(uint16_t));
   CropCall call;
-  call.planes = planes.data<float>();
-  call.out = out.data<float>();
-  call.count = planes.size(0) * planes.size(1);
-  call.plane_height = planes.size(2);
-  call.plane_width = planes.size(3);
-  call.top = top;
-  call.left = left;
-  call.height = height;
-  call.width = width;
+  call.from = reinterpret_cast<const uint16_t*>(frame.raw()) + (top * frame.size(1) + left) * pixel;
+  call.out = reinterpret_cast<uint16_t*>(out.raw());
+  call.rows = height;
+  call.words = width * pixel;
+  call.from_words = frame.size(1) * pixel;
   call.device = context.device;
-  choose_kernel(crop_planes_kernels(), context).run(call);
+  choose_kernel(crop_frame_kernels(), context).run(call);
   return out;
 }
 

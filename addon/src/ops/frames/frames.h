@@ -15,9 +15,9 @@ void planes_to_frame(const Context& context, const Tensor& planes, int64_t t, st
 void frame_to_planes(const Context& context, const Tensor& frame, std::span<const float> scale,
                      std::span<const float> shift, Tensor& planes, int64_t t);
 
-/// The part [top, top + height) x [left, left + width) of every plane: [C, T, h, w] -> [C, T, height, width], f32.
-Tensor crop_planes(const Context& context, const Tensor& planes, int64_t top, int64_t left, int64_t height,
-                   int64_t width);
+/// The part [top, top + height) x [left, left + width) of a frame: [h, w, C] -> [height, width, C], f32 or bf16.
+Tensor crop_frame(const Context& context, const Tensor& frame, int64_t top, int64_t left, int64_t height,
+                  int64_t width);
 
 /// x = min(max(x, -1), 1), f32; NaN stays NaN.
 void clamp_unit(const Context& context, Tensor& x);

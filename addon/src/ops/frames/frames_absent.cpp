@@ -5,7 +5,7 @@ namespace rushes {
 
 std::vector<Kernel<PlaneFunction>> planes_to_frame_cuda_kernels() { return {}; }
 std::vector<Kernel<PlaneFunction>> frame_to_planes_cuda_kernels() { return {}; }
-std::vector<Kernel<CropFunction>> crop_planes_cuda_kernels() { return {}; }
+std::vector<Kernel<CropFunction>> crop_frame_cuda_kernels() { return {}; }
 std::vector<Kernel<ClampFunction>> clamp_unit_cuda_kernels() { return {}; }
 std::vector<Kernel<BlendFunction>> blend_tile_cuda_kernels() { return {}; }
 

@@ -42,10 +42,11 @@ Tensor run_frame_to_planes(const Context& context, const Case& c) {
   return planes;
 }
 
-Tensor run_crop_planes(const Context& context, const Case& c) {
-  const Tensor planes = random_on(context, {c.channels, c.frames, c.height, c.width}, 4);
+Tensor run_crop_frame(const Context& context, const Case& c) {
+  const DType type = c.channels % 2 ? DType::f32 : DType::bf16;
+  const Tensor frame = check::random_tensor(context, {c.height, c.width, c.channels}, 4, 1.5f, type);
   const int64_t top = c.height / 3, left = c.width / 4;
-  return crop_planes(context, planes, top, left, c.height - top, (c.width - left + 1) / 2);
+  return crop_frame(context, frame, top, left, c.height - top, (c.width - left + 1) / 2);
 }
 
 Tensor run_clamp_unit(const Context& context, const Case& c) {
@@ -81,7 +82,7 @@ void append(const CpuFeatures& features, const std::vector<Kernel<Function>>& ta
 void append_frames_checks(const CpuFeatures& features, std::vector<KernelCheck>& checks) {
   append(features, planes_to_frame_kernels(), run_planes_to_frame, checks);
   append(features, frame_to_planes_kernels(), run_frame_to_planes, checks);
-  append(features, crop_planes_kernels(), run_crop_planes, checks);
+  append(features, crop_frame_kernels(), run_crop_frame, checks);
   append(features, clamp_unit_kernels(), run_clamp_unit, checks);
   append(features, blend_tile_kernels(), run_blend_tile, checks);
 }

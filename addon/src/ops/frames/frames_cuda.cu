@@ -58,14 +58,13 @@ void move(const PlaneCall& call) {
 
 /// A block copies one row of the part.
 RUSHES_KERNEL(kThreads, 4) crop_rows(CropCall call) {
-  const int64_t row = block_x(), plane = row / call.height, y = row % call.height;
-  const float* from = call.planes + (plane * call.plane_height + call.top + y) * call.plane_width + call.left;
-  float* to = call.out + row * call.width;
-  for (int64_t x = thread_index(); x < call.width; x += kThreads) to[x] = from[x];
+  const uint16_t* from = call.from + block_x() * call.from_words;
+  uint16_t* to = call.out + block_x() * call.words;
+  for (int64_t i = thread_index(); i < call.words; i += kThreads) to[i] = from[i];
 }
 
 void crop(const CropCall& call) {
-  launch(call.device->stream(), "crop_planes", crop_rows, Grid{static_cast<int>(call.count * call.height)}, kThreads, 0,
+  launch(call.device->stream(), "crop_frame", crop_rows, Grid{static_cast<int>(call.rows)}, kThreads, 0,
          without_device(call));
 }
 
@@ -121,8 +120,8 @@ std::vector<Kernel<PlaneFunction>> planes_to_frame_cuda_kernels() {
 std::vector<Kernel<PlaneFunction>> frame_to_planes_cuda_kernels() {
   return {{{"frame_to_planes", "frame_to_planes_f32_cuda", Backend::cuda}, move<false>}};
 }
-std::vector<Kernel<CropFunction>> crop_planes_cuda_kernels() {
-  return {{{"crop_planes", "crop_planes_f32_cuda", Backend::cuda}, crop}};
+std::vector<Kernel<CropFunction>> crop_frame_cuda_kernels() {
+  return {{{"crop_frame", "crop_frame_cuda", Backend::cuda}, crop}};
 }
 std::vector<Kernel<ClampFunction>> clamp_unit_cuda_kernels() {
   return {{{"clamp_unit", "clamp_unit_f32_cuda", Backend::cuda}, clamp}};

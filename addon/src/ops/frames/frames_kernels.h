@@ -20,11 +20,12 @@ struct PlaneCall {
 constexpr int64_t kMostFrameChannels = 64;
 using PlaneFunction = void (*)(const PlaneCall& call);
 
-/// out[plane, y, x] = planes[plane, top + y, left + x]
+/// out[y, x] = from[y, x], both rows of 16-bit words: one of them is a bf16 number, two a float. `from` points at the
+/// part's first word.
 struct CropCall {
-  const float* planes = nullptr;
-  float* out = nullptr;
-  int64_t count = 0, plane_height = 0, plane_width = 0, top = 0, left = 0, height = 0, width = 0;
+  const uint16_t* from = nullptr;
+  uint16_t* out = nullptr;
+  int64_t rows = 0, words = 0, from_words = 0;  // words of a row of the part and of the whole frame
   Device* device = nullptr;
 };
 using CropFunction = void (*)(const CropCall& call);
@@ -50,7 +51,7 @@ using BlendFunction = void (*)(const BlendCall& call);
 
 const std::vector<Kernel<PlaneFunction>>& planes_to_frame_kernels();
 const std::vector<Kernel<PlaneFunction>>& frame_to_planes_kernels();
-const std::vector<Kernel<CropFunction>>& crop_planes_kernels();
+const std::vector<Kernel<CropFunction>>& crop_frame_kernels();
 const std::vector<Kernel<ClampFunction>>& clamp_unit_kernels();
 const std::vector<Kernel<BlendFunction>>& blend_tile_kernels();
 
