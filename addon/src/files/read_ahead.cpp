@@ -14,10 +14,6 @@ namespace {
 
 // Of one request past the page cache: smaller ones leave a disk idle between two.
 constexpr uint64_t kRequestBytes = 8 << 20;
-// Bytes per second below which reading a model again would be felt: 10 GB in a quarter of a minute.
-constexpr double kQuickDisk = 0.6e9;
-// Read before a disk is called slow.
-constexpr uint64_t kTrialBytes = 128 << 20;
 
 constexpr uint64_t round_up(uint64_t value) {
   return (value + MappedFile::kBlockBytes - 1) / MappedFile::kBlockBytes * MappedFile::kBlockBytes;
@@ -39,21 +35,23 @@ uint64_t ReadAhead::buffer_bytes(const std::vector<FilePart>& parts) {
   return needed ? 2 * slot_bytes(parts) + MappedFile::kBlockBytes : 0;
 }
 
-ReadAhead::ReadAhead(std::vector<FilePart> parts, std::span<std::byte> buffer)
-    : parts_(std::move(parts)), buffer_(buffer), places_(parts_.size(), Place::nowhere) {
+ReadAhead::ReadAhead(std::vector<FilePart> parts, std::span<std::byte> buffer, const DiskPace& pace)
+    : parts_(std::move(parts)), buffer_(buffer), pace_(pace), places_(parts_.size(), Place::nowhere) {
   for (size_t i = 0; i < parts_.size(); ++i) index_.emplace(parts_[i].name, i);
   const uint64_t bytes = slot_bytes(parts_);
   if (buffer_.size() >= 2 * bytes + MappedFile::kBlockBytes) slot_bytes_ = bytes;
   if (slot_bytes_) PagePool::prefer_huge_pages(buffer_.data(), buffer_.size());
-  thread_ = std::thread([this] {
-    try {
-      run();
-    } catch (const std::exception&) {  // memory for a list, say: the map needs none
-      const std::lock_guard lock(mutex_);
-      while (finished_ < parts_.size()) places_[finished_++] = Place::map;
-      done_.notify_all();
-    }
-  });
+  try {
+    thread_ = std::thread([this] {
+      try {
+        run();
+      } catch (const std::exception&) {  // memory for a list, say: the map needs none
+        leave_rest_to_map();
+      }
+    });
+  } catch (const std::system_error&) {  // no more threads are to be had
+    leave_rest_to_map();
+  }
 }
 
 ReadAhead::~ReadAhead() {
@@ -62,7 +60,13 @@ ReadAhead::~ReadAhead() {
     stopping_ = true;
   }
   work_.notify_one();
-  thread_.join();
+  if (thread_.joinable()) thread_.join();
+}
+
+void ReadAhead::leave_rest_to_map() {
+  const std::lock_guard lock(mutex_);
+  while (finished_ < parts_.size()) places_[finished_++] = Place::map;
+  done_.notify_all();
 }
 
 std::byte* ReadAhead::slot(Place place) const {
@@ -151,7 +155,8 @@ bool ReadAhead::read_part(const FilePart& part, std::byte* to) {
   if (!readable) return false;
   direct_seconds_ += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   const std::lock_guard lock(mutex_);
-  if (disk_bytes_ >= kTrialBytes) past_cache_ = static_cast<double>(disk_bytes_) > kQuickDisk * direct_seconds_;
+  if (disk_bytes_ >= pace_.trial_bytes)
+    past_cache_ = static_cast<double>(disk_bytes_) > pace_.quick_bytes_per_second * direct_seconds_;
   return true;
 }
 

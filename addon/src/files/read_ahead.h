@@ -25,10 +25,18 @@ struct FilePart {
   uint64_t bytes = 0;
 };
 
+/// Below which pace a disk is slow, and how much is read before it is called so. By default reading 10 GB again would
+/// take a quarter of a minute, which is felt.
+struct DiskPace {
+  double quick_bytes_per_second = 0.6e9;
+  uint64_t trial_bytes = 128 << 20;
+};
+
 /// One thread of its own that reads parts in the order of their use, one ahead of the one in use. What the page cache
 /// holds is used from there, through the map. The rest is read past the page cache, into memory that is used again and
 /// again: a page of the cache has to be found, and maybe asked of a host, for every 4 KiB, which can take several times
-/// as long as the disk does. A disk that is slow itself is read through the page cache, so that it is read once.
+/// as long as the disk does. A disk that is slow itself is read through the page cache, so that it is read once. Where
+/// the system gives no thread, everything is used through the map.
 class ReadAhead {
  public:
   /// Smaller parts are not worth it.
@@ -39,7 +47,7 @@ class ReadAhead {
   static uint64_t buffer_bytes(const std::vector<FilePart>& parts);
   /// Starts reading. `buffer` has buffer_bytes(parts) of when that was asked, and outlives this; with less everything
   /// is used through the map.
-  ReadAhead(std::vector<FilePart> parts, std::span<std::byte> buffer);
+  ReadAhead(std::vector<FilePart> parts, std::span<std::byte> buffer, const DiskPace& pace = {});
   /// Stops after the request under way.
   ~ReadAhead();
   ReadAhead(const ReadAhead&) = delete;
@@ -58,6 +66,7 @@ class ReadAhead {
   enum class Place { nowhere, map, first, second };
 
   void run();
+  void leave_rest_to_map();
   Place choose_place(size_t part, std::unique_lock<std::mutex>& lock);
   bool read_part(const FilePart& part, std::byte* to);
   void read_through_cache(const FilePart& part);
@@ -67,6 +76,7 @@ class ReadAhead {
 
   const std::vector<FilePart> parts_;
   const std::span<std::byte> buffer_;
+  const DiskPace pace_;
   std::map<std::string, size_t, std::less<>> index_;
   uint64_t slot_bytes_ = 0;  // 0: there is no buffer
   bool past_cache_ = true;   // of the thread's own

@@ -3,6 +3,7 @@
 
 #include <doctest/doctest.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <unistd.h>
 
 #include <chrono>
@@ -10,6 +11,8 @@
 #include <cstring>
 #include <fstream>
 #include <memory>
+#include <system_error>
+#include <thread>
 
 #include "engine/bench/random_model.h"
 #include "engine/rates.h"
@@ -89,6 +92,23 @@ bool soon(Condition&& condition) {
   return true;
 }
 
+// While it lives the system refuses new threads: each would need a stack larger than the address space.
+class NoThreads {
+ public:
+  NoThreads() {
+    ::pthread_getattr_default_np(&before_);
+    pthread_attr_t attributes = before_;
+    ::pthread_attr_setstacksize(&attributes, size_t{1} << 47);
+    ::pthread_setattr_default_np(&attributes);
+  }
+  ~NoThreads() { ::pthread_setattr_default_np(&before_); }
+  NoThreads(const NoThreads&) = delete;
+  NoThreads& operator=(const NoThreads&) = delete;
+
+ private:
+  pthread_attr_t before_;
+};
+
 }  // namespace
 
 TEST_CASE("parts are read one ahead of their use, past the page cache, byte for byte" * kNeedsDisk) {
@@ -164,6 +184,44 @@ TEST_CASE("whoever waits for a part is let go when the job is cancelled, and not
   ReadAhead ahead(file.parts, file.buffer);
   CHECK(soon([&] { return ahead.disk_bytes() >= 2 * kPart; }));
   CHECK_THROWS_AS(ahead.wait(context, "part11"), Cancelled);  // which no half of the buffer has room for
+}
+
+TEST_CASE("a slow disk is read once, through the page cache" * kNeedsDisk) {
+  PartsFile file;
+  REQUIRE(soon([&] { return evict(file.path, *file.mapped); }));
+  file.make_buffer();
+  const Context context;
+  ReadAhead ahead(file.parts, file.buffer, {.quick_bytes_per_second = 1e18, .trial_bytes = 1});
+  for (size_t i = 0; i < kParts; ++i) {
+    const std::byte* data = ahead.wait(context, file.parts[i].name);
+    REQUIRE(data != nullptr);
+    CHECK((data == file.parts[i].begin) == (i > 0));  // the first one was the trial
+    if (i > 0) CHECK(file.mapped->is_cached(data, kPart));
+    CHECK(std::memcmp(data, file.content(i).data(), kPart) == 0);
+    ahead.used(file.parts[i].name);
+  }
+  CHECK(ahead.disk_bytes() < 2 * kPart);
+}
+
+TEST_CASE("where the system gives no thread, parts are used through the map, and read by one thread instead of two" *
+          kNeedsDisk) {
+  PartsFile file;
+  REQUIRE(soon([&] { return evict(file.path, *file.mapped); }));
+  file.make_buffer();
+  const Context context;
+  ReadAhead ahead(file.parts, file.buffer);
+  const auto holds = [&](ReadAhead& reader, size_t i, bool in_map) {
+    const std::byte* data = reader.wait(context, file.parts[i].name);
+    return (data == file.parts[i].begin) == in_map && std::memcmp(data, file.content(i).data(), kPart) == 0;
+  };
+  CHECK(holds(ahead, 1, false));  // both halves are full
+  const NoThreads none;
+  REQUIRE_THROWS_AS(std::thread([] {}).join(), std::system_error);
+  ahead.used(file.parts[0].name);
+  CHECK(holds(ahead, 2, false));
+  ReadAhead without(file.parts, file.buffer);
+  for (size_t i = 0; i < kParts; ++i) CHECK(holds(without, i, true));
+  CHECK(without.disk_bytes() == 0);
 }
 
 TEST_CASE("a plan counts what the disk has to give: all of a file, and nothing of what the page cache holds" *
