@@ -56,7 +56,7 @@ CARD_SIZES = (
     ClipSize(256, 256, 17, 0.05, 3_000), ClipSize(128, 128, 33, 0.06, 6_000), ClipSize(128, 128, 49, 0.04, 4_000),
 )
 # Clips to begin with: more are made while the transformer is trained.
-PROCESSOR_SIZES = (ClipSize(128, 128, 17, 0.75, 640), ClipSize(96, 96, 17, 0.10, 128), ClipSize(64, 64, 17, 0.15, 320))
+PROCESSOR_SIZES = (ClipSize(128, 128, 17, 0.82, 640), ClipSize(96, 96, 17, 0.12, 128), ClipSize(64, 64, 17, 0.06, 192))
 TINY_SIZES = (ClipSize(32, 32, 5, 0.7, 12), ClipSize(48, 32, 9, 0.3, 8))
 
 

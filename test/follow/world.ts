@@ -209,7 +209,7 @@ function placeAt(
     case "bounce":
       return { ...still, cy: room - 1.55 * room * Math.abs(Math.sin(Math.PI * (2 * time + phase))) };
     case "spin":
-      return { ...still, angle: 1.5 * Math.PI * time };
+      return { ...still, angle: Math.PI * time };
     case "grow":
       return { ...still, radius: radius * (0.45 + 1.15 * time) };
     case "shrink":

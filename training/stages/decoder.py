@@ -49,7 +49,7 @@ class Clips:
     def scene(self) -> Scene:
         wants_hard = self.source.random() < HARD_SHARE
         while True:
-            scene = random_scene(self.source, spread=0.25)
+            scene = random_scene(self.source, spread=0.25, skies=8)
             if scene.is_landscape or not wants_hard or any(thing.shape in HARD_SHAPES for thing in scene.things):
                 return scene
 

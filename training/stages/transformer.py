@@ -14,9 +14,9 @@ from ..sampling import time_steps
 from ..workshop import Workshop, read_weights
 
 TOP_K = (0.1, 0.1, 0.15, 0.3, 0.5)
-NEW_CLIPS = 1 / 3  # made for each clip that is drawn for a step
+NEW_CLIPS = 1 / 6  # made for each clip that is drawn for a step
 TOGETHER = 16  # clips made at a time
-TIME_SHARES = (0.28, 0.14, 0.14, 0.14, 0.30)  # the sampler's four times, then any
+TIME_SHARES = (0.36, 0.18, 0.16, 0.16, 0.14)  # the sampler's four times, then any
 
 
 def makers(workshop: Workshop, with_first: bool = False) -> list[Maker]:

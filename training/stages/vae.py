@@ -35,7 +35,7 @@ class Pool:
         for (height, width), count in (self.TINY if tiny else self.SIZES).items():
             parts = []
             for start in range(0, count if workshop.on_card or tiny else count // 20, 16):
-                scenes = [random_scene(source, landscapes=0.35, spread=0.25) for _ in range(16)]
+                scenes = [random_scene(source, landscapes=0.35, spread=0.25, skies=8) for _ in range(16)]
                 frames = render(scenes, self.frame_counts[-1], height, width, self.device)
                 parts.append(((frames + 1) * 127.5).round().to(torch.uint8))
             self.clips[height, width] = torch.cat(parts)

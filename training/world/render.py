@@ -57,7 +57,7 @@ def trajectories(motion: Tensor, place: Tensor, radius: Tensor, grid: Grid) -> t
     x = when("right", across * reach_x, when("left", -across * reach_x, x))
     y = when("down", across * reach_y, when("up", -across * reach_y, y))
     y = when("bounce", reach_y - 1.55 * reach_y * (circling.sin()).abs(), y)
-    angle = when("spin", 0.75 * circling, angle)
+    angle = when("spin", 0.5 * circling, angle)
     scale = when("grow", 0.45 + 1.15 * u, when("shrink", 1.6 - 1.15 * u, scale))
     narrow = torch.where(place[:, 0, None].abs() > 0.3, 0.5, 1.0)  # beside another thing
     x = when("circle", x + 0.52 * narrow * circling.cos() * reach_x.clamp(max=1), x)

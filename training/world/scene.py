@@ -45,16 +45,18 @@ class Scene:
         return "moon" if self.time == "night" else "sun"
 
 
-def random_scene(source: random.Random, landscapes: float = 0.25, pairs: float = 0.22, spread: float = 0.08) -> Scene:
-    """`landscapes` and `pairs` are shares; `spread` is how far from its usual place a thing may be. A small spread makes the
-    clip almost a function of its sentence, which is what lets so small a model draw it in a single step."""
+def random_scene(source: random.Random, landscapes: float = 0.25, pairs: float = 0.22, spread: float = 0.02,
+                 skies: int = 1) -> Scene:
+    """`landscapes` and `pairs` are shares; `spread` is how far from its usual place a thing may be, and `skies` (8 at most) how
+    many arrangements of clouds, drops and flies there are. A small spread and one sky make the clip almost a function of its
+    sentence, which is what lets so small a model draw it in a single step."""
     if source.random() < landscapes:
         place = source.choice(list(words.PLACES))
         event = source.choice(words.EVENTS_OF[place])
         time = {"fireflies": "night", "dusk": "day", "dawn": "night"}.get(event) or source.choice(list(words.SKIES))
         colour = source.choice(list(words.COLOURS)) if "{colour}" in words.EVENTS[event] else ""
         camera = source.choice(("left", "right")) if source.random() < 0.15 else ""
-        return Scene(place=place, time=time, event=event, camera=camera, colour=colour, seed=source.randrange(8))
+        return Scene(place=place, time=time, event=event, camera=camera, colour=colour, seed=source.randrange(8) % skies)
     background = source.choice(list(words.BACKGROUNDS))
     count = 2 if source.random() < pairs else 1
     colours = source.sample([name for name in words.COLOURS if name != background], count)
@@ -70,7 +72,8 @@ def random_scene(source: random.Random, landscapes: float = 0.25, pairs: float =
                 place[1] = 0.45 * side
             else:
                 place[0] = 0.50 * side
-        things.append(Thing(source.choice(shapes), colours[at], size, motion, tuple(place), source.uniform(0.95, 1.05)))
+        things.append(Thing(source.choice(shapes), colours[at], size, motion, tuple(place),
+                            source.uniform(1 - spread / 4, 1 + spread / 4)))
     return Scene(background=background, things=tuple(things))
 
 
