@@ -11,7 +11,7 @@
 namespace rushes {
 namespace {
 
-// Latent cells of a tile and of the band where two tiles blend.
+// Latent cells of a tile, at most, and of what two neighbours share, at least.
 constexpr VaeTiling kTiling{32, 6};
 
 TensorView view_of(const char* name, const Tensor& tensor) {
