@@ -54,8 +54,9 @@ export interface RetryChanges {
   withoutBudget?: boolean;
 }
 
-/** The engine's own stages; "save" (the file, its poster and the extra copy) is the app's. */
-export type StageName = "text" | "load" | "sample" | "decode";
+/** The engine's own stages, in their order; "image" only in jobs with a picture. "save" (the file, its poster and the
+ * extra copy) is the app's. */
+export type StageName = "text" | "image" | "load" | "sample" | "decode";
 export type JobStage = StageName | "save";
 
 export type JobMode = "t2v" | "i2v";
@@ -65,7 +66,10 @@ export type LogLevel = "debug" | "info" | "warning";
 
 /** The files one job runs with, absolute paths. */
 export interface JobFiles {
+  /** The transformer; of a model of two experts, the one for high noise. */
   dit: string;
+  /** The expert for low noise; absent for models of one transformer. */
+  ditLow?: string;
   vae: string;
   textEncoder: string;
   tokenizer: string;

@@ -5,6 +5,7 @@ import type { Output } from "./output.ts";
 
 const stageNames: Record<JobStage, string> = {
   text: "Reading the prompt",
+  image: "Reading the picture",
   load: "Loading the model",
   sample: "Sampling",
   decode: "Decoding",

@@ -3,7 +3,10 @@ import type { EngineSettings } from "../../contract/settings/derive.ts";
 
 /** Files of one model; textLength is the number of context rows (512 unless config.json says otherwise). */
 export interface ModelFiles {
+  /** The transformer; of a model of two experts, the one for high noise. */
   dit: string;
+  /** The expert for low noise; absent for models of one transformer. */
+  ditLow?: string;
   vae: string;
   textEncoder: string;
   textLength: number;
@@ -18,6 +21,9 @@ export interface GenerateRequest {
   stepLatentsPrefix?: string;
   resumePath?: string;
   startStep?: number;
+  /** The first picture: RGB, settings.width * settings.height * 3 bytes. A transformer of 36 input channels needs one,
+   * another refuses one. */
+  image?: Uint8Array;
   /** Ask for a preview event after each step but the last, whose latents are decoded anyway. */
   preview?: boolean;
 }
@@ -37,7 +43,8 @@ export type EngineEvent =
   | { kind: "packet"; data: Uint8Array; keyFrame: boolean; frame: number }
   | { kind: "poster"; rgb: Uint8Array; width: number; height: number };
 
-export type StageName = "text" | "load" | "sample" | "decode";
+/** In the order in which they run; "image" (the first picture is encoded) only in jobs with a picture. */
+export type StageName = "text" | "image" | "load" | "sample" | "decode";
 
 export interface StageReport {
   stage: StageName;

@@ -91,7 +91,7 @@ export class AttemptRecord {
 
   /** Progress is measured from here on against `plan`, less what earlier attempts did. */
   started(plan: Plan, point: ResumePoint): void {
-    const skipped: JobStage[] = point.kind === "latents" ? ["text", "load", "sample"] : [];
+    const skipped: JobStage[] = point.kind === "latents" ? ["text", "image", "load", "sample"] : [];
     this.planned(plan);
     const { stages } = learntPlan(this.#tools.database, this.#job.model, plan);
     const sampledBefore = point.kind === "step" ? point.step / this.#job.settings.numSteps : 0;

@@ -2,7 +2,7 @@
 import type { JobProgress, JobStage } from "../../contract/job.ts";
 import type { StageReport } from "../engine/addon.ts";
 
-const order: readonly JobStage[] = ["text", "load", "sample", "decode", "save"];
+const order: readonly JobStage[] = ["text", "image", "load", "sample", "decode", "save"];
 /** Share of the whole for stages that nothing was planned for. */
 const unplannedSeconds = 0.05;
 /** A stage that took less than this share of its plan had nothing to do: its model was warm, its prompt was known. */
@@ -22,14 +22,15 @@ export class ProgressMeter {
   /** Planned seconds that count as done and took no time: they say nothing of how long the rest takes. */
   #free = 0;
 
-  /** `skipped` are stages that this attempt does not run. Times are milliseconds of a clock that never goes back. */
+  /** `skipped` are stages that this attempt does not run; one without a picture has no "image" in its plan. Times are milliseconds of a clock that never goes back. */
   constructor(
     planned: readonly StageReport[] | null,
     skipped: readonly JobStage[],
     startedAt: number,
     sampledBefore = 0,
   ) {
-    this.#skipped = new Set(skipped);
+    const encodesPicture = planned?.some(({ stage }) => stage === "image") ?? false;
+    this.#skipped = new Set<JobStage>(encodesPicture ? skipped : [...skipped, "image"]);
     this.#startedAt = this.#stageSince = startedAt;
     this.#sampledBefore = sampledBefore;
     const seconds = (stage: JobStage) => planned?.find((report) => report.stage === stage)?.seconds ?? 0;

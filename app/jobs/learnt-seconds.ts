@@ -54,7 +54,7 @@ export function correctedPlan({ stages }: Pick<Plan, "stages">, factors: StageFa
 /** The median factor of each stage. */
 export function factorsOf(measured: readonly MeasuredStage[]): StageFactors {
   const factors: StageFactors = {};
-  for (const stage of ["text", "load", "sample", "decode"] as const) {
+  for (const stage of ["text", "image", "load", "sample", "decode"] as const) {
     const shares = measured
       .filter((each) => each.stage === stage && each.plannedSeconds !== null && each.plannedSeconds > 0)
       .map(({ seconds, plannedSeconds }) => seconds / (plannedSeconds ?? 1))

@@ -329,6 +329,7 @@ export const catalogue = [
     group: "sampling",
     order: 6,
     stage: "sample",
+    engine: true,
     needs: "twoExperts",
     help: "Noise level at which the low-noise expert takes over.",
     default: 0.9,

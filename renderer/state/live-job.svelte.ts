@@ -18,10 +18,11 @@ export interface LiveStage {
   readonly state: "waiting" | "running" | "done";
 }
 
-const order: readonly JobStage[] = ["text", "load", "sample", "decode", "save"];
-/** Shares of a job that has not said its own yet. */
+const order: readonly JobStage[] = ["text", "image", "load", "sample", "decode", "save"];
+/** Shares of a job that has not said its own yet; "image" only where it begins with a picture. */
 const typicalShares: Readonly<Record<JobStage, number>> = {
   text: 0.05,
+  image: 0.05,
   load: 0.1,
   sample: 0.6,
   decode: 0.22,
@@ -88,7 +89,8 @@ class CurrentJob {
 
   get stages(): readonly LiveStage[] {
     const progress = this.#progress;
-    const shares = progress?.shares ?? typicalShares;
+    const picture = this.#job?.mode === "i2v";
+    const shares = progress?.shares ?? { ...typicalShares, image: picture ? typicalShares.image : 0 };
     const at = progress ? order.indexOf(progress.stage) : -1;
     return order
       .filter((stage) => (shares[stage] ?? 0) > 0)

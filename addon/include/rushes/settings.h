@@ -39,6 +39,7 @@ typedef enum { RUSHES_VAE_TILING_AUTO, RUSHES_VAE_TILING_OFF, RUSHES_VAE_TILING_
   REAL(sla_topk, "slaTopk", 0.1, 0.01, 1.0) \
   REAL(sigma_max, "sigmaMax", 80.0, 1.0, 1600.0) \
   BOOLEAN(ode, "ode", 0) \
+  REAL(boundary, "boundary", 0.9, 0.5, 1.0) \
   BOOLEAN(default_norm, "defaultNorm", 0) \
   CHOICE(text_encoder_format, "textEncoderFormat", rushes_text_encoder_format, RUSHES_TEXT_ENCODER_FORMAT_AUTO, RUSHES_TEXT_ENCODER_FORMAT_CHOICES) \
   CHOICE(device, "device", rushes_device, RUSHES_DEVICE_AUTO, RUSHES_DEVICE_CHOICES) \

@@ -32,7 +32,14 @@ export const app: typeof english = {
   shortcuts: "键盘快捷键",
   dropHere: "松开鼠标即可使用该视频的设置",
   stageAnnounced: (stage, eta) => (eta === null ? stage : `${stage},大约还需 ${eta}`),
-  stages: { text: "读取提示词", load: "加载模型", sample: "生成中", decode: "解码中", save: "保存中" },
+  stages: {
+    text: "读取提示词",
+    image: "读取图片",
+    load: "加载模型",
+    sample: "生成中",
+    decode: "解码中",
+    save: "保存中",
+  },
   states: { queued: "等待中", running: "运行中", done: "完成", failed: "失败", cancelled: "已取消" },
   groups: {
     prompt: "提示词",

@@ -120,7 +120,7 @@ export const history: typeof english = {
   copyOf: "副本",
   stages: "时间与内存",
   stagesOf: (attempt) => `第 ${attempt} 次尝试`,
-  stageNames: { text: "提示词", load: "模型", sample: "采样", decode: "解码", save: "保存" },
+  stageNames: { text: "提示词", image: "图片", load: "模型", sample: "采样", decode: "解码", save: "保存" },
   stageTime: (seconds, planned) => (planned === null ? seconds : `${seconds}，计划 ${planned}`),
   stageMemory: (bytes, planned) => (planned === null ? bytes : `${bytes}，计划 ${planned}`),
   time: "时间",

@@ -32,6 +32,7 @@ export const app = {
   stageAnnounced: (stage: string, eta: string | null) => (eta === null ? stage : `${stage}, about ${eta} left`),
   stages: {
     text: "Reading the prompt",
+    image: "Reading the picture",
     load: "Loading the model",
     sample: "Generating",
     decode: "Decoding",

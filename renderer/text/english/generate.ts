@@ -5,6 +5,7 @@ import type { JobStage } from "../../../contract/job.ts";
 
 const past: Record<JobStage, string> = {
   text: "prompt encoded",
+  image: "picture encoded",
   load: "model ready",
   sample: "generated",
   decode: "decoded",
@@ -13,6 +14,7 @@ const past: Record<JobStage, string> = {
 
 const stageNames: Record<JobStage, string> = {
   text: "Prompt",
+  image: "Picture",
   load: "Model",
   sample: "Sampling",
   decode: "Decoding",

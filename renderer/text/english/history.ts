@@ -4,6 +4,7 @@ import type { JobStage } from "../../../contract/job.ts";
 
 const stageNames: Record<JobStage, string> = {
   text: "Prompt",
+  image: "Picture",
   load: "Model",
   sample: "Sampling",
   decode: "Decoding",
