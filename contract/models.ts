@@ -1,12 +1,16 @@
 // Model manifests: names, files, capabilities, and the defaults and limits a model sets in place of the catalogue's.
 // Finding the files on this machine does not live here (app/models).
+import type { JobMode } from "./job.ts";
 import type { Capability } from "./settings/setting.ts";
 import type { SettingLimits, Settings } from "./settings/derive.ts";
 import type { FrameSize } from "./settings/resolution.ts";
 
 /** The files of one model, as paths. A manifest holds them relative to its own folder. */
 export interface ModelPaths {
+  /** The transformer; of a model of two experts, the one for high noise. */
   readonly dit: string;
+  /** The expert for low noise; absent for models of one transformer. */
+  readonly ditLow?: string;
   readonly vae: string;
   readonly textEncoder: string;
   readonly tokenizer: string;
@@ -15,8 +19,13 @@ export interface ModelPaths {
 /** Which model: a name ("demo"), or files. A file given beside a name replaces that part of the model; with a
  * transformer of its own an unknown name is a label only (TurboDiffusion's `--model Wan2.1-1.3B --dit_path ...`). */
 export interface ModelChoice {
+  /** Absent or "auto": a model that can do the `mode`. */
   name?: string;
+  /** What is to be made, where it is known; absent: from text. */
+  mode?: JobMode;
+  /** Of a model of two experts, the one for high noise; a model's own low-noise expert does not go with it. */
   ditPath?: string;
+  ditLowPath?: string;
   vaePath?: string;
   textEncoderPath?: string;
   tokenizerPath?: string;
@@ -31,6 +40,8 @@ export interface ModelManifest {
   readonly files: ModelPaths;
   /** The transformer without quantization, where the model ships both. */
   readonly dit16?: string;
+  /** The same of the expert for low noise. */
+  readonly ditLow16?: string;
   /** Context rows: 512 unless the model's config.json says otherwise. */
   readonly textLength: number;
   readonly capabilities: readonly Capability[];
@@ -71,6 +82,14 @@ export const knownModels: readonly KnownModel[] = [
     files: turboDiffusionFiles,
   },
 ];
+
+/** Input channels of a transformer that begins with a picture: 16 of noise, 4 of a mask, 16 of the picture. */
+export const pictureChannels = 36;
+
+/** True of a model that makes nothing from text alone. */
+export function needsPicture({ capabilities }: Pick<ModelManifest, "capabilities">): boolean {
+  return capabilities.includes("i2v") && !capabilities.includes("t2v");
+}
 
 /** The known model of that name, whatever its case. */
 export function knownModel(name: string): KnownModel | null {

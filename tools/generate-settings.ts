@@ -116,6 +116,7 @@ const needsTexts = {
   distilled: "Distilled models only.",
   base: "Base (not distilled) models only.",
   sla: "Only with `sla` and `sagesla` attention.",
+  t2v: "Text to Video only.",
   i2v: "Image to Video only.",
   twoExperts: "Two-expert models only.",
   lora: "Models that take LoRA files only.",

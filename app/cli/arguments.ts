@@ -26,6 +26,7 @@ const valueFlags = new Set([
   "--library",
   "--output",
   "--dit-path",
+  "--dit-low-path",
   "--vae-path",
   "--text-encoder-path",
   "--tokenizer-path",

@@ -109,7 +109,11 @@ function withOptions(program: Program): Program {
 function withSettings(program: Program): Program {
   program
     .optionsGroup("Model files:")
-    .option("--dit-path <file>", "the transformer (also --dit_path)")
+    .option(
+      "--dit-path <file>",
+      "the transformer, of two experts the one for high noise (also --high_noise_model_path)",
+    )
+    .option("--dit-low-path <file>", "the expert for low noise, where there are two (also --low_noise_model_path)")
     .option("--vae-path <file>", "the VAE")
     .option("--text-encoder-path <file>", "the umT5 text encoder")
     .option("--tokenizer-path <file>", "tokenizer.json (default: beside the text encoder)")

@@ -3,7 +3,7 @@ import { allSettings, type SettingId } from "../../contract/settings/derive.ts";
 import { type NamedValues, readNamedValues } from "../settings/sources.ts";
 import type { OptionValues } from "./context.ts";
 
-const otherFlags = ["ditPath", "vaePath", "textEncoderPath", "tokenizerPath", "output"] as const;
+const otherFlags = ["ditPath", "ditLowPath", "vaePath", "textEncoderPath", "tokenizerPath", "output"] as const;
 
 /** Throws settings.invalid. Commander's camelCase names of setting flags are the settings' ids. */
 export function flagValues(options: OptionValues): NamedValues {

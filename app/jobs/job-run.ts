@@ -4,7 +4,7 @@ import { asRushesError, RushesError } from "../../contract/errors.ts";
 import type { Job, JobState } from "../../contract/job.ts";
 import type { LoweredPlan } from "../../contract/lowered-plan.ts";
 import type { PlanFix } from "../../contract/plan-fix.ts";
-import type { EngineEvent, GenerateReport, ModelFiles } from "../engine/addon.ts";
+import type { EngineEvent, GenerateReport } from "../engine/addon.ts";
 import type { EngineClient } from "../engine/client.ts";
 import type { CallEvent } from "../engine/messages.ts";
 import { readStepLatents, readTokenIds } from "../history/reads/jobs.ts";
@@ -16,6 +16,7 @@ import type { Picture } from "../media/poster.ts";
 import { embeddingName, fingerprint } from "../models/fingerprint.ts";
 import { AttemptRecord, type RecordTools } from "./attempt-record.ts";
 import { attemptSettings, lowerPlan } from "./lowered-plan.ts";
+import { firstFrame } from "./input-picture.ts";
 import { findResumePoint, type ResumePoint } from "./resume-point.ts";
 import { adoptVideo, discardPending, saveVideo } from "./save-video.ts";
 
@@ -110,7 +111,7 @@ export class JobRun {
   async #compute(): Promise<GenerateReport> {
     const { database, engine, files } = this.#tools;
     const { job } = this.#record;
-    const modelFiles: ModelFiles = job.files;
+    const { tokenizer: _tokenizer, ...modelFiles } = job.files;
     const settings = attemptSettings(job.settings, job.lowered);
     const point = findResumePoint(job, readStepLatents(database, job.id));
     this.#record.resumedAt(point);
@@ -124,6 +125,7 @@ export class JobRun {
     const plan = await engine.call("plan", [modelFiles, settings, plannedIds(job, point)], { signal });
     this.#record.started(plan, point);
     if (point.kind === "latents") return engine.call("decode", [modelFiles, point.path, settings], { signal, onEvent });
+    const image = await firstFrame(engine, job.settings, { signal });
     const encoder = await fingerprint(job.files.textEncoder);
     const request = {
       settings,
@@ -132,6 +134,7 @@ export class JobRun {
       latentsPath: files.latentsPath(job),
       stepLatentsPrefix: files.stepLatentsPrefix(job),
       preview: this.#tools.previews(),
+      ...(image === null ? {} : { image }),
       ...(point.kind === "step" ? { resumePath: point.path, startStep: point.step } : {}),
     };
     return engine.call("generate", [modelFiles, request], { signal, onEvent, keep: this.#keep.signal });

@@ -114,10 +114,13 @@ export class Model {
   #jobRequest({ prompt, settings, savePath, origin }: PromptRequest): JobRequest {
     const problem = checkSetting("prompt", prompt);
     if (problem) throw invalid(problem, origin ?? null);
+    const { settings: resolved, fixedSize } = this.resolve(settings, origin);
+    const { width, height, ...others } = resolved;
     return {
       prompt,
       model: this.#choice,
-      settings: { ...this.resolve(settings, origin).settings, prompt },
+      // A size that only follows from the resolution is left to follow from it again: an image may change its shape.
+      settings: { ...others, ...(fixedSize ? { width, height } : {}), prompt },
       ...(savePath === undefined ? {} : { savePath }),
     };
   }

@@ -3,6 +3,7 @@ import type { ModelChoice } from "../../contract/models.ts";
 import type { Settings } from "../../contract/settings/derive.ts";
 import { collectSources, modelChoice } from "../settings/collect.ts";
 import { libraryFolderOf } from "../settings/library-folder.ts";
+import { modeOf } from "../settings/resolve.ts";
 import { type ModelFileChoice, readNamedValues, type SettingSource } from "../settings/sources.ts";
 import { Model } from "./model.ts";
 
@@ -47,7 +48,7 @@ export async function open(
     flags: named,
     flagOrigin: "settings",
   });
-  return await openModel(options.library, chosen, sources);
+  return await openModel(options.library, { ...chosen, mode: modeOf(sources, null) }, sources);
 }
 
 /** Opens a model with the sources of its settings, weakest first: the part `open` and the command line share. */

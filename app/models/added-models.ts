@@ -3,10 +3,11 @@
 import { stat } from "node:fs/promises";
 import { basename, dirname, resolve } from "node:path";
 import { RushesError } from "../../contract/errors.ts";
-import type { ModelManifest } from "../../contract/models.ts";
+import { type ModelManifest, pictureChannels } from "../../contract/models.ts";
+import type { Capability } from "../../contract/settings/setting.ts";
 import { listModels } from "./catalogue.ts";
 import type { Inspect } from "./find-model.ts";
-import { readManifest, readTextLength } from "./manifest.ts";
+import { readManifest, readTextLength, unreadCapabilities } from "./manifest.ts";
 import { type AddedModel, changeModelsFile, type ModelsFile, readModelsFile } from "./models-file.ts";
 import { completed, idOf, recognise } from "./recognise.ts";
 import { type FoundFiles, scanFolder } from "./scan-files.ts";
@@ -42,7 +43,7 @@ export async function addModels(libraryFolder: string, given: string, inspect: I
   const recognised = folder === null ? onlyAbout(path, read) : read;
 
   const described = found.manifests.flatMap((each) => describedModel(each, folder));
-  const inManifests = new Set(described.flatMap(({ files }) => [files.dit, files.dit16]));
+  const inManifests = new Set(described.flatMap(({ files }) => [files.dit, files.dit16, files.ditLow, files.ditLow16]));
   const models = [...described, ...recognised.models.filter(({ files }) => !inManifests.has(files.dit))];
   if (models.length === 0 && recognised.parts.length === 0) {
     const reason = recognised.notes.find((note) => note.path === path)?.note;
@@ -109,9 +110,14 @@ function onlyAbout(path: string, read: Awaited<ReturnType<typeof recognise>>): t
 function describedModel(manifestFolder: string, folder: string | null): AddedModel[] {
   const id = idOf(basename(manifestFolder));
   try {
-    const { name, files, dit16 } = readManifest(manifestFolder, id);
-    const paths = { ...files, ...(dit16 === undefined ? {} : { dit16 }) };
-    return [{ id, name, knownAs: null, folder, manifestFolder, files: paths, textDim: 0, latentChannels: 0 }];
+    const { name, files, dit16, ditLow16 } = readManifest(manifestFolder, id);
+    const paths = {
+      ...files,
+      ...(dit16 === undefined ? {} : { dit16 }),
+      ...(ditLow16 === undefined ? {} : { ditLow16 }),
+    };
+    const unread = { textDim: 0, latentChannels: 0, inputChannels: 0 };
+    return [{ id, name, knownAs: null, folder, manifestFolder, files: paths, ...unread }];
   } catch {
     // A manifest of something else.
     return [];
@@ -125,7 +131,10 @@ function merged(
   parts: ModelsFile["parts"],
 ): ModelsFile {
   const newParts = [...before.parts.filter(({ path }) => parts.every((part) => part.path !== path)), ...parts];
-  const kept = before.models.map((model) => {
+  // An expert that was added alone is a part of a model now.
+  const inPairs = new Set(models.map(({ files }) => files.ditLow));
+  const others = before.models.filter(({ manifestFolder, files }) => manifestFolder !== null || !inPairs.has(files.dit));
+  const kept = others.map((model) => {
     const again = models.find(({ files }) => files.dit === model.files.dit);
     return completed(again ? { ...again, id: model.id } : model, newParts);
   });
@@ -143,7 +152,8 @@ function merged(
 
 function manifestOfAdded(model: AddedModel): AddedManifest {
   const { id, name, knownAs, manifestFolder, files } = model;
-  const { dit16, ...paths } = files;
+  const { dit16, ditLow, ditLow16, ...others } = files;
+  const paths = { ...others, ...(ditLow === undefined ? {} : { ditLow }) };
   if (manifestFolder !== null) {
     try {
       return { ...readManifest(manifestFolder, id), knownAs };
@@ -159,12 +169,19 @@ function manifestOfAdded(model: AddedModel): AddedManifest {
     architecture: "",
     files: paths,
     ...(dit16 === undefined ? {} : { dit16 }),
+    ...(ditLow16 === undefined ? {} : { ditLow16 }),
     textLength: textLengthOf(known),
-    capabilities: ["distilled"],
+    capabilities: unreadCapabilities(["distilled", ...modesOf(model)], paths),
     sizes: [],
     defaults: /720p/i.test(name) ? { resolution: "720p" } : {},
     limits: {},
   };
+}
+
+/** As the header said when the model was added; nothing where nobody asked it. */
+function modesOf({ inputChannels }: AddedModel): Capability[] {
+  if (inputChannels === 0) return [];
+  return [inputChannels === pictureChannels ? "i2v" : "t2v"];
 }
 
 function textLengthOf(files: readonly string[]): number {

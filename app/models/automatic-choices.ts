@@ -9,14 +9,18 @@
 //   off         16-bit                 off, that file
 //   off         int8, model has dit16  off, the 16-bit file
 //   off         int8                   refused
+//
+// Of a model of two experts both files are chosen, in the same form.
 import { basename } from "node:path";
 import { RushesError } from "../../contract/errors.ts";
 import type { Settings } from "../../contract/settings/derive.ts";
-import type { Inspection } from "../engine/addon.ts";
+import type { Inspection, ModelFiles } from "../engine/addon.ts";
 import type { Model } from "./find-model.ts";
 
 export interface AutomaticChoices {
   dit: string;
+  /** The expert for low noise, where there are two. */
+  ditLow?: string;
   quantLinear: Exclude<Settings["quantLinear"], "auto">;
   attentionType: Exclude<Settings["attentionType"], "auto">;
 }
@@ -28,20 +32,40 @@ export function isQuantized(header: Pick<Inspection, "quantizedLayers">): boolea
 /** Throws settings.invalid when the file cannot do what was asked. */
 export function chooseAutomatic(
   asked: Pick<Settings, "quantLinear" | "attentionType">,
-  model: Pick<Model, "files" | "dit16" | "inspections">,
+  model: Pick<Model, "files" | "dit16" | "ditLow16" | "inspections">,
 ): AutomaticChoices {
   const { dit, dit16 } = model.inspections;
   const quantized = isQuantized(dit);
   if (asked.quantLinear === "off" && quantized) {
-    if (!dit16 || model.dit16 === undefined)
-      throw new RushesError("settings.invalid", {
-        sentence: `Quant Linear is off, but ${basename(model.files.dit)} holds int8 weights only.`,
-        advice: "Leave Quant Linear at auto, or choose the transformer file without -quant.",
-      });
-    return { dit: model.dit16, quantLinear: "off", attentionType: chooseAttention(asked.attentionType, dit16) };
+    if (!dit16 || model.dit16 === undefined) throw onlyInt8(model.files.dit);
+    const { ditLow } = model.files;
+    if (ditLow !== undefined && model.ditLow16 === undefined) throw onlyInt8(ditLow);
+    const low = ditLow === undefined || model.ditLow16 === undefined ? {} : { ditLow: model.ditLow16 };
+    return { dit: model.dit16, ...low, quantLinear: "off", attentionType: chooseAttention(asked.attentionType, dit16) };
   }
   const quantLinear = asked.quantLinear === "auto" ? (quantized ? "int8" : "off") : asked.quantLinear;
-  return { dit: model.files.dit, quantLinear, attentionType: chooseAttention(asked.attentionType, dit) };
+  const attentionType = chooseAttention(asked.attentionType, dit);
+  return { ...transformersOf(model.files), quantLinear, attentionType };
+}
+
+/** What the engine is given: the chosen transformers with the model's other files. */
+export function engineFiles(
+  chosen: Pick<AutomaticChoices, "dit" | "ditLow">,
+  { files: { vae, textEncoder }, textLength }: Pick<Model, "files" | "textLength">,
+): ModelFiles {
+  return { ...transformersOf(chosen), vae, textEncoder, textLength };
+}
+
+/** A model of one transformer has no low one, not even as undefined. */
+function transformersOf({ dit, ditLow }: Pick<AutomaticChoices, "dit" | "ditLow">) {
+  return ditLow === undefined ? { dit } : { dit, ditLow };
+}
+
+function onlyInt8(path: string): RushesError {
+  return new RushesError("settings.invalid", {
+    sentence: `Quant Linear is off, but ${basename(path)} holds int8 weights only.`,
+    advice: "Leave Quant Linear at auto, or choose the transformer file without -quant.",
+  });
 }
 
 function chooseAttention(asked: Settings["attentionType"], header: Inspection): AutomaticChoices["attentionType"] {

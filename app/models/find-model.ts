@@ -3,11 +3,11 @@
 import { existsSync, statSync } from "node:fs";
 import { basename, dirname, extname, join, resolve } from "node:path";
 import { RushesError } from "../../contract/errors.ts";
-import type { ModelChoice, ModelManifest } from "../../contract/models.ts";
+import { type ModelChoice, type ModelManifest, pictureChannels } from "../../contract/models.ts";
 import type { Capability } from "../../contract/settings/setting.ts";
 import type { Inspection } from "../engine/addon.ts";
 import { findModel, unknownModel } from "./catalogue.ts";
-import { readTextLength } from "./manifest.ts";
+import { readTextLength, unreadCapabilities } from "./manifest.ts";
 
 /** A model whose files exist, were read (headers only) and fit their places. Paths are absolute. */
 export interface Model extends ModelManifest {
@@ -18,6 +18,8 @@ export interface Model extends ModelManifest {
 export interface ModelInspections {
   readonly dit: Inspection;
   readonly dit16: Inspection | null;
+  readonly ditLow: Inspection | null;
+  readonly ditLow16: Inspection | null;
   readonly vae: Inspection;
   readonly textEncoder: Inspection;
 }
@@ -31,50 +33,102 @@ export async function findChosenModel(
   added: readonly ModelManifest[] = [],
 ): Promise<Model> {
   const manifest = manifestOf(choice, added);
-  const { dit, vae, textEncoder } = manifest.files;
-  const [ditHeader, dit16Header, vaeHeader, textHeader] = await Promise.all([
-    inspectAs(inspect, dit, "wan-dit"),
-    manifest.dit16 === undefined ? null : inspectAs(inspect, manifest.dit16, "wan-dit"),
+  const { vae, textEncoder } = manifest.files;
+  const transformer = (path: string | undefined) => (path === undefined ? null : inspectAs(inspect, path, "wan-dit"));
+  const [dit, dit16, ditLow, ditLow16, vaeHeader, textHeader] = await Promise.all([
+    inspectAs(inspect, manifest.files.dit, "wan-dit"),
+    transformer(manifest.dit16),
+    transformer(manifest.files.ditLow),
+    transformer(manifest.ditLow16),
     inspectAs(inspect, vae, "wan-vae"),
     inspectAs(inspect, textEncoder, "umt5"),
   ]);
-  const others = manifest.capabilities.filter((capability) => capability !== "sla");
-  const capabilities: Capability[] = ditHeader.sla ? [...others, "sla"] : others;
+  if (ditLow) checkExperts(dit, ditLow);
+  if (dit16 && ditLow16) checkExperts(dit16, ditLow16);
   return {
     ...manifest,
-    architecture: ditHeader.architecture || manifest.architecture,
-    capabilities,
-    inspections: { dit: ditHeader, dit16: dit16Header, vae: vaeHeader, textEncoder: textHeader },
+    architecture: dit.architecture || manifest.architecture,
+    capabilities: capabilitiesOf(manifest.capabilities, dit, ditLow !== null),
+    inspections: { dit, dit16, ditLow, ditLow16, vae: vaeHeader, textEncoder: textHeader },
   };
+}
+
+/** What headers say of a model, whatever its manifest says. */
+const fromHeaders: readonly Capability[] = ["sla", "t2v", "i2v", "twoExperts"];
+
+function capabilitiesOf(said: readonly Capability[], dit: Inspection, twoExperts: boolean): Capability[] {
+  return [
+    ...said.filter((capability) => !fromHeaders.includes(capability)),
+    ...(dit.sla ? (["sla"] as const) : []),
+    beginsWithPicture(dit) ? "i2v" : "t2v",
+    ...(twoExperts ? (["twoExperts"] as const) : []),
+  ];
+}
+
+/** True of a transformer that is given a picture in its input channels. */
+export function beginsWithPicture({ sizes }: Pick<Inspection, "sizes">): boolean {
+  return sizes["inChannels"] === pictureChannels;
+}
+
+/** Sizes that both experts have in common, by what they are called. */
+const expertSizes = { dim: "width", layers: "blocks", inChannels: "input channels", textDim: "text width" } as const;
+
+/** Throws checkpoint.unsupported unless the two are experts of one model in one form. */
+export function checkExperts(high: Inspection, low: Inspection): void {
+  const difference = expertDifference(high, low);
+  if (difference === null) return;
+  throw new RushesError("checkpoint.unsupported", {
+    sentence: `${basename(low.path)} does not go with ${basename(high.path)}: ${difference}.`,
+    advice: "Name the low-noise expert of the same model in the same form, -quant beside -quant.",
+    detail: `${high.summary}\n${low.summary}`,
+  });
+}
+
+/** In what two transformers differ that are to run as one model; null where they fit. */
+export function expertDifference(high: Inspection, low: Inspection): string | null {
+  const sizes = Object.entries(expertSizes).map(([id, name]) => [name, high.sizes[id], low.sizes[id]] as const);
+  const facts = [
+    ["architecture", high.architecture, low.architecture],
+    ...sizes,
+    ["quantization", high.quantization, low.quantization],
+    ["SLA weights", high.sla ? "there" : "absent", low.sla ? "there" : "absent"],
+  ] as const;
+  const differing = facts.find(([, one, other]) => one !== other);
+  return differing ? `${differing[0]} ${differing[2] ?? "unknown"} instead of ${differing[1] ?? "unknown"}` : null;
 }
 
 /** The manifest that a choice amounts to, `added` models among those that have names. */
 export function manifestOf(choice: ModelChoice, added: readonly ModelManifest[] = []): ModelManifest {
-  const { name, ditPath, vaePath, textEncoderPath, tokenizerPath } = choice;
+  const { name, ditPath, ditLowPath, vaePath, textEncoderPath, tokenizerPath } = choice;
   const named = findModel(name ?? "auto", added);
   const filled = name !== undefined || ditPath === undefined ? named : null;
   if (!filled && ditPath === undefined) throw unknownModel(name ?? "auto", added);
-  if (filled && ditPath === undefined && vaePath === undefined && textEncoderPath === undefined && !tokenizerPath)
-    return filled;
+  const replaced = [ditPath, ditLowPath, vaePath, textEncoderPath].some((path) => path !== undefined) || tokenizerPath;
+  if (filled && !replaced) return filled;
 
   const dit = absolute(ditPath) ?? filled?.files.dit;
+  const ditLow = absolute(ditLowPath) ?? (ditPath === undefined ? filled?.files.ditLow : undefined);
   const vae = absolute(vaePath) ?? filled?.files.vae;
   const textEncoder = absolute(textEncoderPath) ?? filled?.files.textEncoder;
   if (dit === undefined) throw unknownModel(name ?? "auto", added);
   if (vae === undefined) throw unnamed(dit, "a VAE", "--vae_path");
   if (textEncoder === undefined) throw unnamed(dit, "a text encoder", "--text_encoder_path");
   const tokenizer = absolute(tokenizerPath) ?? tokenizerBeside(textEncoder) ?? "";
-  const files = { dit, vae, textEncoder, tokenizer };
+  const files = { dit, ...(ditLow === undefined ? {} : { ditLow }), vae, textEncoder, tokenizer };
   const label = name ?? basename(dit, extname(dit));
-  if (filled && ditPath === undefined)
-    return { ...filled, files, textLength: readTextLength([dit, textEncoder]) };
+  if (filled && ditPath === undefined) {
+    // The 16-bit form of an expert that was replaced is another model's.
+    const { ditLow16, ...others } = filled;
+    const low16 = ditLowPath === undefined && ditLow16 !== undefined ? { ditLow16 } : {};
+    return { ...others, ...low16, files, textLength: readTextLength([dit, textEncoder]) };
+  }
   return {
     id: filled ? basename(dit, extname(dit)) : label,
     name: filled ? basename(dit, extname(dit)) : label,
     architecture: "",
     files,
     textLength: readTextLength([dit, textEncoder]),
-    capabilities: ["distilled"],
+    capabilities: unreadCapabilities(["distilled"], files),
     sizes: [],
     defaults: filled?.defaults ?? {},
     limits: filled?.limits ?? {},

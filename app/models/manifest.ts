@@ -2,7 +2,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { RushesError } from "../../contract/errors.ts";
-import type { ModelManifest } from "../../contract/models.ts";
+import type { ModelManifest, ModelPaths } from "../../contract/models.ts";
 import type { Capability } from "../../contract/settings/setting.ts";
 import type { SettingLimits, Settings } from "../../contract/settings/derive.ts";
 
@@ -22,6 +22,7 @@ export function readManifest(folder: string, id: string): ModelManifest {
   const defaults = (value["defaults"] ?? {}) as Partial<Settings>;
   const files = {
     dit: file("dit"),
+    ...(value["ditLow"] === undefined ? {} : { ditLow: file("ditLow") }),
     vae: file("vae"),
     textEncoder: file("textEncoder"),
     tokenizer: file("tokenizer"),
@@ -32,8 +33,12 @@ export function readManifest(folder: string, id: string): ModelManifest {
     architecture: text("architecture"),
     files,
     ...(value["dit16"] === undefined ? {} : { dit16: file("dit16") }),
+    ...(value["ditLow16"] === undefined ? {} : { ditLow16: file("ditLow16") }),
     textLength: readTextLength([files.dit, files.textEncoder]),
-    capabilities: (value["capabilities"] as Capability[] | undefined) ?? impliedCapabilities(defaults),
+    capabilities: unreadCapabilities(
+      (value["capabilities"] as Capability[] | undefined) ?? impliedCapabilities(defaults),
+      files,
+    ),
     sizes: readSizes(path, value["sizes"] ?? []),
     defaults,
     limits: (value["limits"] ?? {}) as SettingLimits,
@@ -56,6 +61,14 @@ export function readTextLength(files: readonly string[]): number {
 /** The models that Rushes runs are distilled; those whose manifest sets a top-k have SLA weights. */
 function impliedCapabilities(defaults: Partial<Settings>): Capability[] {
   return defaults.slaTopk === undefined ? ["distilled"] : ["distilled", "sla"];
+}
+
+/** What a model can do as far as that is known before its headers are read: which modes only they say, where nobody has
+ * said it. */
+export function unreadCapabilities(said: readonly Capability[], { ditLow }: Pick<ModelPaths, "ditLow">): Capability[] {
+  const modes = said.includes("t2v") || said.includes("i2v") ? [] : (["t2v", "i2v"] as const);
+  const experts = ditLow === undefined || said.includes("twoExperts") ? [] : (["twoExperts"] as const);
+  return [...said, ...modes, ...experts];
 }
 
 function readSizes(path: string, value: unknown): ModelManifest["sizes"] {

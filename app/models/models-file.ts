@@ -18,10 +18,20 @@ const addedModel = z.object({
   /** A folder with a manifest.json, which then says everything but the id. */
   manifestFolder: path.nullable().default(null),
   /** "": none is known yet. */
-  files: z.object({ dit: path, dit16: path.optional(), vae: path, textEncoder: path, tokenizer: path }),
+  files: z.object({
+    dit: path,
+    dit16: path.optional(),
+    ditLow: path.optional(),
+    ditLow16: path.optional(),
+    vae: path,
+    textEncoder: path,
+    tokenizer: path,
+  }),
   /** What the transformer's header said when it was added: a part that is found later must fit it. */
   textDim: z.number().default(0),
   latentChannels: z.number().default(0),
+  /** 0: added by a version that did not ask. */
+  inputChannels: z.number().default(0),
 });
 
 const modelPart = z.object({

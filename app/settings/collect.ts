@@ -2,6 +2,7 @@
 import { existsSync } from "node:fs";
 import { knownModel, type ModelChoice } from "../../contract/models.ts";
 import type { Settings } from "../../contract/settings/derive.ts";
+import { modeOf } from "./resolve.ts";
 import { libraryConfigFile } from "./library-config.ts";
 import type { ModelFileChoice, NamedValues, SettingSource, SourceKind } from "./sources.ts";
 
@@ -47,9 +48,10 @@ export async function collectSources(given: GivenOptions): Promise<Collected> {
   layers.push({ kind: "flag", origin: given.flagOrigin ?? "command line", named: given.flags });
   const files: ModelFileChoice = Object.assign({}, ...layers.map(({ named }) => named.files));
   const name = layers.findLast(({ named }) => named.values.model)?.named.values.model;
+  const sources = layers.map(({ kind, origin, named }) => ({ kind, origin, values: named.values }));
   return {
-    sources: layers.map(({ kind, origin, named }) => ({ kind, origin, values: named.values })),
-    choice: modelChoice(name, files),
+    sources,
+    choice: { ...modelChoice(name, files), mode: modeOf(sources, null) },
     savePath: layers.findLast(({ named }) => named.savePath !== undefined)?.named.savePath,
   };
 }

@@ -31,8 +31,8 @@ export function commandLine(wish: CommandWish): string {
   if (libraryFolder !== join(homedir(), "Videos", "Rushes")) words.push("--library", libraryFolder);
   if ("id" in model) words.push("--model", model.id);
   else {
-    const { ditPath, vaePath, textEncoderPath, tokenizerPath } = model;
-    const paths = { ditPath, vaePath, textEncoderPath, tokenizerPath };
+    const { ditPath, ditLowPath, vaePath, textEncoderPath, tokenizerPath } = model;
+    const paths = { ditPath, ditLowPath, vaePath, textEncoderPath, tokenizerPath };
     for (const [key, path] of Object.entries(paths)) if (path) words.push(`--${kebabCase(key)}`, path);
   }
   for (const [id, value] of Object.entries(neededFlags(wish))) {

@@ -1,7 +1,7 @@
 // Which source wins for each setting, and what follows from the winners: size in pixels, the values a model cannot use.
 // Pure: files are read elsewhere (collect.ts).
 import { RushesError } from "../../contract/errors.ts";
-import type { ModelManifest } from "../../contract/models.ts";
+import { type ModelManifest, needsPicture } from "../../contract/models.ts";
 import {
   allSettings,
   checkSetting,
@@ -12,6 +12,7 @@ import {
   type Settings,
 } from "../../contract/settings/derive.ts";
 import { formatValue } from "../../contract/settings/flags.ts";
+import { adaptiveSize } from "../../contract/settings/picture-size.ts";
 import { type FrameSize, formatSize, sizeOfResolution } from "../../contract/settings/resolution.ts";
 import { invalid, type SettingSource } from "./sources.ts";
 
@@ -30,14 +31,21 @@ export type SizedSettings = Omit<Settings, "width" | "height"> & { width: number
 export interface ResolvedSources {
   readonly settings: SizedSettings;
   readonly origins: Readonly<Record<SettingId, ValueOrigin>>;
+  /** A width or height was given: the frame has this size whatever the picture's shape is. */
+  readonly fixedSize: boolean;
   /** One sentence each; among them what is given but not used by the model. */
   readonly warnings: readonly string[];
 }
 
 /** Merges the sources, weakest first, over the catalogue's defaults and the model's own. Throws settings.invalid or
- * model.unsupported. Without a model, its defaults and limits are left out. */
-export function resolveSettings(given: readonly SettingSource[], model: ModelTraits | null): ResolvedSources {
-  const mode = modeOf(given);
+ * model.unsupported. Without a model, its defaults and limits are left out; without the size of the `picture`, the frame
+ * keeps the chosen shape. */
+export function resolveSettings(
+  given: readonly SettingSource[],
+  model: ModelTraits | null,
+  picture: FrameSize | null = null,
+): ResolvedSources {
+  const mode = modeOf(given, model);
   const sources: SettingSource[] = [
     { kind: "default", origin: "", values: defaultSettings(mode) },
     ...(model ? [{ kind: "model", origin: model.name, values: ownValues(model) } as const] : []),
@@ -57,7 +65,10 @@ export function resolveSettings(given: readonly SettingSource[], model: ModelTra
   }
 
   const origins = Object.fromEntries(allSettings.map(({ id }) => [id, originOf(winner(id))]));
-  const size = frameSize(settings, ranks);
+  const fixed = isFixed(settings, ranks);
+  const chosen = frameSize(settings, ranks);
+  const adapts = mode === "i2v" && settings.adaptiveResolution && !fixed && picture !== null;
+  const size = adapts ? adaptiveSize(chosen, picture) : chosen;
   for (const side of ["width", "height"] as const) {
     const from = ranks[side] >= ranks.resolution && settings[side] !== null ? side : "resolution";
     origins[side] = originOf(winner(from));
@@ -68,7 +79,10 @@ export function resolveSettings(given: readonly SettingSource[], model: ModelTra
   return {
     settings: { ...settings, ...size },
     origins: origins as Record<SettingId, ValueOrigin>,
-    warnings: model ? [...unfit(settings, model, isGiven), ...remarks(settings, size, model, isGiven)] : [],
+    fixedSize: fixed,
+    warnings: model
+      ? [...unfit(settings, model, isGiven), ...remarks(settings, adapts ? null : size, model, isGiven)]
+      : [],
   };
 }
 
@@ -90,9 +104,11 @@ function needsNaming(source: SettingSource): boolean {
   return source.kind === "config" || source.kind === "preset" || source.kind === "model";
 }
 
-function modeOf(given: readonly SettingSource[]): Settings["mode"] {
+/** What is to be made: as it is said, else as a picture or a model that needs one says. */
+export function modeOf(given: readonly Pick<SettingSource, "values">[], model: ModelTraits | null): Settings["mode"] {
   const last = (id: "mode" | "image") => given.findLast(({ values }) => values[id])?.values[id];
-  return (last("mode") as Settings["mode"] | undefined) ?? (last("image") ? "i2v" : "t2v");
+  const implied = last("image") || (model && needsPicture(model)) ? "i2v" : "t2v";
+  return (last("mode") as Settings["mode"] | undefined) ?? implied;
 }
 
 /** A manifest's width and height are a resolution of its own, so that a stronger `resolution` replaces both. */
@@ -108,8 +124,17 @@ function frameSize(settings: Settings, ranks: Record<SettingId, number>): FrameS
     const sentence = `Resolution "${settings.resolution}" has no size.`;
     throw new RushesError("settings.invalid", { sentence, advice: "Use 480p, 720p, or a size such as 832x480." });
   }
-  const side = (id: "width" | "height") => (ranks[id] >= ranks.resolution ? settings[id] : null) ?? named[id];
+  const side = (id: "width" | "height") => ownSide(id, settings, ranks) ?? named[id];
   return { width: side("width"), height: side("height") };
+}
+
+/** A side that was given in pixels; null where the resolution, which is stronger, says it. */
+function ownSide(id: "width" | "height", settings: Settings, ranks: Record<SettingId, number>): number | null {
+  return ranks[id] >= ranks.resolution ? settings[id] : null;
+}
+
+function isFixed(settings: Settings, ranks: Record<SettingId, number>): boolean {
+  return ownSide("width", settings, ranks) !== null || ownSide("height", settings, ranks) !== null;
 }
 
 /** Values that do nothing on this model: they are recorded all the same. */
@@ -121,6 +146,7 @@ function unfit(settings: Settings, model: ModelTraits, isGiven: (id: SettingId) 
       advice: "Leave the image out, or choose an Image to Video model.",
     });
   }
+  if (settings.mode === "t2v" && needsPicture(model)) throw pictureMissing(model);
   for (const { id, needs, unfit: action, label } of allSettings) {
     if (needs === null || model.capabilities.includes(needs) || !isGiven(id)) continue;
     const value = settings[id];
@@ -140,15 +166,23 @@ function unfit(settings: Settings, model: ModelTraits, isGiven: (id: SettingId) 
   return warnings;
 }
 
-/** Values that will run but may not do what was meant. */
-function remarks(settings: Settings, size: FrameSize, model: ModelTraits, isGiven: (id: SettingId) => boolean) {
+/** For a model that makes nothing from text alone. */
+export function pictureMissing({ name }: Pick<ModelTraits, "name">): RushesError {
+  return new RushesError("model.unsupported", {
+    sentence: `${name} starts from an image, and none was given.`,
+    advice: "Give an image, or choose a Text to Video model.",
+  });
+}
+
+/** Values that will run but may not do what was meant. `size`: null where the picture decides it. */
+function remarks(settings: Settings, size: FrameSize | null, model: ModelTraits, isGiven: (id: SettingId) => boolean) {
   const lines: string[] = [];
   const named = settings.resolution === "480p" || settings.resolution === "720p";
   if (isGiven("aspectRatio") && !named)
     lines.push(`Aspect (${settings.aspectRatio}) is not used with a resolution in pixels (${settings.resolution}).`);
   if (isGiven("slaTopk") && settings.attentionType === "original")
     lines.push("SLA Top-K is not used with original attention.");
-  const good = model.sizes.some(({ width, height }) => width === size.width && height === size.height);
+  const good = size === null || model.sizes.some(({ width, height }) => width === size.width && height === size.height);
   if (model.sizes.length > 0 && !good) {
     const sizes = model.sizes.map(formatSize).join(", ");
     lines.push(`${model.name} was made for ${sizes}; ${formatSize(size)} may look wrong.`);

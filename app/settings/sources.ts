@@ -29,10 +29,14 @@ export interface NamedValues {
   readonly savePath?: string;
 }
 
-export type ModelFileChoice = Omit<ModelChoice, "name">;
+export type ModelFileChoice = Omit<ModelChoice, "name" | "mode">;
 
+/** TurboDiffusion calls the transformers of a model of two experts by what they are. */
 const fileKeys: ReadonlyMap<string, keyof ModelFileChoice> = new Map([
   ["dit_path", "ditPath"],
+  ["high_noise_model_path", "ditPath"],
+  ["dit_low_path", "ditLowPath"],
+  ["low_noise_model_path", "ditLowPath"],
   ["vae_path", "vaePath"],
   ["text_encoder_path", "textEncoderPath"],
   ["tokenizer_path", "tokenizerPath"],

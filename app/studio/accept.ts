@@ -1,14 +1,17 @@
 // From a request to what will run: model found, settings resolved, automatic choices made, prompt split into tokens, the
 // engine asked whether it can. Everything that can be refused is refused here, before a job exists.
 import { randomInt } from "node:crypto";
+import { resolve } from "node:path";
 import { RushesError } from "../../contract/errors.ts";
-import type { ModelChoice, ModelManifest } from "../../contract/models.ts";
+import { type ModelChoice, type ModelManifest, needsPicture } from "../../contract/models.ts";
 import { engineSettings, type ResolvedSettings } from "../../contract/settings/derive.ts";
+import type { FrameSize } from "../../contract/settings/resolution.ts";
 import type { Plan } from "../engine/addon.ts";
 import type { EngineClient } from "../engine/client.ts";
-import { chooseAutomatic } from "../models/automatic-choices.ts";
-import { manifestOf, type Model } from "../models/find-model.ts";
-import { resolveSettings, type ModelTraits } from "../settings/resolve.ts";
+import { inputPictureSize } from "../jobs/input-picture.ts";
+import { chooseAutomatic, engineFiles } from "../models/automatic-choices.ts";
+import { beginsWithPicture, manifestOf, type Model } from "../models/find-model.ts";
+import { modeOf, pictureMissing, resolveSettings, type ModelTraits } from "../settings/resolve.ts";
 import type { CheckedRequest, JobRequest } from "./studio.ts";
 
 /** Random seeds are short enough to be read out and typed in. */
@@ -18,6 +21,8 @@ const shortPrompt = 4;
 
 /** Where models are found. */
 export interface ModelSource {
+  /** The choice with "auto" settled for its mode. */
+  settled(choice: ModelChoice): Promise<ModelChoice>;
   model(choice: ModelChoice): Promise<Model>;
   added(): readonly ModelManifest[];
 }
@@ -31,14 +36,15 @@ export async function acceptRequest(
   engine: EngineClient,
   models: ModelSource,
 ): Promise<PlannedRequest> {
-  const choice = choiceOf(request);
+  const choice = await models.settled(choiceOf(request));
   // Bad values are told without waiting for the engine.
-  resolve(request, manifestOf(choice, models.added()));
+  resolved(request, manifestOf(choice, models.added()), null);
   // Read in while the engine's process starts.
   const tokenizing = import("../text/tokenize.ts");
   const model = await models.model(choice);
-  const { settings: sized, warnings } = resolve(request, model);
-  const { dit, quantLinear, attentionType } = chooseAutomatic(sized, model);
+  const { settings: sized, warnings } = resolved(request, model, await pictureOf(request, model, engine));
+  const chosen = chooseAutomatic(sized, model);
+  const { quantLinear, attentionType } = chosen;
   const { tokenize } = await tokenizing;
   const { ids, tokens, cut } = tokenize(request.prompt, {
     tokenizerPath: model.files.tokenizer,
@@ -51,20 +57,44 @@ export async function acceptRequest(
     quantLinear,
     attentionType,
   };
-  const files = { dit, vae: model.files.vae, textEncoder: model.files.textEncoder, textLength: model.textLength };
+  const files = engineFiles(chosen, model);
   const plan = await engine.call("plan", [files, engineSettings(settings), ids.length]);
-  const said = [...warnings, ...aboutPrompt(ids.length, cut, model)];
-  return { model, dit, settings, ids, tokens, cut, warnings: said, plan };
+  const said = [...warnings, ...aboutExperts(model), ...aboutPrompt(ids.length, cut, model)];
+  return { model, files, settings, ids, tokens, cut, warnings: said, plan };
 }
 
-function choiceOf({ model, settings }: JobRequest): ModelChoice {
-  if (model) return model;
-  return settings?.model === undefined ? {} : { name: settings.model };
+function choiceOf({ model, settings = {} }: JobRequest): ModelChoice {
+  const mode = modeOf([{ values: settings }], null);
+  if (model) return { ...model, mode };
+  return settings.model === undefined ? { mode } : { name: settings.model, mode };
 }
 
-function resolve({ prompt, settings }: JobRequest, model: ModelTraits) {
+function resolved({ prompt, settings }: JobRequest, model: ModelTraits, picture: FrameSize | null) {
   const { model: _name, ...values } = settings ?? {};
-  return resolveSettings([{ kind: "flag", origin: "", values: { ...values, prompt } }], model);
+  return resolveSettings([{ kind: "flag", origin: "", values: { ...values, prompt } }], model, picture);
+}
+
+/** The size of the picture that the video begins with; null where there is none. Throws model.unsupported or
+ * settings.invalid where one is needed, file.unreadable. */
+async function pictureOf({ settings = {} }: JobRequest, model: Model, engine: EngineClient): Promise<FrameSize | null> {
+  if (modeOf([{ values: settings }], model) !== "i2v" || !model.capabilities.includes("i2v")) return null;
+  if (settings.image) return inputPictureSize(engine, resolve(settings.image));
+  if (needsPicture(model)) throw pictureMissing(model);
+  throw new RushesError("settings.invalid", {
+    sentence: "Image to Video starts from an image, and none was given.",
+    advice: "Give an image, or choose Text to Video.",
+  });
+}
+
+/** The widths of models that come as two experts, of which a person may have one. */
+const expertWidth = 5120;
+
+/** What is worth saying of a model that has one of its two experts. */
+export function aboutExperts({ name, inspections: { dit, ditLow } }: Model): string[] {
+  if (ditLow || !beginsWithPicture(dit) || dit.sizes["dim"] !== expertWidth) return [];
+  return [
+    `${name} has one of its two experts, which runs every step; add the low-noise file for what it was trained to do.`,
+  ];
 }
 
 /** What is worth saying of a prompt of so many tokens, the closing one included. */

@@ -33,14 +33,13 @@ export async function acceptedJobs(
 }
 
 function acceptedJob(checked: PlannedRequest, savePath: string | null): AcceptedJob {
-  const { model, dit, settings, ids, warnings } = checked;
-  const { vae, textEncoder, tokenizer } = model.files;
+  const { model, files, settings, ids, warnings } = checked;
   return {
     uid: randomUUID(),
     kind: "generate",
     mode: settings.mode,
     model: model.id,
-    files: { dit, vae, textEncoder, tokenizer, textLength: model.textLength },
+    files: { ...files, tokenizer: model.files.tokenizer },
     settings,
     ids,
     warnings,

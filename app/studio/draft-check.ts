@@ -3,6 +3,7 @@
 import type { DraftCheck, ValueSource } from "../../contract/channels/generate.ts";
 import { asRushesError } from "../../contract/errors.ts";
 import type { ModelChoice } from "../../contract/models.ts";
+import type { FrameSize } from "../../contract/settings/resolution.ts";
 import {
   allSettings,
   checkSetting,
@@ -13,12 +14,13 @@ import {
   type Settings,
 } from "../../contract/settings/derive.ts";
 import { noiseLevels } from "../../contract/settings/noise-levels.ts";
-import { chooseAutomatic } from "../models/automatic-choices.ts";
+import { inputPictureSize } from "../jobs/input-picture.ts";
+import { chooseAutomatic, engineFiles } from "../models/automatic-choices.ts";
 import { manifestOf, type Model } from "../models/find-model.ts";
 import { collectSources } from "../settings/collect.ts";
 import { type ModelTraits, type ResolvedSources, resolveSettings } from "../settings/resolve.ts";
 import type { SettingSource } from "../settings/sources.ts";
-import { aboutPrompt } from "./accept.ts";
+import { aboutExperts, aboutPrompt } from "./accept.ts";
 import type { LocalDraft } from "./draft-request.ts";
 import { planCard } from "./plan-card.ts";
 import { countPrompt, type CountedPrompt } from "./prompt-count.ts";
@@ -38,20 +40,29 @@ export async function checkDraft(core: StudioCore, models: LocalModels, draft: L
   const findings: Findings = { problems: [], warnings: [], refusal: null };
   const refuse = (error: unknown) => void (findings.refusal ??= asRushesError(error).toJSON());
   const form = usableValues(draft, findings);
-  const { sources, choice } = await sourcesOf(core, draft, form, refuse);
+  const { sources, choice: asked } = await sourcesOf(core, draft, form, refuse);
 
+  const choice = await models.settled(asked).catch((error: unknown) => (refuse(error), asked));
   const model = await models.model(choice).catch((error: unknown) => void refuse(error));
   const traits = model ?? traitsOf(choice, models);
   const given = withinLimits(sources, traits, findings);
   const below = given.slice(0, -1);
-  const resolved = resolveAll(given, traits, refuse);
+  const picture = await pictureOf(
+    core,
+    resolveAll(given, traits, null, () => {}),
+    refuse,
+  );
+  const resolved = resolveAll(given, traits, picture, refuse);
   const modeOnly: SettingSource = { kind: "flag", origin: "", values: { mode: resolved.settings.mode } };
-  const inherited = resolveAll([...below, modeOnly], traits, () => {}).settings;
+  const inherited = resolveAll([...below, modeOnly], traits, picture, () => {}).settings;
+  if (model && resolved.settings.mode === "i2v" && resolved.settings.image === null && findings.refusal === null)
+    findings.problems.push(noPicture);
 
   const empty = resolved.settings.prompt === "" ? checkSetting("prompt", promptOf(draft, resolved)) : null;
   if (empty && findings.problems.every(({ id }) => id !== "prompt")) findings.problems.push(empty);
 
   const counted = await countOf(draft, resolved, model ?? null, refuse);
+  if (model) findings.warnings.push(...aboutExperts(model));
   if (counted && model) findings.warnings.push(...aboutPrompt(counted.tokens, counted.cut, model));
   const planned = model && (await planOf(core, model, resolved, counted, refuse));
   return {
@@ -66,7 +77,7 @@ export async function checkDraft(core: StudioCore, models: LocalModels, draft: L
     hidden: traits
       ? allSettings.filter(({ needs }) => needs && !traits.capabilities.includes(needs)).map(({ id }) => id)
       : [],
-    inherited: { ...inherited, mode: resolveAll(below, traits, () => {}).settings.mode },
+    inherited: { ...inherited, mode: resolveAll(below, traits, null, () => {}).settings.mode },
     prompt: counted,
     noiseLevels: noiseLevels(resolved.settings.numSteps, resolved.settings.sigmaMax),
     frameSize: { width: resolved.settings.width, height: resolved.settings.height },
@@ -75,6 +86,27 @@ export async function checkDraft(core: StudioCore, models: LocalModels, draft: L
     warnings: [...findings.warnings, ...resolved.warnings],
     plan: planned?.card ?? null,
   };
+}
+
+const noPicture: SettingProblem = {
+  id: "image",
+  sentence: "Image to Video starts from an image, and none was given.",
+  advice: "Give an image, or choose Text to Video.",
+};
+
+/** The size of the picture, where one is used. */
+async function pictureOf(
+  core: StudioCore,
+  { settings: { mode, image } }: ResolvedSources,
+  refuse: (error: unknown) => void,
+): Promise<FrameSize | null> {
+  if (mode !== "i2v" || image === null) return null;
+  try {
+    return await inputPictureSize(core.engine, image);
+  } catch (error) {
+    refuse(error);
+    return null;
+  }
 }
 
 /** The form's values that the catalogue accepts; the others become problems. */
@@ -137,17 +169,18 @@ function withinLimits(sources: readonly SettingSource[], traits: ModelTraits | n
 function resolveAll(
   sources: readonly SettingSource[],
   traits: ModelTraits | null,
+  picture: FrameSize | null,
   refuse: (error: unknown) => void,
 ): ResolvedSources {
   try {
-    return resolveSettings(sources, traits);
+    return resolveSettings(sources, traits, picture);
   } catch (error) {
     refuse(error);
-    return resolveSettings(sources, traits && { ...traits, capabilities: everyCapability });
+    return resolveSettings(sources, traits && { ...traits, capabilities: everyCapability }, picture);
   }
 }
 
-const everyCapability = ["distilled", "base", "sla", "i2v", "twoExperts", "lora", "gpu"] as const;
+const everyCapability = ["distilled", "base", "sla", "t2v", "i2v", "twoExperts", "lora", "gpu"] as const;
 
 function sourceName(kind: SettingSource["kind"]): ValueSource {
   return kind === "flag" ? "form" : kind;
@@ -181,9 +214,10 @@ async function planOf(
   refuse: (error: unknown) => void,
 ) {
   try {
-    const { dit, quantLinear, attentionType } = chooseAutomatic(sized, model);
+    const chosen = chooseAutomatic(sized, model);
+    const { quantLinear, attentionType } = chosen;
     const settings = { ...sized, quantLinear, attentionType, seed: sized.seed ?? 0 };
-    const files = { dit, vae: model.files.vae, textEncoder: model.files.textEncoder, textLength: model.textLength };
+    const files = engineFiles(chosen, model);
     const ask = (changes: Partial<Settings>) =>
       core.engine.call("plan", [
         files,

@@ -3,7 +3,9 @@ import { RushesError } from "../../contract/errors.ts";
 import type { Job } from "../../contract/job.ts";
 import type { ModelChoice } from "../../contract/models.ts";
 import { engineSettings, type Settings } from "../../contract/settings/derive.ts";
-import { chooseAutomatic } from "../models/automatic-choices.ts";
+import type { FrameSize } from "../../contract/settings/resolution.ts";
+import { inputPictureSize } from "../jobs/input-picture.ts";
+import { chooseAutomatic, engineFiles } from "../models/automatic-choices.ts";
 import { manifestOf } from "../models/find-model.ts";
 import { collectSources } from "../settings/collect.ts";
 import { commandLine } from "../settings/command-line.ts";
@@ -14,12 +16,15 @@ import type { StudioCore } from "./studio-core.ts";
 
 /** Throws what adding the draft to the queue would throw for its values. */
 export async function commandOfDraft(core: StudioCore, models: LocalModels, draft: LocalDraft): Promise<string> {
-  const { prompt, model: choice = {}, settings: given = {} } = await requestOfDraft(draft, core.libraryFolder);
-  const traits = manifestOf(choice, models.added());
-  const target = resolveSettings([{ kind: "flag", origin: "", values: { ...given, prompt } }], traits).settings;
+  const { prompt, model: asked = {}, settings: given = {} } = await requestOfDraft(draft, core.libraryFolder);
+  const { mode: _mode, ...choice } = await models.settled(asked);
+  const traits = await models.model(choice).catch(() => manifestOf(choice, models.added()));
+  const picture = await pictureOf(core, given.image);
+  const flag = { kind: "flag", origin: "", values: { ...given, prompt } } as const;
+  const target = resolveSettings([flag], traits, picture).settings;
   const { name, ...files } = choice;
   const byFiles = Object.keys(files).length > 0;
-  const resolve = await resolver(core, byFiles ? files : { name: traits.id }, traits, prompt);
+  const resolve = await resolver(core, byFiles ? files : { name: traits.id }, traits, prompt, picture);
   const settings = { ...target, model: name ?? traits.id };
   return commandLine({
     libraryFolder: core.libraryFolder,
@@ -31,19 +36,22 @@ export async function commandOfDraft(core: StudioCore, models: LocalModels, draf
 
 /** The line that repeats what a job ran, its seed included. */
 export async function commandOfJob(core: StudioCore, models: LocalModels, job: Job): Promise<string> {
-  const { dit, vae, textEncoder, tokenizer } = job.files;
+  const { dit, ditLow, vae, textEncoder, tokenizer } = job.files;
   const model = await models.model({ name: job.settings.model }).catch(() => null);
   const same = model && [model.files.dit, model.dit16].includes(dit) && model.files.vae === vae;
-  const named = same && model.files.textEncoder === textEncoder;
+  const sameLow = model && (ditLow === undefined) === (model.files.ditLow === undefined);
+  const named = same && sameLow && model.files.textEncoder === textEncoder;
   const files = {
     ditPath: dit,
+    ...(ditLow === undefined ? {} : { ditLowPath: ditLow }),
     vaePath: vae,
     textEncoderPath: textEncoder,
     ...(tokenizer === "" ? {} : { tokenizerPath: tokenizer }),
   };
   const choice: ModelChoice = named ? { name: model.id } : files;
   const traits = named ? model : await models.model(files).catch(() => manifestOf(files, models.added()));
-  const resolve = await resolver(core, choice, traits, job.prompt);
+  const picture = await pictureOf(core, job.settings.image);
+  const resolve = await resolver(core, choice, traits, job.prompt, picture);
   const settings: Settings = { ...job.settings, prompt: job.prompt };
   const ran = await automaticOf(core, models, choice, resolve, job);
   return commandLine({
@@ -57,15 +65,27 @@ export async function commandOfJob(core: StudioCore, models: LocalModels, job: J
   });
 }
 
+/** The picture's size; null where there is none, or none that can be read: then the size in pixels is said. */
+async function pictureOf(core: StudioCore, image: string | null = null): Promise<FrameSize | null> {
+  if (image === null) return null;
+  return inputPictureSize(core.engine, image).catch(() => null);
+}
+
 /** What the command would resolve flags to; null where it would refuse them. */
-async function resolver(core: StudioCore, choice: ModelChoice, traits: ModelTraits, prompt: string) {
+async function resolver(
+  core: StudioCore,
+  choice: ModelChoice,
+  traits: ModelTraits,
+  prompt: string,
+  picture: FrameSize | null,
+) {
   const { name, ...files } = choice;
   const model = name === undefined ? {} : { model: name };
   const { sources } = await collectSources({ libraryFolder: core.libraryFolder, flags: { values: model, files } });
   return (flags: Partial<Settings>): Settings | null => {
     try {
       const flag = { kind: "flag", origin: "", values: { ...model, ...flags, prompt } } as const;
-      return resolveSettings([...sources, flag], traits).settings;
+      return resolveSettings([...sources, flag], traits, flags.image === undefined ? null : picture).settings;
     } catch (error) {
       if (error instanceof RushesError) return null;
       throw error;
@@ -86,9 +106,9 @@ async function automaticOf(
   if (!alike) return {};
   try {
     const model = await models.model(choice);
-    const { dit, quantLinear, attentionType } = chooseAutomatic(alike, model);
-    const { vae, textEncoder } = model.files;
-    const files = { dit, vae, textEncoder, textLength: model.textLength };
+    const chosen = chooseAutomatic(alike, model);
+    const { quantLinear, attentionType } = chosen;
+    const files = engineFiles(chosen, model);
     const asked = engineSettings({ ...alike, quantLinear, attentionType, seed: job.seed });
     return { ...(await core.engine.call("plan", [files, asked, job.tokenCount])).settings, quantLinear, attentionType };
   } catch {

@@ -4,20 +4,16 @@ import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
-import { RushesError } from "../../contract/errors.ts";
 import type { HistoryDatabase } from "../history/database.ts";
 import type { AcceptedJob } from "../history/writes/jobs.ts";
 import { keepInput } from "../history/writes/inputs.ts";
-import { openFile } from "../media/byte-reader.ts";
-import { mostPictureBytes, pictureEndingOf, pictureHeadBytes } from "../media/picture-type.ts";
+import { readPictureFile } from "../media/input-picture.ts";
 import { replaceFile } from "../media/whole-file.ts";
 
 /** Copies a picture into the folder, unless it is there, and gives the copy's path. Throws file.unreadable, file.unwritable
  * or disk.full. */
 export async function keepPicture(path: string, folder: string): Promise<string> {
-  const bytes = await readPicture(path);
-  const ending = pictureEndingOf(bytes.subarray(0, pictureHeadBytes));
-  if (ending === null) throw unusable(path, "is no picture (PNG, JPEG, WebP)");
+  const { bytes, ending } = await readPictureFile(path);
   const kept = join(folder, `${createHash("sha256").update(bytes).digest("hex")}.${ending}`);
   const size = await stat(kept).then(
     (found) => found.size,
@@ -54,19 +50,4 @@ export async function commitWithInputs<Job extends Pick<AcceptedJob, "settings">
     );
     if (committed) return committed.value;
   }
-}
-
-async function readPicture(path: string): Promise<Buffer> {
-  const file = await openFile(path);
-  try {
-    const { size } = await file.stat();
-    if (size > mostPictureBytes) throw unusable(path, "is larger than the 100 MB a picture may have");
-    return await file.readFile();
-  } finally {
-    await file.close();
-  }
-}
-
-function unusable(path: string, why: string): RushesError {
-  return new RushesError("file.unreadable", { sentence: `${path} ${why}.`, advice: "Choose another picture." });
 }

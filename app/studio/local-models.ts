@@ -8,7 +8,8 @@ import { knownModel, type ModelChoice, type ModelManifest } from "../../contract
 import { engineSettings } from "../../contract/settings/derive.ts";
 import type { Plan } from "../engine/addon.ts";
 import { addedFolders, type AddedManifest, addedModels, addModels, forgetModels } from "../models/added-models.ts";
-import { chooseAutomatic } from "../models/automatic-choices.ts";
+import { chooseAutomatic, engineFiles } from "../models/automatic-choices.ts";
+import { settledChoice } from "../models/automatic-model.ts";
 import { findModel, listModels } from "../models/catalogue.ts";
 import { findChosenModel, type Inspect, type Model } from "../models/find-model.ts";
 import { withHeaderCache } from "../models/header-cache.ts";
@@ -34,7 +35,11 @@ export class LocalModels implements StudioModels {
   }
 
   model(choice: ModelChoice): Promise<Model> {
-    return findChosenModel(choice, this.inspect, this.added());
+    return this.settled(choice).then((settled) => findChosenModel(settled, this.inspect, this.added()));
+  }
+
+  settled(choice: ModelChoice): Promise<ModelChoice> {
+    return settledChoice(choice, this.manifests(), this.inspect);
   }
 
   folders(): string[] {
@@ -116,10 +121,10 @@ export class LocalModels implements StudioModels {
   /** What the model needs at its default size. */
   #plan(model: Model): Promise<Plan> {
     const { settings } = resolveSettings([], model);
-    const { dit, quantLinear, attentionType } = chooseAutomatic(settings, model);
-    const files = { dit, vae: model.files.vae, textEncoder: model.files.textEncoder, textLength: model.textLength };
+    const chosen = chooseAutomatic(settings, model);
+    const { quantLinear, attentionType } = chosen;
     const asked = engineSettings({ ...settings, quantLinear, attentionType, seed: 0 });
-    return this.#core.engine.call("plan", [files, asked, model.textLength]);
+    return this.#core.engine.call("plan", [engineFiles(chosen, model), asked, model.textLength]);
   }
 }
 
@@ -131,10 +136,12 @@ function missingFile(files: readonly ModelFileEntry[]): string | null {
   return gone ? `There is no file ${gone.path}.` : null;
 }
 
-function filesOf({ files, dit16 }: ModelManifest): Promise<ModelFileEntry>[] {
+function filesOf({ files, dit16, ditLow16 }: ModelManifest): Promise<ModelFileEntry>[] {
   const roles: [ModelFileEntry["role"], string | undefined][] = [
     ["transformer", files.dit],
     ["transformer16", dit16],
+    ["lowTransformer", files.ditLow],
+    ["lowTransformer16", ditLow16],
     ["vae", files.vae],
     ["textEncoder", files.textEncoder],
     ["tokenizer", files.tokenizer],

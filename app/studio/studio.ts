@@ -8,7 +8,7 @@ import type { RestoredVideo, Session } from "../../contract/channels/studio.ts";
 import type { Job, JobDetail, JobEvent, RetryChanges } from "../../contract/job.ts";
 import type { ModelChoice, ModelManifest } from "../../contract/models.ts";
 import type { ResolvedSettings, Settings } from "../../contract/settings/derive.ts";
-import type { EndToEndOptions, Inspection, Machine, Plan, SelfTest } from "../engine/addon.ts";
+import type { EndToEndOptions, Inspection, Machine, ModelFiles, Plan, SelfTest } from "../engine/addon.ts";
 import type { SpawnEngine } from "../engine/engine-process.ts";
 import type { HistoryQuery } from "../history/reads/jobs.ts";
 import type { Model } from "../models/find-model.ts";
@@ -36,8 +36,8 @@ export interface JobRequest {
 /** What would run, before it is accepted. */
 export interface CheckedRequest {
   model: Model;
-  /** The transformer that is used: the model's own or its 16-bit one. */
-  dit: string;
+  /** What the engine is given; the transformer is the model's own or its 16-bit one. */
+  files: ModelFiles;
   settings: ResolvedSettings;
   /** Token ids, the closing `</s>` included. */
   ids: Int32Array;

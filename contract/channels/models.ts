@@ -5,7 +5,8 @@ import type { FrameSize } from "../settings/resolution.ts";
 import type { Capability } from "../settings/setting.ts";
 
 export interface ModelFileEntry {
-  readonly role: "transformer" | "transformer16" | "vae" | "textEncoder" | "tokenizer";
+  readonly role:
+    "transformer" | "transformer16" | "lowTransformer" | "lowTransformer16" | "vae" | "textEncoder" | "tokenizer";
   readonly path: string;
   /** null: the file is not there. */
   readonly bytes: number | null;

@@ -1,7 +1,7 @@
 // What an entry of the settings catalogue states. The entries are in catalogue.ts.
 
-/** What a model must be able to do for a setting to have an effect. */
-export type Capability = "distilled" | "base" | "sla" | "i2v" | "twoExperts" | "lora" | "gpu";
+/** What a model must be able to do for a setting to have an effect. One with "i2v" and without "t2v" needs a picture. */
+export type Capability = "distilled" | "base" | "sla" | "t2v" | "i2v" | "twoExperts" | "lora" | "gpu";
 
 /** The part of a run that a change of the setting makes run again. */
 export type AffectedStage = "text" | "load" | "sample" | "decode" | "file";

@@ -25,7 +25,10 @@ export const generate: Command = async ({ output, signal, library }, words, opti
   const requests = await promptRequests(words, textOption(options, "promptsFile"), collected);
   refuseEarly(requests, collected);
 
-  const model = await untilAborted(openModel(library, collected.choice, collected.sources), signal, (late) => {
+  // "auto" is a model that can do what the prompts ask for, an image beside one of them included.
+  const mode = requests.some(({ settings }) => settings?.image) ? "i2v" : collected.choice.mode;
+  const choice = { ...collected.choice, ...(mode === undefined ? {} : { mode }) };
+  const model = await untilAborted(openModel(library, choice, collected.sources), signal, (late) => {
     void late.close();
   });
   try {

@@ -1,5 +1,5 @@
 // rushes settings: every setting with the value it would have and the source that gave it.
-import type { ModelChoice, ModelManifest } from "../../../contract/models.ts";
+import { type ModelChoice, type ModelManifest, needsPicture } from "../../../contract/models.ts";
 import { allSettings, settingOf } from "../../../contract/settings/derive.ts";
 import { formatValue } from "../../../contract/settings/flags.ts";
 import { collectSources } from "../../settings/collect.ts";
@@ -29,13 +29,17 @@ export const settings: Command = async ({ output, library }, _words, options) =>
 };
 
 /** The manifest of the model that would run; null when files are named in its place. */
-async function manifestOf({ name, ditPath }: ModelChoice, library: string | undefined): Promise<ModelManifest | null> {
+async function manifestOf(
+  { name, mode, ditPath }: ModelChoice,
+  library: string | undefined,
+): Promise<ModelManifest | null> {
   if (ditPath !== undefined) return null;
   const { openStudio } = await import("../../studio/open-studio.ts");
   const studio = await openStudio(library === undefined ? {} : { libraryFolder: library });
   try {
     const models = studio.models();
-    return (name === undefined ? models[0] : models.find(({ id }) => id === name.toLowerCase())) ?? null;
+    if (name !== undefined) return models.find(({ id }) => id === name.toLowerCase()) ?? null;
+    return (mode === "i2v" ? models.find(needsPicture) : models[0]) ?? null;
   } finally {
     await studio.close();
   }

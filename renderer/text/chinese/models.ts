@@ -30,6 +30,8 @@ export const models: typeof english = {
   roles: {
     transformer: "变换器",
     transformer16: "变换器（16 位）",
+    lowTransformer: "低噪声变换器",
+    lowTransformer16: "低噪声变换器（16 位）",
     vae: "VAE",
     textEncoder: "文本编码器",
     tokenizer: "分词器",

@@ -28,6 +28,8 @@ export const models = {
   roles: {
     transformer: "Transformer",
     transformer16: "Transformer, 16-bit",
+    lowTransformer: "Low-noise transformer",
+    lowTransformer16: "Low-noise transformer, 16-bit",
     vae: "VAE",
     textEncoder: "Text encoder",
     tokenizer: "Tokenizer",

@@ -21,7 +21,7 @@ import type { PlumbingScript } from "./plumbing.ts";
 type OnEvent = (event: EngineEvent) => void;
 
 const scriptPath = process.env["PLUMBING_SCRIPT"] ?? "";
-const stageNames: StageName[] = ["text", "load", "sample", "decode"];
+const stageNames: StageName[] = ["text", "image", "load", "sample", "decode"];
 
 const script = () => JSON.parse(readFileSync(scriptPath, "utf8")) as PlumbingScript;
 const note = (line: string) => appendFileSync(process.env["PLUMBING_NOTES"] ?? "", `${line}\n`);
@@ -33,16 +33,20 @@ const full = (settings: Partial<EngineSettings>) =>
     ...(script().card !== undefined && settings.device === "auto" ? { device: "cuda" } : {}),
   }) as EngineSettings;
 const cardOf = ({ device }: Partial<EngineSettings>) => (device === "cuda" ? (script().card ?? null) : null);
-const stagesOf = (settings: EngineSettings, peakBytes: number) =>
-  stageNames.map((stage) => ({
-    stage,
-    seconds: 0.1,
-    peakBytes,
-    ...(cardOf(settings) === null ? {} : { deviceBytes: peakBytes - 300 }),
-  }));
+const stagesOf = (settings: EngineSettings, peakBytes: number, picture: boolean) =>
+  stageNames
+    .filter((stage) => stage !== "image" || picture)
+    .map((stage) => ({
+      stage,
+      seconds: 0.1,
+      peakBytes,
+      ...(cardOf(settings) === null ? {} : { deviceBytes: peakBytes - 300 }),
+    }));
+/** A file whose name says so is a transformer that begins with a picture. */
+const takesPicture = (path: string) => basename(path).includes("i2v");
 
 /** A budget in the script decides whether a job fits. */
-function planOf(settings: EngineSettings): Plan {
+function planOf(settings: EngineSettings, picture: boolean): Plan {
   const { plans = [{ peakBytes: 1000 }], budgetBytes = 10_000 } = script();
   const budget = settings.memoryBudget > 0 ? Math.round(settings.memoryBudget * 2 ** 30) : budgetBytes;
   const chosen = plans.find(({ peakBytes }) => peakBytes <= budget);
@@ -50,7 +54,7 @@ function planOf(settings: EngineSettings): Plan {
   const fits = chosen !== undefined;
   const card = cardOf(settings);
   return {
-    stages: stagesOf(settings, peakBytes),
+    stages: stagesOf(settings, peakBytes, picture),
     peakBytes,
     ...(card === null
       ? {}
@@ -75,8 +79,11 @@ class PlumbingModel implements AddonModel {
   #mayStop = false;
   #busy = false;
 
-  constructor(files: ModelFiles) {
-    note(`open ${basename(files.dit)}`);
+  readonly #picture: boolean;
+
+  constructor({ dit, ditLow }: ModelFiles) {
+    this.#picture = takesPicture(dit);
+    note(`open ${[dit, ...(ditLow === undefined ? [] : [ditLow])].map((path) => basename(path)).join(" and ")}`);
   }
 
   generate(request: GenerateRequest, onEvent: OnEvent): Promise<GenerateReport> {
@@ -84,15 +91,22 @@ class PlumbingModel implements AddonModel {
     const steps = settings.numSteps;
     const start = request.startStep ?? 0;
     note(`generate from ${start}`);
+    if (request.image) note(`picture of ${request.image.length} bytes, ${[...request.image.subarray(0, 3)].join(" ")}`);
+    if ((request.image !== undefined) !== this.#picture)
+      throw failure("settings.invalid", "A picture too many or few.");
     if (request.resumePath && !existsSync(request.resumePath)) throw failure("checkpoint.missing", "No step file.");
     return this.#call(settings, onEvent, async () => {
-      onEvent({ kind: "plan", plan: planOf(settings) });
-      if (!planOf(settings).fits)
+      onEvent({ kind: "plan", plan: planOf(settings, this.#picture) });
+      if (!planOf(settings, this.#picture).fits)
         throw failure("memory.exhausted", "Too little memory.", { neededBytes: 1000, freeBytes: script().budgetBytes });
       onEvent({ kind: "progress", stage: "text", fraction: 1, step: 0, steps });
       if (request.embeddingPath && !existsSync(request.embeddingPath))
         writeFileSync(request.embeddingPath, "embedding");
       onEvent(stageEnd("text", settings));
+      if (this.#picture) {
+        onEvent({ kind: "progress", stage: "image", fraction: 1, step: 0, steps });
+        onEvent(stageEnd("image", settings));
+      }
       onEvent({ kind: "log", level: "debug", line: "Int8 linear: blocks.0.self_attn.q [256x256]" });
       onEvent({ kind: "log", level: "info", line: "int8 on 80 linear layers" });
       onEvent({ kind: "progress", stage: "load", fraction: 1, step: 0, steps });
@@ -159,8 +173,18 @@ class PlumbingModel implements AddonModel {
       const int8 = { layers: 80, bytes16: 200, bytes: 100, names: ["blocks.0.self_attn.q [256x256]"] };
       const warnings = ["The engine warns."];
       if (keptStep !== null) warnings.push(`Sampling was stopped after step ${keptStep} of ${steps}.`);
-      const stages = stagesOf(settings, 900);
-      return { settings, stages, int8, plan: planOf(settings), warnings, frames, width, height, keptStep };
+      const stages = stagesOf(settings, 900, this.#picture);
+      return {
+        settings,
+        stages,
+        int8,
+        plan: planOf(settings, this.#picture),
+        warnings,
+        frames,
+        width,
+        height,
+        keptStep,
+      };
     } finally {
       this.#busy = false;
     }
@@ -192,7 +216,7 @@ class PlumbingModel implements AddonModel {
 }
 
 function stageEnd(stage: StageName, settings: EngineSettings, finished = true): EngineEvent {
-  return { kind: "stage", finished, ...stagesOf(settings, 900).find((each) => each.stage === stage)! };
+  return { kind: "stage", finished, ...stagesOf(settings, 900, true).find((each) => each.stage === stage)! };
 }
 
 interface PlumbingPacket {
@@ -210,7 +234,7 @@ function misbehave(step: number, settings: Partial<EngineSettings>): void {
     crash();
   }
   if (now.crashAlways === step) crash();
-  const { peakBytes } = planOf(full(settings));
+  const { peakBytes } = planOf(full(settings), false);
   if (now.full && step >= now.full.step && peakBytes > now.full.freeBytes)
     throw failure("memory.exhausted", `This job needs ${peakBytes} and may use ${now.full.freeBytes}.`, {
       neededBytes: peakBytes,
@@ -235,10 +259,10 @@ function inspectionOf(path: string): Inspection {
     container: "pth",
     bytes: 1,
     family: name.includes("vae") ? "wan-vae" : name.includes("umt5") ? "umt5" : "wan-dit",
-    architecture: "wan2.1-t2v",
+    architecture: takesPicture(name) ? "wan2.2-i2v" : "wan2.1-t2v",
     layout: "original",
     prefix: "",
-    sizes: {},
+    sizes: takesPicture(name) ? { dim: 128, layers: 1, inChannels: 36, outChannels: 16, textDim: 256 } : {},
     tensors: 1,
     parameters: 1,
     dtypes: {},
@@ -266,7 +290,7 @@ const addon: Addon = {
   openModel: (files) => Promise.resolve(new PlumbingModel(files)),
   // Errors come as rejections, as the addon gives them.
   inspect: async (path) => Promise.resolve(inspectionOf(path)),
-  plan: async (_files, settings) => Promise.resolve(planOf(full(settings))),
+  plan: async ({ dit }, settings) => Promise.resolve(planOf(full(settings), takesPicture(dit))),
   release: () => note("release"),
   memory: () => ({ totalBytes: 1, freeBytes: 1, residentBytes: 1 }),
   machine: () => ({

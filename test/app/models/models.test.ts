@@ -77,7 +77,7 @@ describe("adding models", () => {
 describe("the catalogue", () => {
   test("has the demo model that is shipped", () => {
     const demo = findModel("demo");
-    expect(demo).toMatchObject({ id: "demo", name: "Demo", textLength: 64, capabilities: ["distilled", "sla"] });
+    expect(demo).toMatchObject({ id: "demo", name: "Demo", textLength: 64, capabilities: ["distilled", "sla", "t2v", "i2v"] });
     expect(demo?.sizes[0]).toEqual({ width: 128, height: 128 });
     expect(demo?.defaults).toMatchObject({ numFrames: 17, numSteps: 4 });
     expect(basename(demo?.files.dit ?? "")).toBe("demo-t2v-quant.pth");
@@ -165,8 +165,8 @@ describe("a choice of files", () => {
     const parts = { vaePath: file("vae.pth"), textEncoderPath: file("umt5.pth") };
     const withSla = await findChosenModel({ ...parts, ditPath: file("dit.pth") }, headerOf);
     const without = await findChosenModel({ ...parts, ditPath: file("plain.pth") }, headerOf);
-    expect(withSla.capabilities).toEqual(["distilled", "sla"]);
-    expect(without.capabilities).toEqual(["distilled"]);
+    expect(withSla.capabilities).toEqual(["distilled", "sla", "t2v"]);
+    expect(without.capabilities).toEqual(["distilled", "t2v"]);
   });
 });
 
@@ -176,7 +176,7 @@ describe("automatic choices", () => {
   const model = (dit: Inspection, dit16: Inspection | null = null): Pick<Model, "files" | "dit16" | "inspections"> => ({
     files: { dit: dit.path, vae: "", textEncoder: "", tokenizer: "" },
     ...(dit16 ? { dit16: dit16.path } : {}),
-    inspections: { dit, dit16, vae: dit, textEncoder: dit },
+    inspections: { dit, dit16, ditLow: null, ditLow16: null, vae: dit, textEncoder: dit },
   });
   const auto = { quantLinear: "auto", attentionType: "auto" } as const;
 

@@ -1,11 +1,12 @@
-// Input pictures in the library: a job's copy outlives its source, is shared, and goes when nobody uses it any more. No model
-// starts from a picture yet: the demo model plays one that does, up to the moment at which a job would run.
+// Input pictures in the library: a job's copy outlives its source, is shared, and goes when nobody uses it any more. The demo
+// model plays one that starts from pictures, up to the moment at which a job would run.
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { encode } from "fast-png";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
 import type { Job } from "../../../contract/job.ts";
+import type { ModelChoice } from "../../../contract/models.ts";
 import { EngineClient } from "../../../app/engine/client.ts";
 import { LibraryFiles } from "../../../app/jobs/library-files.ts";
 import { acceptRequest } from "../../../app/studio/accept.ts";
@@ -39,7 +40,11 @@ beforeEach(async () => {
   const models = new LocalModels(core);
   const demo = await models.model({ name: "demo" });
   const takesPictures = { ...demo, id: "pictures", capabilities: [...demo.capabilities, "i2v" as const] };
-  const source = { model: () => Promise.resolve(takesPictures), added: () => [takesPictures] };
+  const source = {
+    settled: (choice: ModelChoice) => Promise.resolve(choice),
+    model: () => Promise.resolve(takesPictures),
+    added: () => [takesPictures],
+  };
   queue = new LocalQueue(core, (request) => acceptRequest(request, core.engine, source));
 });
 afterEach(async () => {

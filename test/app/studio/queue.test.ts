@@ -65,7 +65,7 @@ describe("adding", () => {
     const refused = studio.queue.add([{ ...draft("a ball"), imagePath: "/pictures/a.png" }]);
     await expect(refused).rejects.toMatchObject({
       code: "model.unsupported",
-      message: expect.stringContaining("makes videos from text only") as string,
+      message: expect.stringContaining("No model on this machine can start from an image") as string,
     });
   });
 
