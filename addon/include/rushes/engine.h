@@ -23,7 +23,14 @@ typedef struct {
   uint64_t needed_bytes, free_bytes;
 } rushes_status;
 
-typedef enum { RUSHES_STAGE_TEXT, RUSHES_STAGE_LOAD, RUSHES_STAGE_SAMPLE, RUSHES_STAGE_DECODE } rushes_stage;
+/* In their order. RUSHES_STAGE_IMAGE, the VAE's encoding of the first picture, only where the model starts from one. */
+typedef enum {
+  RUSHES_STAGE_TEXT,
+  RUSHES_STAGE_IMAGE,
+  RUSHES_STAGE_LOAD,
+  RUSHES_STAGE_SAMPLE,
+  RUSHES_STAGE_DECODE
+} rushes_stage;
 
 /* Callbacks come from the thread that runs the call; any may be NULL. */
 typedef struct {
@@ -51,22 +58,28 @@ typedef struct {
   int (*keep)(void* user);
 } rushes_callbacks;
 
-/* Model files; UTF-8 paths. text_len: context rows (512 unless the model's config.json says otherwise). */
+/* Model files; UTF-8 paths. text_len: context rows (512 unless the model's config.json says otherwise). dit_low: of a
+   model with two experts (Wan2.2 A14B) the low-noise one, `dit` being the high-noise one; else NULL. */
 typedef struct {
   const char *dit, *vae, *text_encoder;
   int text_len;
+  const char* dit_low;
 } rushes_model_files;
 
 /* One generation. `ids` are the prompt's tokens, `</s>` included. Paths may be NULL.
    embedding_path: read if it exists, else written after encoding. latents_path: final latents (safetensors), on disk
    before decoding begins. step_latents_prefix: after step k, "<prefix>-step<k>.safetensors" (float64 state).
-   start_step > 0 continues from resume_path, a step file of the same settings. */
+   start_step > 0 continues from resume_path, a step file of the same settings.
+   image: RGB, width * height * 3 bytes, for a transformer that starts from a picture (36 input channels); NULL for others.
+   What does not fit the model is settings.invalid. */
 typedef struct {
   rushes_settings settings;
   const int32_t* ids;
   size_t id_count;
   const char *embedding_path, *latents_path, *step_latents_prefix, *resume_path;
   int start_step;
+  const uint8_t* image;
+  size_t image_bytes;
 } rushes_request;
 
 void rushes_settings_default(rushes_settings* settings);

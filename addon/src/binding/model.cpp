@@ -32,8 +32,15 @@ std::optional<std::string> optional_text(const Napi::Object& object, const char*
 
 const char* pointer(const std::optional<std::string>& text) { return text ? text->c_str() : nullptr; }
 
+std::vector<uint8_t> optional_bytes(const Napi::Object& object, const char* key) {
+  const Napi::Value value = object.Get(key);
+  if (!value.IsTypedArray()) return {};
+  const auto bytes = value.As<Napi::Uint8Array>();
+  return {bytes.Data(), bytes.Data() + bytes.ByteLength()};
+}
+
 const char* stage_name(rushes_stage stage) {
-  constexpr const char* names[] = {"text", "load", "sample", "decode"};
+  constexpr const char* names[] = {"text", "image", "load", "sample", "decode"};
   return names[stage];
 }
 
@@ -41,12 +48,16 @@ const char* stage_name(rushes_stage stage) {
 struct FileNames {
   std::string dit, vae, text_encoder;
   int text_length;
+  std::optional<std::string> dit_low;
   explicit FileNames(const Napi::Object& files)
       : dit(files.Get("dit").ToString()),
         vae(files.Get("vae").ToString()),
         text_encoder(files.Get("textEncoder").ToString()),
-        text_length(files.Get("textLength").ToNumber().Int32Value()) {}
-  rushes_model_files pointers() const { return {dit.c_str(), vae.c_str(), text_encoder.c_str(), text_length}; }
+        text_length(files.Get("textLength").ToNumber().Int32Value()),
+        dit_low(optional_text(files, "ditLow")) {}
+  rushes_model_files pointers() const {
+    return {dit.c_str(), vae.c_str(), text_encoder.c_str(), text_length, pointer(dit_low)};
+  }
 };
 
 // Turns the engine's callbacks into JavaScript events (app/engine/addon.ts, EngineEvent).
@@ -223,12 +234,23 @@ Napi::Value Model::generate(const Napi::CallbackInfo& info) {
              prefix = optional_text(request, "stepLatentsPrefix"), resume = optional_text(request, "resumePath");
   const int start_step = request.Get("startStep").IsNumber() ? request.Get("startStep").ToNumber().Int32Value() : 0;
   const bool previews = request.Get("preview").ToBoolean();
+  const std::vector<uint8_t> image = optional_bytes(request, "image");
   state_->begin();
   return start_call(info.Env(), info[1].As<Napi::Function>(), [=, state = state_](Call& call, char** report) {
     Events events(call, state->cancelled, state->kept, previews);
     const rushes_callbacks callbacks = events.callbacks();
-    const rushes_request job{settings,         tokens.data(),   tokens.size(),   pointer(embedding),
-                             pointer(latents), pointer(prefix), pointer(resume), start_step};
+    const rushes_request job{
+        .settings = settings,
+        .ids = tokens.data(),
+        .id_count = tokens.size(),
+        .embedding_path = pointer(embedding),
+        .latents_path = pointer(latents),
+        .step_latents_prefix = pointer(prefix),
+        .resume_path = pointer(resume),
+        .start_step = start_step,
+        .image = image.empty() ? nullptr : image.data(),
+        .image_bytes = image.size(),
+    };
     const rushes_status status = rushes_generate(model.get(), &job, &callbacks, report);
     state->running = false;
     return status;

@@ -39,7 +39,7 @@ char* new_string(const std::string& text) {
 std::filesystem::path path_of(const char* text) { return text ? std::filesystem::path(text) : std::filesystem::path(); }
 
 rushes::ModelPaths paths_of(const rushes_model_files& files) {
-  return {path_of(files.dit), path_of(files.vae), path_of(files.text_encoder), files.text_len};
+  return {path_of(files.dit), path_of(files.vae), path_of(files.text_encoder), files.text_len, path_of(files.dit_low)};
 }
 
 rushes::PlannedFiles& planned_files() {
@@ -152,6 +152,7 @@ rushes_status rushes_generate(rushes_model* model, const rushes_request* request
     const rushes::GenerateRequest job{
         request->settings,
         {request->ids, request->ids + request->id_count},
+        {request->image, request->image + (request->image ? request->image_bytes : 0)},
         {path_of(request->embedding_path), path_of(request->latents_path), path_of(request->step_latents_prefix),
          path_of(request->resume_path), request->start_step}};
     *report = new_string(model->session.generate(job, observer).json().dump());

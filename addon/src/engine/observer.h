@@ -10,9 +10,9 @@
 
 namespace rushes {
 
-/// "text", "load", "sample", "decode": the stage's name in reports and the record.
+/// "text", "image", "load", "sample", "decode": the stage's name in reports and the record.
 constexpr const char* stage_name(rushes_stage stage) {
-  constexpr const char* names[] = {"text", "load", "sample", "decode"};
+  constexpr const char* names[] = {"text", "image", "load", "sample", "decode"};
   return names[stage];
 }
 

@@ -56,6 +56,7 @@ Plan walk(const Job& job, const rushes_settings& resolved, const Held& held) {
   if (resident && start.packing == packing_key(resolved) && start.streamed == held.streamed) {
     if (start.text_encoder) parts.text_encoder = Umt5::load(context, files.text_encoder, text_encoder_format(resolved));
     if (start.dit) parts.dit = WanDit::load(context, files.dit, dit_format(resolved), {}, placement(used));
+    if (start.dit_low) parts.dit_low = WanDit::load(context, files.dit_low, dit_format(resolved), {}, placement(used));
     if (start.vae) parts.vae = WanVae::load(context, files.vae);
   }
   JobPaths paths;
@@ -75,13 +76,13 @@ Plan walk(const Job& job, const rushes_settings& resolved, const Held& held) {
   if (job.id_count == 0) {
     latents = context.on_host().allocate(DType::f32, stages.latent_shape());
   } else {
-    Tensor text;
+    Tensor text, picture;
     const std::vector<int32_t> ids(job.id_count, 1);
     measure(RUSHES_STAGE_TEXT, *files.text_encoder, [&] { text = stages.encode_text(ids, paths); });
+    if (files.from_picture) measure(RUSHES_STAGE_IMAGE, *files.vae, [&] { picture = stages.encode_picture({}); });
     measure(RUSHES_STAGE_LOAD, *files.dit, [&] { stages.load_transformer(); });
-    plan.int8 = {static_cast<int64_t>(parts.dit->quantized_layers().size()), parts.dit->linear_bytes_16bit(),
-                 parts.dit->linear_bytes_held()};
-    measure(RUSHES_STAGE_SAMPLE, *files.dit, [&] { latents = stages.sample(text, {}); });
+    plan.int8 = int8_sum(stages.loaded_expert(), stages.expert_count());
+    measure(RUSHES_STAGE_SAMPLE, *files.dit, [&] { latents = stages.sample(text, picture, {}); });
   }
   measure(RUSHES_STAGE_DECODE, *files.vae, [&] { stages.decode(latents, {}); });
   for (const StageCost& stage : plan.stages) {
@@ -201,6 +202,12 @@ class FixSearch {
 };
 
 }  // namespace
+
+Int8Sum int8_sum(const WanDit& dit, int experts) {
+  return {experts * static_cast<int64_t>(dit.quantized_layers().size()),
+          static_cast<uint64_t>(experts) * dit.linear_bytes_16bit(),
+          static_cast<uint64_t>(experts) * dit.linear_bytes_held()};
+}
 
 nlohmann::json stage_json(const StageCost& stage, bool on_device) {
   nlohmann::json out = {{"stage", stage.stage}, {"seconds", stage.seconds}, {"peakBytes", stage.peak_bytes}};

@@ -8,6 +8,7 @@
 #include "engine/disk_rate.h"
 #include "engine/model_files.h"
 #include "engine/settings.h"
+#include "models/wan_dit/wan_dit.h"
 
 namespace rushes {
 
@@ -60,7 +61,7 @@ struct Plan {
 struct WarmStart {
   nlohmann::json packing;
   bool streamed = false;  // the transformer was packed to stream
-  bool text_encoder = false, dit = false, vae = false, embedding_kept = false;
+  bool text_encoder = false, dit = false, dit_low = false, vae = false, embedding_kept = false;
   uint64_t held_bytes = 0;
 };
 
@@ -74,6 +75,9 @@ Plan make_plan(const ModelFiles& files, const rushes_settings& settings, size_t 
 /// memory.exhausted for a whole job: what it needs and may use.
 Error memory_shortage(uint64_t needed_bytes, uint64_t usable_bytes, bool of_card, const std::string& advice,
                       const std::string& detail = {});
+
+/// Of `experts` transformers of one form.
+Int8Sum int8_sum(const WanDit& dit, int experts);
 
 /// A stage as plans and reports show it; `on_device` with the card's bytes.
 nlohmann::json stage_json(const StageCost& stage, bool on_device);

@@ -89,10 +89,8 @@ class Session::Run {
     }
   }
 
-  void note_quantization() {
-    const WanDit& dit = *session_.parts_.dit;
-    report_.int8 = {static_cast<int64_t>(dit.quantized_layers().size()), dit.linear_bytes_16bit(),
-                    dit.linear_bytes_held()};
+  void note_quantization(const WanDit& dit, int experts) {
+    report_.int8 = int8_sum(dit, experts);
     for (const QuantizedLayer& layer : dit.quantized_layers())
       report_.int8_names.push_back(layer.name + " [" + std::to_string(layer.out_features) + "x" +
                                    std::to_string(layer.in_features) + "]");
@@ -204,13 +202,34 @@ void Session::leave_lost_card() {
 }
 
 WarmStart Session::warm_start(bool embedding_kept) const {
-  return {
-      parts_key_,     parts_streamed_,  parts_.text_encoder != nullptr, parts_.dit != nullptr, parts_.vae != nullptr,
-      embedding_kept, memory_.current()};
+  return {.packing = parts_key_,
+          .streamed = parts_streamed_,
+          .text_encoder = parts_.text_encoder != nullptr,
+          .dit = parts_.dit != nullptr,
+          .dit_low = parts_.dit_low != nullptr,
+          .vae = parts_.vae != nullptr,
+          .embedding_kept = embedding_kept,
+          .held_bytes = memory_.current()};
 }
 
 GenerateReport Session::generate(const GenerateRequest& request, const Observer& observer) {
   return with_card([&] { return generate_once(request, observer); });
+}
+
+// A picture where the model reads one, of the video's size, and nowhere else.
+void Session::require_picture(const GenerateRequest& request) const {
+  if (!files_.from_picture) {
+    if (request.picture.empty()) return;
+    throw Error("settings.invalid", "This model makes videos from text only; it cannot start from a picture.",
+                "Leave the picture out, or choose an image-to-video model.");
+  }
+  if (request.picture.empty())
+    throw Error("settings.invalid", "This model makes videos from a picture, and there is none.",
+                "Give the picture that the video is to start from, or choose a text-to-video model.");
+  const auto& [width, height] = std::pair(request.settings.width, request.settings.height);
+  if (static_cast<int64_t>(request.picture.size()) != width * height * 3)
+    throw Error("settings.invalid", "The picture is not of the video's size, " + std::to_string(width) + "x" +
+                                        std::to_string(height) + ".");
 }
 
 GenerateReport Session::generate_once(const GenerateRequest& request, const Observer& observer) {
@@ -219,25 +238,29 @@ GenerateReport Session::generate_once(const GenerateRequest& request, const Obse
                 "The prompt has " + std::to_string(request.ids.size()) + " tokens; the model takes 1 to " +
                     std::to_string(files_.text_len) + ".",
                 "Shorten the prompt.");
+  require_picture(request);
   const std::filesystem::path& embedding = request.paths.embedding;
   const bool embedding_kept = !embedding.empty() && std::filesystem::exists(embedding);
   Run run(*this, request.settings, request.ids.size(), embedding_kept, observer);
   Stages stages = run.stages();
   Tensor text = run.measure(RUSHES_STAGE_TEXT, [&] { return stages.encode_text(request.ids, request.paths); });
+  Tensor picture;
+  if (files_.from_picture)
+    picture = run.measure(RUSHES_STAGE_IMAGE, [&] { return stages.encode_picture(request.picture); });
   StepPreview preview = run.preview();
   const bool shown = observer.preview && run.report().settings.num_steps > 1;
   run.measure(RUSHES_STAGE_LOAD, [&] {
     if (shown) preview.prepare();
-    stages.load_transformer();
+    stages.load_transformer(request.paths.start_step);
   });
-  run.note_quantization();
+  run.note_quantization(stages.loaded_expert(), stages.expert_count(request.paths.start_step));
   const auto show = [&](const std::vector<float>& estimate, const Shape& shape, int step) {
     preview.show(estimate, shape, step);
   };
   const Tensor latents = run.measure(RUSHES_STAGE_SAMPLE, [&] {
-    return stages.sample(text, request.paths, shown ? Stages::StepSink(show) : nullptr);
+    return stages.sample(text, picture, request.paths, shown ? Stages::StepSink(show) : nullptr);
   });
-  text = {};
+  text = picture = {};
   run.note_kept(stages.kept_step());
   run.measure(RUSHES_STAGE_DECODE, [&] { run.make_frames(latents); });
   return run.report();

@@ -11,6 +11,7 @@ namespace rushes {
 struct GenerateRequest {
   rushes_settings settings{};
   std::vector<int32_t> ids;
+  std::vector<uint8_t> picture;  // RGB of the settings' size, where the model starts from one
   JobPaths paths;
 };
 
@@ -46,6 +47,7 @@ class Session {
   WarmStart warm_start(bool embedding_kept) const;
   void publish();
   GenerateReport generate_once(const GenerateRequest& request, const Observer& observer);
+  void require_picture(const GenerateRequest& request) const;
   GenerateReport decode_once(const std::filesystem::path& latents, const rushes_settings& settings,
                              const Observer& observer);
   /// Runs a job; when it loses the card, what was on it is given up, so that the next job can open it again.

@@ -66,7 +66,7 @@ Tensor Stages::encode_text(std::span<const int32_t> ids, const JobPaths& paths) 
       return load_tensor(host, file->view(*entry), DType::f32, MemoryUse::activations);
     }
   }
-  if (!held_.parts) parts_.dit.reset(), parts_.vae.reset();
+  if (!held_.parts) parts_ = {.text_encoder = parts_.text_encoder};
   if (!parts_.text_encoder)
     parts_.text_encoder = Umt5::load(context_, files_.text_encoder, text_encoder_format(settings_));
   Tensor text = parts_.text_encoder->encode(context_, ids, files_.text_len, progress);
@@ -81,35 +81,116 @@ Tensor Stages::encode_text(std::span<const int32_t> ids, const JobPaths& paths) 
   return text;
 }
 
-void Stages::load_transformer() {
-  const auto progress = [&](double fraction) { observer_.report(RUSHES_STAGE_LOAD, fraction); };
-  if (!held_.parts) parts_.text_encoder.reset(), parts_.vae.reset();
-  if (!parts_.dit) parts_.dit = WanDit::load(context_, files_.dit, dit_format(settings_), progress, placement(held_));
-  progress(1);
+Tensor Stages::encode_picture(std::span<const uint8_t> rgb) {
+  const Shape shape = latent_shape();
+  const Context host = context_.on_host();
+  if (!held_.parts) parts_ = {.vae = parts_.vae};
+  // The decoder waits where parts do not stay: the transformer needs the room first.
+  std::shared_ptr<WanVae> vae = parts_.vae;
+  if (!vae) vae = WanVae::load(context_, files_.vae, held_.parts ? VaeHalf::decoder : VaeHalf::encoder);
+  if (held_.parts) parts_.vae = vae;
+  Tensor picture = host.allocate(DType::f32, {settings_.height, settings_.width, 3});
+  if (!context_.dry_run)
+    std::transform(rgb.begin(), rgb.end(), picture.data<float>(),
+                   [](uint8_t value) { return static_cast<float>(value) / 127.5f - 1.0f; });
+  const Tensor latents = vae->encode_picture(context_, picture, settings_.num_frames,
+                                             [&](double fraction) { observer_.report(RUSHES_STAGE_IMAGE, fraction); });
+  Tensor out = host.allocate(DType::f32, {kMaskChannels + shape[0], shape[1], shape[2], shape[3]});
+  if (context_.dry_run) return out;
+  if (!all_finite(host, latents))
+    throw Error("output.not_finite", "The VAE made a value that is not a number from the picture.",
+                "Choose precision fp32, or check the VAE's file with inspect.");
+  const int64_t cells = shape[2] * shape[3];
+  float* mask = out.data<float>();
+  for (int64_t c = 0; c < kMaskChannels; ++c)
+    for (int64_t t = 0; t < shape[1]; ++t) std::fill_n(mask + (c * shape[1] + t) * cells, cells, t == 0 ? 1.0f : 0.0f);
+  std::transform(latents.data<float>(), latents.data<float>() + latents.count(),
+                 mask + kMaskChannels * shape[1] * cells, [](float value) { return bf16(value); });
+  return out;
+}
+
+// The low-noise expert takes the steps below the boundary; noise only falls, so it takes over once. A step that there
+// is not is refused by the sampler.
+bool Stages::is_low(int step) const {
+  const int steps = static_cast<int>(settings_.num_steps);
+  const auto times = rcm_times(steps, settings_.sigma_max);
+  return files_.dit_low && times[static_cast<size_t>(std::clamp(step, 0, steps - 1))] < settings_.boundary;
+}
+
+int Stages::expert_count(int start_step) const {
+  return is_low(start_step) == is_low(static_cast<int>(settings_.num_steps) - 1) ? 1 : 2;
+}
+
+void Stages::load_expert(bool low, const std::function<void(double)>& progress) {
+  std::shared_ptr<WanDit>& part = expert_part(low);
+  if (!part)
+    part = WanDit::load(context_, low ? files_.dit_low : files_.dit, dit_format(settings_), progress, placement(held_));
+}
+
+void Stages::load_transformer(int start_step) {
+  const int experts = held_.parts ? expert_count(start_step) : 1;
+  const bool low = is_low(start_step);
+  const auto share = [&](int done) {
+    return [this, done, experts](double fraction) { observer_.report(RUSHES_STAGE_LOAD, (done + fraction) / experts); };
+  };
+  if (!held_.parts) parts_ = {.dit = low ? nullptr : parts_.dit, .dit_low = low ? parts_.dit_low : nullptr};
+  load_expert(low, share(0));
+  if (experts == 2) load_expert(true, share(1));
+  observer_.report(RUSHES_STAGE_LOAD, 1);
 }
 
 void Stages::load_vae() {
-  if (!held_.parts) parts_.text_encoder.reset(), parts_.dit.reset();
+  if (!held_.parts) parts_ = {.vae = parts_.vae};
   if (!parts_.vae) parts_.vae = WanVae::load(context_, files_.vae);
 }
 
-Tensor Stages::sample(const Tensor& text, const JobPaths& paths, const StepSink& on_step) {
+// The transformer of the step after `step`. Where parts do not stay, the expert before it goes first.
+void Stages::enter_expert(int step, const Tensor& text, Expert& expert) {
+  const bool low = is_low(step);
+  if (expert.dit && expert.dit == expert_part(low)) return;
+  expert = {};
+  if (!held_.parts) expert_part(!low).reset();
+  if (!expert_part(low)) {
+    observer_.line(LogLevel::info, "The low-noise expert takes over; its weights are being loaded.");
+    load_expert(low, {});
+  }
+  expert.dit = expert_part(low);
+  expert.text = expert.dit->embed_text(context_, text, held_.text_keys);
+}
+
+// The latents, and after them what does not change from step to step.
+Tensor Stages::model_input(const Tensor& picture) const {
+  Shape shape = latent_shape();
+  if (picture.count()) shape[0] += picture.size(0);
+  Tensor input = context_.on_host().allocate(DType::f32, shape);
+  if (picture.count() && !context_.dry_run)
+    std::copy_n(picture.data<float>(), picture.count(), input.data<float>() + input.count() - picture.count());
+  return input;
+}
+
+Tensor Stages::sample(const Tensor& text, const Tensor& picture, const JobPaths& paths, const StepSink& on_step) {
   const Shape shape = latent_shape();
   const Context host = context_.on_host();
-  Tensor latents = host.allocate(DType::f32, shape);
   const int steps = static_cast<int>(settings_.num_steps);
-  const DitText embedded = parts_.dit->embed_text(context_, text, held_.text_keys);
+  Tensor input = model_input(picture);
+  Expert expert;
   if (context_.dry_run) {
     const DitAttention attention{attention_type(settings_), settings_.sla_topk};
-    for (int step = 0; step < steps; ++step) parts_.dit->velocity(context_, latents, 0, embedded, attention);
-    return latents;
+    for (int step = 0; step < steps; ++step) {
+      enter_expert(step, text, expert);
+      expert.dit->velocity(context_, input, 0, expert.text, attention);
+    }
+    expert = {};
+    input = {};
+    return host.allocate(DType::f32, shape);
   }
   const RcmSettings rcm{steps, settings_.sigma_max, settings_.ode != 0, static_cast<uint64_t>(settings_.seed)};
-  const auto count = static_cast<size_t>(latents.count());
+  const int64_t elements = shape[0] * shape[1] * shape[2] * shape[3];
+  const auto count = static_cast<size_t>(elements);
   const auto noise = [this](uint64_t seed, uint32_t draw, std::span<float> out) {
     philox_normal(context_, seed, draw, out);
   };
-  RcmSampler sampler(rcm, latents.count(), noise);
+  RcmSampler sampler(rcm, elements, noise);
   if (paths.start_step > 0) {
     const Tensor state = read_own_tensor(host, *Checkpoint::open(paths.resume), "x", DType::f64, shape);
     sampler = RcmSampler(rcm, {state.data<double>(), state.data<double>() + count}, paths.start_step, noise);
@@ -117,7 +198,8 @@ Tensor Stages::sample(const Tensor& text, const JobPaths& paths, const StepSink&
   while (!sampler.finished()) {
     // A saved state is no estimate: a job that continues may be stopped once it finished a step of its own.
     const bool estimated = sampler.step() > paths.start_step;
-    if (!take_step(sampler, embedded, latents, estimated)) {
+    enter_expert(sampler.step(), text, expert);
+    if (!take_step(sampler, expert, input, estimated)) {
       kept_step_ = sampler.step();
       break;
     }
@@ -129,6 +211,9 @@ Tensor Stages::sample(const Tensor& text, const JobPaths& paths, const StepSink&
                         metadata_of(settings_));
     if (on_step) on_step(sampler.estimate(), shape, step);
   }
+  expert = {};
+  input = {};
+  Tensor latents = host.allocate(DType::f32, shape);
   auto metadata = metadata_of(settings_);
   if (kept_step_) {
     std::copy(sampler.estimate().begin(), sampler.estimate().end(), latents.data<float>());
@@ -141,21 +226,21 @@ Tensor Stages::sample(const Tensor& text, const JobPaths& paths, const StepSink&
   return latents;
 }
 
-// One step; false when it was not finished because the caller keeps what there is. `latents` is the network's input.
-bool Stages::take_step(RcmSampler& sampler, const DitText& text, Tensor& latents, bool may_stop) {
+// One step; false when it was not finished because the caller keeps what there is. `input` is the network's.
+bool Stages::take_step(RcmSampler& sampler, const Expert& expert, Tensor& input, bool may_stop) {
   const Orders* orders = observer_.orders;
   const int step = sampler.step() + 1, steps = sampler.steps();
-  const auto count = static_cast<size_t>(latents.count());
+  const size_t count = sampler.x().size();
   may_stop = may_stop && orders;
   if (may_stop && orders->kept()) return false;
   observer_.report(RUSHES_STAGE_SAMPLE, 0, step, steps);
-  sampler.model_input({latents.data<float>(), count});
+  sampler.model_input({input.data<float>(), count});
   Context context = context_;
   if (may_stop) context.cancelled = &orders->interrupted();
   Tensor velocity;
   try {
-    velocity = parts_.dit->velocity(
-        context, latents, rcm_timestep(sampler.time()), text, {attention_type(settings_), settings_.sla_topk},
+    velocity = expert.dit->velocity(
+        context, input, rcm_timestep(sampler.time()), expert.text, {attention_type(settings_), settings_.sla_topk},
         [&](double fraction) { observer_.report(RUSHES_STAGE_SAMPLE, fraction, step, steps); });
   } catch (const Cancelled&) {
     if (!may_stop || orders->cancelled()) throw;

@@ -16,10 +16,10 @@
 
 namespace rushes {
 
-/// What is packed in memory for one context. A part stays until it is reset.
+/// What is packed in memory for one context. A part stays until it is reset. dit_low: the low-noise expert of two.
 struct LoadedParts {
   std::shared_ptr<Umt5> text_encoder;
-  std::shared_ptr<WanDit> dit;
+  std::shared_ptr<WanDit> dit, dit_low;
   std::shared_ptr<WanVae> vae;
 };
 
@@ -49,15 +49,26 @@ class Stages {
   /// Token ids -> context f32 [text_len, text_dim]; read from paths.embedding when it is there and fits, else encoded
   /// and kept there.
   Tensor encode_text(std::span<const int32_t> ids, const JobPaths& paths);
-  /// Packs the transformer's weights.
-  void load_transformer();
-  /// Noise -> latents f32 [channels, T, h, w], saved to paths.latents; step states to the prefix. `on_step` gets the
-  /// estimate of the finished clip after each step but the last. When the observer's orders say keep, the latents are
-  /// the latest estimate: see kept_step().
+  /// The picture that a clip starts from, RGB [height, width, 3] of 8 bits -> what the transformer reads beside the
+  /// noise, f32 [kMaskChannels + channels, T, h, w]: a mask that is 1 at the first latent frame, and the VAE's latents
+  /// of the picture followed by frames of zeros, rounded to bf16 as in training
+  /// (thu-ml/TurboDiffusion:turbodiffusion/inference/wan2.2_i2v_infer.py).
+  Tensor encode_picture(std::span<const uint8_t> rgb);
+  /// Packs the weights of the transformer that the step after `start_step` needs; of two experts both, where all parts
+  /// stay in memory together.
+  void load_transformer(int start_step = 0);
+  /// Noise -> latents f32 [channels, T, h, w], saved to paths.latents; step states to the prefix. `picture`: of
+  /// encode_picture, or empty for a model that starts from text alone. Of two experts the second one is loaded when its
+  /// steps come. `on_step` gets the estimate of the finished clip after each step but the last. When the observer's
+  /// orders say keep, the latents are the latest estimate: see kept_step().
   using StepSink = std::function<void(const std::vector<float>& estimate, const Shape& shape, int step)>;
-  Tensor sample(const Tensor& text, const JobPaths& paths, const StepSink& on_step = {});
+  Tensor sample(const Tensor& text, const Tensor& picture, const JobPaths& paths, const StepSink& on_step = {});
   /// The steps the latents of `sample` had, when sampling was ended early; else 0.
   int kept_step() const { return kept_step_; }
+  /// The transformers that the steps after `start_step` need: 1 or 2.
+  int expert_count(int start_step = 0) const;
+  /// One of them that is loaded.
+  const WanDit& loaded_expert() const { return parts_.dit ? *parts_.dit : *parts_.dit_low; }
   /// Latents -> RGB frames in order, 8 bits, [height, width, 3].
   using RgbSink = std::function<void(int64_t frame, std::span<const uint8_t> rgb)>;
   void decode(const Tensor& latents, const RgbSink& sink);
@@ -68,8 +79,18 @@ class Stages {
   }
 
  private:
+  /// The transformer of one step, and what it reads: made anew when the other expert takes over.
+  struct Expert {
+    std::shared_ptr<WanDit> dit;
+    DitText text;
+  };
   void load_vae();
-  bool take_step(RcmSampler& sampler, const DitText& text, Tensor& latents, bool may_stop);
+  bool is_low(int step) const;
+  std::shared_ptr<WanDit>& expert_part(bool low) { return low ? parts_.dit_low : parts_.dit; }
+  void load_expert(bool low, const std::function<void(double)>& progress);
+  void enter_expert(int step, const Tensor& text, Expert& expert);
+  Tensor model_input(const Tensor& picture) const;
+  bool take_step(RcmSampler& sampler, const Expert& expert, Tensor& input, bool may_stop);
 
   const Context& context_;
   const ModelFiles& files_;

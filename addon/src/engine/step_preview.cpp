@@ -25,7 +25,7 @@ void StepPreview::prepare() {
   if (decoded_) {
     if (!parts_.vae) parts_.vae = WanVae::load(context_, files_.vae);
   } else if (!colours_) {
-    if (!plan_.resident) parts_.text_encoder.reset(), parts_.dit.reset();
+    if (!plan_.resident) parts_ = {};
     const std::shared_ptr<WanVae> passing = WanVae::load(context_, files_.vae);
     colours_ = std::make_shared<const LatentColours>(LatentColours::fit(context_, *passing));
   }

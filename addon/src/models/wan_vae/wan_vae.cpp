@@ -72,7 +72,8 @@ Context counting(const Context& context, WorkCount& work) {
 
 class LoadedVae final : public WanVae {
  public:
-  LoadedVae(const Context& context, OpenedWeights opened) : opened_(std::move(opened)), load_context_(context) {
+  LoadedVae(const Context& context, OpenedWeights opened, VaeHalf first)
+      : opened_(std::move(opened)), load_context_(context) {
     config_ = wan_vae_config(opened_);
     if (config_.latent_channels != static_cast<int64_t>(std::size(kMean)))
       throw Error("checkpoint.unsupported", "This VAE has " + std::to_string(config_.latent_channels) +
@@ -81,7 +82,10 @@ class LoadedVae final : public WanVae {
     load_context_.cancelled = nullptr;
     load_context_.work = nullptr;
     load_context_.debug = {};
-    decoder_ = wan_vae::load_decoder(context, opened_.weights);
+    if (first == VaeHalf::decoder)
+      decoder_ = wan_vae::load_decoder(context, opened_.weights);
+    else
+      encoder_ = wan_vae::load_encoder(context, opened_.weights, config_);
   }
 
   void decode(const Context& context, const Tensor& latents, const VaeTiling& tiling, const FrameSink& sink,
@@ -89,14 +93,15 @@ class LoadedVae final : public WanVae {
     if (latents.rank() != 4 || latents.size(0) != config_.latent_channels || latents.type() != DType::f32 ||
         latents.count() == 0)
       throw Error("engine.internal", "The latents have an unexpected shape.", {}, shape_text(latents.shape()));
+    const Half& half = decoder();
     Account account(context, progress);
     if (account.wanted()) {
       WorkCount total;
       const Context planned = counting(context, total);
-      decode_picture(planned, latents, tiling, {}, [] {});
+      decode_clip(planned, half, latents, tiling, {}, [] {});
       account.set_total(total);
     }
-    decode_picture(account.context(), latents, tiling, sink, [&] { account.report(); });
+    decode_clip(account.context(), half, latents, tiling, sink, [&] { account.report(); });
   }
 
   Tensor encode(const Context& context, const Tensor& frames, const Progress& progress) const override {
@@ -104,28 +109,43 @@ class LoadedVae final : public WanVae {
         frames.size(1) % kSpace || frames.size(2) % kSpace || frames.count() == 0)
       throw Error("settings.invalid", "A clip to encode has 4n+1 frames whose sides are multiples of 8.", {},
                   shape_text(frames.shape()));
-    const Half& half = encoder();
-    Account account(context, progress);
-    if (account.wanted()) {
-      WorkCount total;
-      const Context planned = counting(context, total);
-      encode_clip(planned, half, frames, [] {});
-      account.set_total(total);
-    }
-    return encode_clip(account.context(), half, frames, [&] { account.report(); });
+    const auto frame_at = [&](const Context& working, int64_t f) {
+      return to_device(working, frames.rows(f, f + 1).reshaped({frames.size(1), frames.size(2), 3}));
+    };
+    return encode_frames(context, {frames.size(0), frames.size(1), frames.size(2)}, frame_at, progress);
+  }
+
+  Tensor encode_picture(const Context& context, const Tensor& picture, int64_t count,
+                        const Progress& progress) const override {
+    if (picture.rank() != 3 || picture.size(2) != 3 || picture.type() != DType::f32 || count % kTime != 1 ||
+        picture.size(0) % kSpace || picture.size(1) % kSpace || picture.count() == 0 || count < 1)
+      throw Error("settings.invalid", "A clip to encode has 4n+1 frames whose sides are multiples of 8.", {},
+                  std::to_string(count) + " frames of " + shape_text(picture.shape()));
+    const auto frame_at = [&](const Context& working, int64_t f) {
+      if (f == 0) return to_device(working, picture);
+      Tensor zeros = working.allocate(DType::f32, picture.shape());
+      fill_zero(working, zeros);
+      return zeros;
+    };
+    return encode_frames(context, {count, picture.size(0), picture.size(1)}, frame_at, progress);
   }
 
  private:
-  // Text to video never encodes, so the encoder is packed when it is first asked for.
+  // What a job does not ask for is not packed: text to video never encodes.
   const Half& encoder() const {
     const std::lock_guard lock(mutex_);
     if (!encoder_) encoder_ = wan_vae::load_encoder(load_context_, opened_.weights, config_);
     return *encoder_;
   }
+  const Half& decoder() const {
+    const std::lock_guard lock(mutex_);
+    if (!decoder_) decoder_ = wan_vae::load_decoder(load_context_, opened_.weights);
+    return *decoder_;
+  }
 
-  void decode_frames(const Context& context, const Tensor& latents, Stream::Part part,
+  void decode_frames(const Context& context, const Half& half, const Tensor& latents, Stream::Part part,
                      const std::function<void(Tensor)>& emit, const std::function<void()>& report) const {
-    Stream stream(context, decoder_, emit, report, part);
+    Stream stream(context, half, emit, report, part);
     for (int64_t t = 0; t < latents.size(1); ++t) {
       Tensor frame = context.allocate(DType::f32, {latents.size(2), latents.size(3), latents.size(0)});
       planes_to_frame(context, latents, t, kDeviation, kMean, frame);
@@ -133,8 +153,8 @@ class LoadedVae final : public WanVae {
     }
   }
 
-  void decode_picture(const Context& context, const Tensor& given, const VaeTiling& tiling, const FrameSink& sink,
-                      const std::function<void()>& report) const {
+  void decode_clip(const Context& context, const Half& half, const Tensor& given, const VaeTiling& tiling,
+                   const FrameSink& sink, const std::function<void()>& report) const {
     const Tensor latents = to_device(context, given);
     const std::vector<Tile> tiles = wan_vae::lay_tiles(latents.size(2), latents.size(3), tiling, kSpace);
     const auto deliver = [&](Tensor frame, int64_t index) {
@@ -145,13 +165,15 @@ class LoadedVae final : public WanVae {
     int64_t index = 0;
     if (tiles.size() == 1)
       return decode_frames(
-          context, latents, Stream::Part::whole, [&](Tensor frame) { deliver(std::move(frame), index++); }, report);
+          context, half, latents, Stream::Part::whole, [&](Tensor frame) { deliver(std::move(frame), index++); },
+          report);
 
     // What sees far, the coarse layers with their attention, sees whole frames. The rest goes tile by tile over the
     // whole clip: caches for one tile at a time, and all pictures until the last tile is in.
     FrameList coarse;
     decode_frames(
-        context, latents, Stream::Part::coarse, [&](Tensor frame) { coarse.push_back(std::move(frame)); }, report);
+        context, half, latents, Stream::Part::coarse, [&](Tensor frame) { coarse.push_back(std::move(frame)); },
+        report);
     const int64_t count = (latents.size(1) - 1) * kTime + 1, height = latents.size(2) * kSpace,
                   width = latents.size(3) * kSpace;
     Tensor canvas = context.allocate(DType::f32, {count, height, width, 3});
@@ -163,41 +185,58 @@ class LoadedVae final : public WanVae {
         Tensor target = picture(index++);
         blend_tile(context, frame, tile.rows, tile.columns, tile.top * kSpace, tile.left * kSpace, target);
       };
-      Stream stream(context, decoder_, blend, report, Stream::Part::fine);
+      Stream stream(context, half, blend, report, Stream::Part::fine);
       for (const Tensor& frame : coarse)
         stream.push(crop_frame(context, frame, tile.top, tile.left, tile.height, tile.width));
     }
     for (int64_t i = 0; i < count; ++i) deliver(picture(i), i);
   }
 
-  Tensor encode_clip(const Context& context, const Half& half, const Tensor& frames,
+  struct ClipShape {
+    int64_t frames, height, width;
+  };
+  /// One frame of a clip, [height, width, 3], where the context computes.
+  using FrameSource = std::function<Tensor(const Context& context, int64_t frame)>;
+
+  Tensor encode_frames(const Context& context, const ClipShape& shape, const FrameSource& frame_at,
+                       const Progress& progress) const {
+    const Half& half = encoder();
+    Account account(context, progress);
+    if (account.wanted()) {
+      WorkCount total;
+      const Context planned = counting(context, total);
+      encode_clip(planned, half, shape, frame_at, [] {});
+      account.set_total(total);
+    }
+    return encode_clip(account.context(), half, shape, frame_at, [&] { account.report(); });
+  }
+
+  Tensor encode_clip(const Context& context, const Half& half, const ClipShape& shape, const FrameSource& frame_at,
                      const std::function<void()>& report) const {
     float scale[std::size(kMean)], shift[std::size(kMean)];
     for (size_t c = 0; c < std::size(kMean); ++c) {
       scale[c] = 1 / kDeviation[c];
       shift[c] = -kMean[c] / kDeviation[c];
     }
-    Tensor latents = context.allocate(DType::f32, {config_.latent_channels, (frames.size(0) - 1) / kTime + 1,
-                                                   frames.size(1) / kSpace, frames.size(2) / kSpace});
+    Tensor latents = context.allocate(DType::f32, {config_.latent_channels, (shape.frames - 1) / kTime + 1,
+                                                   shape.height / kSpace, shape.width / kSpace});
     int64_t index = 0;
     Stream stream(
         context, half, [&](Tensor frame) { frame_to_planes(context, frame, scale, shift, latents, index++); }, report);
-    for (int64_t f = 0; f < frames.size(0); ++f)
-      stream.push(to_device(context, frames.rows(f, f + 1).reshaped({frames.size(1), frames.size(2), 3})));
+    for (int64_t f = 0; f < shape.frames; ++f) stream.push(frame_at(context, f));
     return to_host(context, latents);
   }
 
   OpenedWeights opened_;
   Context load_context_;
-  Half decoder_;
   mutable std::mutex mutex_;
-  mutable std::optional<Half> encoder_;
+  mutable std::optional<Half> decoder_, encoder_;
 };
 
 }  // namespace
 
-std::shared_ptr<WanVae> WanVae::load(const Context& context, std::shared_ptr<const Checkpoint> file) {
-  return std::make_shared<LoadedVae>(context, open_weights(std::move(file), "wan-vae"));
+std::shared_ptr<WanVae> WanVae::load(const Context& context, std::shared_ptr<const Checkpoint> file, VaeHalf first) {
+  return std::make_shared<LoadedVae>(context, open_weights(std::move(file), "wan-vae"), first);
 }
 
 }  // namespace rushes

@@ -21,9 +21,13 @@ struct VaeTiling {
   int64_t tile = 0, overlap = 8;
 };
 
+/// The half of a VAE that is packed when it is loaded; the other one when it is first asked for.
+enum class VaeHalf { decoder, encoder };
+
 class WanVae {
  public:
-  static std::shared_ptr<WanVae> load(const Context& context, std::shared_ptr<const Checkpoint> file);
+  static std::shared_ptr<WanVae> load(const Context& context, std::shared_ptr<const Checkpoint> file,
+                                      VaeHalf first = VaeHalf::decoder);
   virtual ~WanVae() = default;
   const WanVaeConfig& config() const { return config_; }
   /// Frames in the order they are made: f32 [count, height, width, 3] in [-1, 1], `first` = index of the first one.
@@ -36,6 +40,11 @@ class WanVae {
   /// frames f32 [F, H, W, 3] in [-1, 1], F = 4n+1, H and W multiples of 8 -> latents f32 [16, n+1, H/8, W/8].
   virtual Tensor encode(const Context& context, const Tensor& frames,
                         const std::function<void(double)>& progress = {}) const = 0;
+  /// A picture f32 [H, W, 3] in [-1, 1] and `count` - 1 frames of zeros after it, as image-to-video transformers were
+  /// trained with (Wan-Video/Wan2.1:wan/image2video.py) -> latents f32 [16, (count - 1) / 4 + 1, H/8, W/8]. The frames
+  /// of zeros are never all in memory.
+  virtual Tensor encode_picture(const Context& context, const Tensor& picture, int64_t count,
+                                const std::function<void(double)>& progress = {}) const = 0;
 
  protected:
   WanVaeConfig config_;
