@@ -1,6 +1,9 @@
 """The VAE's decoder alone, trained on from a finished model's: latents stay what they are, so every transformer made for them
 stays right, and so does every video kept as latents.
 
+What it decodes for the user is the transformer's latents, which are not quite the encoder's. Where the sentence settles the clip
+(world/scene.py), both have the same frames, so most windows are cut from what the transformer draws for the clip's sentence.
+
 The layers at the latents' own resolution, attention among them, see whole frames; only what they found is cut to a window, mostly
 around things, since those are small and a window costs a fraction of a frame. What lies beyond a window is not seen, so errors near
 its edges do not count. Clips are made all the while, as for the transformer.
@@ -12,11 +15,13 @@ import torch
 from torch import Tensor
 
 from .. import processes
+from ..bank import object_weights, sayable_scene
+from ..follow import Studio
 from ..loop import Loop, optimizers
-from ..models.vae import WanVAE
+from ..models.vae import WanVAE, unnormalised
 from ..verdicts import said, seen
 from ..world.render import render
-from ..world.scene import Scene, random_scene
+from ..world.scene import Scene, random_scene, sentence
 from ..workshop import ClipSize, Workshop
 from .vae import differences, psnr
 
@@ -28,40 +33,52 @@ KEPT = 96  # clips of each size
 RATE, MATRIX_RATE = 5e-4, 5e-3  # of AdamW and of Muon; three times the latter lost a decibel in a trial
 HARD_SHAPES = ("triangle", "star")  # those that the first decoder confused with balls
 HARD_SHARE = 0.4  # of the clips with things, that show one of them for certain
+OPEN_SHARE = 0.3  # of the clips, that the sentence leaves open: things lie anywhere, clouds too
+DRAWN_SHARE = 0.75  # of the uses of the other clips, with the transformer's latents
+STEPS = (1, 2, 4, 4)  # the sampler's, at random
 
 
 @dataclasses.dataclass
 class Clip:
     frames: Tensor  # [1, 3, frame, row, column] bytes
     latents: Tensor  # [1, 16, frame, row, column], the mean of the encoder's
+    drawn: Tensor | None  # the transformer's for the clip's sentence; none where the sentence leaves the clip open
+    weights: Tensor  # [1, 1, frame, row, column] of the frames' errors: about 3 at small things and two pixels around them, else 1
     places: Tensor  # [n, 2] cells (row, column) where the picture is not its usual colour
 
 
 class Clips:
     """Clips of one size: at most KEPT, the oldest making room for new ones."""
 
-    def __init__(self, workshop: Workshop, size: ClipSize, vae: WanVAE, seed: int):
-        self.workshop, self.size, self.vae = workshop, size, vae
+    def __init__(self, workshop: Workshop, size: ClipSize, studio: Studio, seed: int):
+        self.workshop, self.size, self.studio = workshop, size, studio
         self.source = random.Random(seed + 10_000 * processes.NUMBER + 1_000_000 * workshop.seed)
         self.kept: list[Clip] = []
         self.owed = 0.0
 
-    def scene(self) -> Scene:
+    def scene(self, is_open: bool) -> Scene:
         wants_hard = self.source.random() < HARD_SHARE
         while True:
-            scene = random_scene(self.source, spread=0.25, skies=8)
+            scene = random_scene(self.source, spread=0.25, skies=8) if is_open else sayable_scene(self.source)
             if scene.is_landscape or not wants_hard or any(thing.shape in HARD_SHAPES for thing in scene.things):
                 return scene
 
     @torch.no_grad()
     def make(self) -> Clip:
-        size = self.size
-        frames = render([self.scene()], size.frames, size.height, size.width, self.workshop.device)
+        size, is_open = self.size, self.source.random() < OPEN_SHARE
+        scene = self.scene(is_open)
+        frames = render([scene], size.frames, size.height, size.width, self.workshop.device)
         with self.workshop.autocast():
-            latents = self.vae.moments(frames)[0].float()
+            latents = self.studio.vae.encode(frames)
+        drawn = None
+        if not is_open:
+            text, steps = sentence(scene, self.source)[0], self.source.choice(STEPS)
+            drawn = self.studio.latents(text, size, self.source.randrange(1 << 31), steps)
         unusual = (frames - frames.flatten(2).median(-1).values[..., None, None, None]).abs().amax((1, 2), keepdim=True)
         places = torch.nn.functional.max_pool3d(unusual, (1, 8, 8))[0, 0, 0]
-        return Clip(((frames + 1) * 127.5).round().to(torch.uint8), latents, (places > 0.3).nonzero())
+        weights = torch.nn.functional.max_pool3d(object_weights(frames), (1, 5, 5), 1, (0, 2, 2))
+        frames = ((frames + 1) * 127.5).round().to(torch.uint8)
+        return Clip(frames, latents, drawn, (weights / weights.mean()).sqrt().half(), (places > 0.3).nonzero())
 
     def next(self) -> Clip:
         self.owed += 1 / USES
@@ -71,6 +88,9 @@ class Clips:
             self.owed -= 1
             self.kept = [*self.kept, self.make()][-KEPT:]
         return self.source.choice(self.kept)
+
+    def to_decode(self, clip: Clip) -> Tensor:
+        return clip.latents if clip.drawn is None or self.source.random() >= DRAWN_SHARE else clip.drawn
 
     def window(self, clip: Clip) -> tuple[int, int, int, int]:
         """Its cells (top, bottom, left, right), around a place that is not plain in three of four."""
@@ -85,9 +105,9 @@ class Clips:
 
 
 def decode_window(vae: WanVAE, latents: Tensor, top: int, bottom: int, left: int, right: int) -> Tensor:
-    """Latents as the encoder's convolution leaves them -> frames of the window alone, not clamped."""
+    """-> frames of the window alone, not clamped."""
     decoder, coarse = vae.decoder, 3  # residual blocks before the first step up
-    seen_whole = decoder.upsamples[:coarse](decoder.middle(decoder.conv1(vae.conv2(latents))))
+    seen_whole = decoder.upsamples[:coarse](decoder.middle(decoder.conv1(vae.conv2(unnormalised(latents)))))
     return decoder.head(decoder.upsamples[coarse:](seen_whole[..., top:bottom, left:right]))
 
 
@@ -120,7 +140,8 @@ def train(workshop: Workshop, seconds: float) -> None:
     loop = Loop(workshop, "decoder", vae, optimizers(matrices, others, RATE, MATRIX_RATE), seconds)
     processes.seed(2)
     source = random.Random(9 + processes.NUMBER)
-    clips = [Clips(workshop, size, vae, 2000 + number) for number, size in enumerate(workshop.sizes)]
+    studio = Studio(workshop)
+    clips = [Clips(workshop, size, studio, 2000 + number) for number, size in enumerate(workshop.sizes)]
 
     def losses(step: int, progress: float) -> tuple[Tensor, dict[str, Tensor]]:
         total, squared = torch.zeros(()), torch.zeros(())
@@ -129,10 +150,10 @@ def train(workshop: Workshop, seconds: float) -> None:
             clip = of_size.next()
             top, bottom, left, right = of_size.window(clip)
             with workshop.autocast():
-                drawn = decode_window(vae, clip.latents, top, bottom, left, right).float()
-            frames = clip.frames[..., 8 * top : 8 * bottom, 8 * left : 8 * right].float() / 127.5 - 1
+                drawn = decode_window(vae, of_size.to_decode(clip), top, bottom, left, right).float()
+            frames, weights = (of[..., 8 * top : 8 * bottom, 8 * left : 8 * right].float() for of in (clip.frames, clip.weights))
             rows, columns = (counted(*side) for side in ((clip.latents.shape[-2], top, bottom), (clip.latents.shape[-1], left, right)))
-            error = (drawn - frames)[..., rows, columns]
+            error = ((drawn - (frames / 127.5 - 1)) * weights)[..., rows, columns]
             squared = squared + error.square().mean() / WINDOWS
             total = total + (error.abs().mean() + differences(error)) / WINDOWS
         return total + 2 * squared, {"squared": squared, "loss": total}
