@@ -161,9 +161,9 @@ void Stages::enter_expert(int step, const Tensor& text, Expert& expert) {
 // The latents, and after them what does not change from step to step.
 Tensor Stages::model_input(const Tensor& picture) const {
   Shape shape = latent_shape();
-  if (picture.count()) shape[0] += picture.size(0);
+  if (picture.defined()) shape[0] += picture.size(0);
   Tensor input = context_.on_host().allocate(DType::f32, shape);
-  if (picture.count() && !context_.dry_run)
+  if (picture.defined() && !context_.dry_run)
     std::copy_n(picture.data<float>(), picture.count(), input.data<float>() + input.count() - picture.count());
   return input;
 }

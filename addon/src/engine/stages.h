@@ -18,9 +18,9 @@ namespace rushes {
 
 /// What is packed in memory for one context. A part stays until it is reset. dit_low: the low-noise expert of two.
 struct LoadedParts {
-  std::shared_ptr<Umt5> text_encoder;
-  std::shared_ptr<WanDit> dit, dit_low;
-  std::shared_ptr<WanVae> vae;
+  std::shared_ptr<Umt5> text_encoder{};
+  std::shared_ptr<WanDit> dit{}, dit_low{};
+  std::shared_ptr<WanVae> vae{};
 };
 
 /// Where a generation leaves what can be used again; empty paths are skipped.

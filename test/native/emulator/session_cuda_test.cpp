@@ -10,6 +10,7 @@
 #include "cuda/emulator/host_emulator.h"
 #include "emulator/pretended_card.h"
 #include "engine/demo_run.h"
+#include "engine/expert_pair.h"
 #include "fixtures/model_files.h"
 
 using namespace rushes::check;
@@ -44,6 +45,22 @@ bool said(const Outcome& outcome, const std::string& text) {
                      [&](const std::string& line) { return line.find(text) != std::string::npos; });
 }
 
+// The report's stages beside the plan's, in both memories.
+void require_planned_memory(const Outcome& on_card, size_t stages) {
+  REQUIRE(on_card.report["stages"].size() == stages);
+  for (size_t stage = 0; stage < stages; ++stage) {
+    CAPTURE(stage);
+    for (const char* bytes : {"peakBytes", "deviceBytes"}) {
+      const double planned = on_card.report["plan"]["stages"][stage][bytes],
+                   peak = on_card.report["stages"][stage][bytes];
+      CAPTURE(bytes);
+      CAPTURE(planned);
+      CAPTURE(peak);
+      CHECK(std::abs(planned / peak - 1) <= 0.05);
+    }
+  }
+}
+
 }  // namespace
 
 TEST_CASE("a job on a card makes the clip that the processor makes, in the memory that was planned") {
@@ -58,21 +75,30 @@ TEST_CASE("a job on a card makes the clip that the processor makes, in the memor
   CHECK(said(on_card, "Computing on Emulated card"));
   CHECK(on_card.report["plan"]["device"]["name"] == "Emulated card");
   CHECK(on_card.report["settings"]["device"] == "cuda");
-  for (size_t stage = 0; stage < 4; ++stage) {
-    CAPTURE(stage);
-    for (const char* bytes : {"peakBytes", "deviceBytes"}) {
-      const double planned = on_card.report["plan"]["stages"][stage][bytes],
-                   peak = on_card.report["stages"][stage][bytes];
-      CAPTURE(bytes);
-      CAPTURE(planned);
-      CAPTURE(peak);
-      CHECK(std::abs(planned / peak - 1) <= 0.05);
-    }
-  }
+  require_planned_memory(on_card, 4);
   settings.device = RUSHES_DEVICE_CPU;
   const Outcome on_cpu = generate(demo, settings);
   REQUIRE(on_cpu.status.code[0] == 0);
   CHECK(!said(on_cpu, "Emulated card"));
+  CHECK(largest_difference(on_card, on_cpu) <= 1);
+}
+
+TEST_CASE("a video that starts from a picture is the processor's on a card too, in the memory that was planned") {
+  const rushes::RestoredCard restored;
+  const ExpertPair pair;
+  rushes_settings settings = card_settings(2);
+  settings.precision = RUSHES_PRECISION_FP32;
+  settings.attention_type = RUSHES_ATTENTION_TYPE_SLA;
+  settings.boundary = 0.95;  // one step for each expert
+  Job job;
+  job.image = picture_of(settings);
+  Demo demo(pair.files());
+  const Outcome on_card = generate(demo, settings, job);
+  REQUIRE_MESSAGE(on_card.status.code[0] == 0, on_card.status.sentence);
+  require_planned_memory(on_card, 5);
+  settings.device = RUSHES_DEVICE_CPU;
+  const Outcome on_cpu = generate(demo, settings, job);
+  REQUIRE(on_cpu.status.code[0] == 0);
   CHECK(largest_difference(on_card, on_cpu) <= 1);
 }
 
@@ -109,8 +135,16 @@ TEST_CASE("a lost card and a full one each fail their job alone: the next goes o
     static_cast<Watch*>(user)->plan = nlohmann::json::parse(plan);
   };
   const std::vector<int32_t> ids = {5, 20, 30, 40, 1};
-  const rushes_request request{card_settings(2),    ids.data(),         ids.size(), job.embedding.c_str(),
-                               job.latents.c_str(), job.prefix.c_str(), nullptr,    0};
+  const rushes_request request{card_settings(2),
+                               ids.data(),
+                               ids.size(),
+                               job.embedding.c_str(),
+                               job.latents.c_str(),
+                               job.prefix.c_str(),
+                               nullptr,
+                               0,
+                               nullptr,
+                               0};
   char* report = nullptr;
   const rushes_status full = rushes_generate(demo.model, &request, &callbacks, &report);
   rushes_string_free(report);

@@ -18,17 +18,20 @@ namespace rushes::check {
 
 struct DemoFiles {
   std::string dit, vae, text;
+  std::string low{};  // a second expert
   explicit DemoFiles(const std::string& transformer = "demo-t2v-quant.pth")
       : dit(demo_folder() + "/" + transformer),
         vae(demo_folder() + "/demo-vae.pth"),
         text(demo_folder() + "/demo-umt5.pth") {}
-  rushes_model_files pointers() const { return {dit.c_str(), vae.c_str(), text.c_str(), 64}; }
+  rushes_model_files pointers() const {
+    return {dit.c_str(), vae.c_str(), text.c_str(), 64, low.empty() ? nullptr : low.c_str()};
+  }
 };
 
 struct Demo {
   rushes_model* model = nullptr;
-  explicit Demo(const char* transformer = "demo-t2v-quant.pth") {
-    const DemoFiles names(transformer);
+  explicit Demo(const char* transformer = "demo-t2v-quant.pth") : Demo(DemoFiles(transformer)) {}
+  explicit Demo(const DemoFiles& names) {
     const rushes_model_files files = names.pointers();
     const rushes_status status = rushes_model_open(&files, &model);
     REQUIRE_MESSAGE(status.code[0] == 0, status.sentence);
@@ -55,6 +58,7 @@ struct Job {
   int cancel_at_step = 0, keep_at_step = 0;  // when that step begins
   std::string embedding{};
   bool previews = false;
+  std::vector<uint8_t> image{};
 };
 
 struct Picture {
@@ -156,7 +160,8 @@ inline Outcome generate(Demo& demo, const rushes_settings& settings, const Job& 
   const rushes_callbacks callbacks = demo_run::callbacks_of(watch);
   const auto path = [](const std::string& text) { return text.empty() ? nullptr : text.c_str(); };
   const rushes_request request{settings,          ids.data(),       ids.size(),       path(job.embedding),
-                               path(job.latents), path(job.prefix), path(job.resume), job.start_step};
+                               path(job.latents), path(job.prefix), path(job.resume), job.start_step,
+                               job.image.data(),  job.image.size()};
   char* report = nullptr;
   outcome.status = rushes_generate(demo.model, &request, &callbacks, &report);
   demo_run::take(outcome, report);

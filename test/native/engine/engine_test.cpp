@@ -179,7 +179,7 @@ TEST_CASE("files that do not belong together are refused when the model is opene
   const std::string folder = rushes::check::demo_folder();
   const std::string dit = folder + "/demo-t2v.pth", vae = folder + "/demo-vae.pth", text = folder + "/demo-umt5.pth";
   const auto code = [](const std::string& a, const std::string& b, const std::string& c) {
-    const rushes_model_files files{a.c_str(), b.c_str(), c.c_str(), 64};
+    const rushes_model_files files{a.c_str(), b.c_str(), c.c_str(), 64, nullptr};
     rushes_model* model = nullptr;
     const rushes_status status = rushes_model_open(&files, &model);
     rushes_model_close(model);

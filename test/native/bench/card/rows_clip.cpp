@@ -28,7 +28,7 @@ Clip generate(rushes_model* model, const rushes_settings& settings) {
     out->pixels.insert(out->pixels.end(), rgb, rgb + static_cast<int64_t>(width) * height * 3);
     ++out->frames;
   };
-  const rushes_request request{settings, ids.data(), ids.size(), nullptr, nullptr, nullptr, nullptr, 0};
+  const rushes_request request{settings, ids.data(), ids.size(), nullptr, nullptr, nullptr, nullptr, 0, nullptr, 0};
   char* report = nullptr;
   const rushes_status status = rushes_generate(model, &request, &callbacks, &report);
   rushes_string_free(report);
@@ -67,7 +67,7 @@ void clip_rows(CardBench& bench) {
   const std::string folder = check::demo_folder();
   const std::string dit = folder + "/demo-t2v.pth", vae = folder + "/demo-vae.pth", text = folder + "/demo-umt5.pth";
   if (!std::filesystem::exists(dit)) return bench.note("text to video: skipped, the demo model is not in " + folder);
-  const rushes_model_files files{dit.c_str(), vae.c_str(), text.c_str(), 64};
+  const rushes_model_files files{dit.c_str(), vae.c_str(), text.c_str(), 64, nullptr};
   rushes_model* opened = nullptr;
   require_good(rushes_model_open(&files, &opened));
   const std::unique_ptr<rushes_model, void (*)(rushes_model*)> model(opened, rushes_model_close);
