@@ -46,8 +46,6 @@ const repeatableMethods: ReadonlySet<EngineMethod> = new Set([
   "echo",
   "status",
   "plan",
-  "pictureSize",
-  "pictureRgb",
   "unload",
 ]);
 /** How often at most: what they ask may be what ends the process. */

@@ -1,8 +1,6 @@
 // What the studio's process and the engine's process say to each other.
 import type { ErrorRecord } from "../../contract/errors.ts";
 import type { EngineSettings } from "../../contract/settings/derive.ts";
-import type { PictureFit } from "../../contract/settings/picture-size.ts";
-import type { FrameSize } from "../../contract/settings/resolution.ts";
 import type {
   EndToEndOptions,
   Clip,
@@ -46,9 +44,6 @@ export interface EngineCalls {
   plan: { arguments: [files: ModelFiles, settings: Values, idCount: number]; result: Plan };
   generate: { arguments: [files: ModelFiles, request: GenerateRequest]; result: GenerateReport };
   decode: { arguments: [files: ModelFiles, latentsPath: string, settings: Values]; result: GenerateReport };
-  /** These two read a picture a person gave, beside whatever is running; file.unreadable where it is damaged. */
-  pictureSize: { arguments: [path: string]; result: FrameSize };
-  pictureRgb: { arguments: [path: string, frame: FrameSize, fit: PictureFit]; result: Uint8Array };
   /** Forgets the warm model and gives its memory back to the system; engine.busy while it works. */
   unload: { arguments: []; result: null };
   /** These two run beside a generation. */

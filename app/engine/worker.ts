@@ -1,9 +1,8 @@
 // The engine's process: owns the addon, keeps the last model warm, answers one heavy call of a model at a time and calls on
-// finished videos beside it, ends when its parent does. Pictures that people give are decoded here too: one that brings its
-// decoder down ends this process and not the studio's. Started by client.ts only, with the addon's path as its last argument.
+// finished videos beside it, ends when its parent does. Started by client.ts only, with the addon's path as its last
+// argument.
 import { constants, getPriority, setPriority } from "node:os";
 import { asRushesError, RushesError } from "../../contract/errors.ts";
-import { readPictureRgb, readPictureSize } from "../media/input-picture.ts";
 import type { Addon, AddonModel, ClipCall, ClipEvent, EngineEvent, ModelFiles } from "./addon.ts";
 import { loadAddon } from "./load.ts";
 import type { EngineCalls, EngineMethod, EngineStatus, ToEngine } from "./messages.ts";
@@ -83,8 +82,6 @@ class EngineWorker {
     generate: (id, files, request) => this.#run(id, files, (model, onEvent) => model.generate(request, onEvent)),
     decode: (id, files, latentsPath, settings) =>
       this.#run(id, files, (model, onEvent) => model.decode(latentsPath, settings, onEvent)),
-    pictureSize: (_id, path) => readPictureSize(path),
-    pictureRgb: (_id, path, frame, fit) => readPictureRgb(path, frame, fit),
     unload: async () => {
       if (this.#running) throw new RushesError("engine.busy");
       this.#forget();

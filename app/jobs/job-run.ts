@@ -16,7 +16,7 @@ import type { Picture } from "../media/poster.ts";
 import { embeddingName, fingerprint } from "../models/fingerprint.ts";
 import { AttemptRecord, type RecordTools } from "./attempt-record.ts";
 import { attemptSettings, lowerPlan } from "./lowered-plan.ts";
-import { firstFrame } from "./input-picture.ts";
+import { firstFrame } from "./first-frame.ts";
 import { findResumePoint, type ResumePoint } from "./resume-point.ts";
 import { adoptVideo, discardPending, saveVideo } from "./save-video.ts";
 
@@ -125,7 +125,7 @@ export class JobRun {
     const plan = await engine.call("plan", [modelFiles, settings, plannedIds(job, point)], { signal });
     this.#record.started(plan, point);
     if (point.kind === "latents") return engine.call("decode", [modelFiles, point.path, settings], { signal, onEvent });
-    const image = await firstFrame(engine, job.settings, { signal });
+    const image = await firstFrame(job.settings, signal);
     const encoder = await fingerprint(job.files.textEncoder);
     const request = {
       settings,

@@ -1,8 +1,11 @@
 // The picture a video begins with, from its file to RGB of the frame's size. Files may come from anywhere: only PNG, JPEG and
-// WebP are read, within bounds, and whatever is wrong with one is file.unreadable. Where the shape of the frame comes from is
-// contract/settings/picture-size.ts; copies of pictures in the library are app/studio/kept-inputs.ts.
+// WebP are read, within bounds and in a thread of their own, and whatever is wrong with one is file.unreadable. Where the
+// shape of the frame comes from is contract/settings/picture-size.ts; copies of pictures in the library are
+// app/studio/kept-inputs.ts.
+import { stat } from "node:fs/promises";
 import { basename } from "node:path";
-import { asRushesError, RushesError } from "../../contract/errors.ts";
+import { Worker } from "node:worker_threads";
+import { RushesError } from "../../contract/errors.ts";
 import type { PictureFit } from "../../contract/settings/picture-size.ts";
 import type { FrameSize } from "../../contract/settings/resolution.ts";
 import { openFile } from "./byte-reader.ts";
@@ -10,100 +13,60 @@ import { mostPictureBytes, type PictureEnding, pictureEndingOf, pictureHeadBytes
 
 /** Larger ones are what no camera makes: decoded, this is 400 MB. */
 export const mostPicturePixels = 2 ** 27;
-/** A picture that is made to be slow is given up, seconds. */
-const patienceSeconds = 60;
+/** A picture that is made to be slow is given up, milliseconds. */
+const patience = 60_000;
+/** Sizes that are remembered: a form asks for the same picture with every letter typed. */
+const mostSizes = 100;
 
-const fits = { fill: "cover", fit: "contain", stretch: "fill" } as const satisfies Record<PictureFit, string>;
+/** What the thread is asked, and what it says. */
+export interface PictureQuestion {
+  readonly bytes: Uint8Array;
+  readonly mostPixels: number;
+  readonly wanted: "size" | { readonly frame: FrameSize; readonly fit: PictureFit };
+}
+export type PictureAnswer =
+  | { readonly size: FrameSize; readonly pixels: number }
+  | { readonly rgb: Uint8Array; readonly width: number; readonly height: number; readonly channels: number }
+  | { readonly failure: string };
 
-type Sharp = (typeof import("sharp"))["default"];
+const sizes = new Map<string, { stamp: string; size: Promise<FrameSize> }>();
 
 /** The picture's size as it is meant to be looked at, its orientation applied. Throws file.unreadable. */
 export async function readPictureSize(path: string): Promise<FrameSize> {
-  const { bytes } = await readPictureFile(path);
-  return withSharp(path, async (sharp) => {
-    const { autoOrient, width, height } = await opened(sharp, bytes).metadata();
-    if (width * height > mostPicturePixels) throw tooLarge(path, { width, height });
-    return { width: autoOrient.width, height: autoOrient.height };
-  });
+  const facts = await stat(path).catch(() => null);
+  const stamp = facts ? `${facts.mtimeMs} ${facts.size} ${facts.ino}` : "";
+  const known = sizes.get(path);
+  if (facts && known?.stamp === stamp) return known.size;
+  const size = sizeOf(path);
+  if (sizes.size >= mostSizes) sizes.clear();
+  sizes.set(path, { stamp, size });
+  size.catch(() => sizes.delete(path));
+  return size;
+}
+
+async function sizeOf(path: string): Promise<FrameSize> {
+  const answer = await ask(path, "size");
+  if (!("size" in answer)) throw damaged(path, "failure" in answer ? answer.failure : "");
+  if (answer.pixels > mostPicturePixels) throw tooLarge(path);
+  const { width, height } = answer.size;
+  return { width, height };
 }
 
 /** The picture as the frame shows it: RGB, frame.width * frame.height * 3 bytes. Turned as its orientation says, its
- * colours brought to sRGB, transparency over white, the first picture of an animation. Throws file.unreadable. */
-export async function readPictureRgb(path: string, frame: FrameSize, fit: PictureFit): Promise<Uint8Array> {
-  const { bytes } = await readPictureFile(path);
-  return withSharp(path, async (sharp) => {
-    const { data, info } = await opened(sharp, bytes)
-      .autoOrient()
-      .flatten({ background: "white" })
-      .resize({
-        ...frame,
-        fit: fits[fit],
-        position: "centre",
-        background: "black",
-        // The triangle filter, widened where the picture gets smaller: what the models' own scripts resize with (bilinear
-        // with antialias). From a fourth of the size on libvips averages whole blocks of pixels before it, which no eye and
-        // no model tells apart.
-        kernel: "linear",
-        // The JPEG decoder's own shrinking is another filter.
-        fastShrinkOnLoad: false,
-      })
-      .toColourspace("srgb")
-      .removeAlpha()
-      .raw({ depth: "uchar" })
-      .timeout({ seconds: patienceSeconds })
-      .toBuffer({ resolveWithObject: true });
-    if (info.width !== frame.width || info.height !== frame.height || info.channels !== 3)
-      throw new Error(`The decoder gave ${info.width}x${info.height} in ${info.channels} channels.`);
-    return new Uint8Array(data);
-  });
-}
-
-function opened(sharp: Sharp, bytes: Buffer) {
-  // "error": what is cut off or broken is refused; a decoder's mere remarks, which many cameras' files call forth, are not.
-  return sharp(bytes, { failOn: "error", limitInputPixels: mostPicturePixels, pages: 1 });
-}
-
-let loading: Promise<Sharp> | null = null;
-
-/** Only jobs with a picture wait for the library. */
-function loadSharp(): Promise<Sharp> {
-  loading ??= import("sharp").then(({ default: sharp }) => {
-    // Each picture is read once; what libvips would keep is the job's memory.
-    sharp.cache(false);
-    sharp.block({ operation: ["VipsForeignLoad"] });
-    sharp.unblock({
-      operation: ["VipsForeignLoadPngBuffer", "VipsForeignLoadJpegBuffer", "VipsForeignLoadWebpBuffer"],
-    });
-    return sharp;
-  });
-  return loading;
-}
-
-async function withSharp<T>(path: string, work: (sharp: Sharp) => Promise<T>): Promise<T> {
-  let sharp: Sharp;
-  try {
-    sharp = await loadSharp();
-  } catch (error) {
-    throw new RushesError("engine.unavailable", {
-      sentence: "The part of Rushes that reads pictures cannot be loaded.",
-      advice: "Install Rushes again; from the sources, run `npm ci`.",
-      detail: asRushesError(error).message,
-      cause: error,
-    });
-  }
-  try {
-    return await work(sharp);
-  } catch (error) {
-    if (error instanceof RushesError) throw error;
-    const detail = error instanceof Error ? error.message : String(error);
-    if (/exceeds pixel limit/i.test(detail)) throw tooLarge(path, null);
-    throw new RushesError("file.unreadable", {
-      sentence: `${basename(path)} is damaged or is no picture that can be read.`,
-      advice: "Open it in an image editor, save it as PNG, and choose that file.",
-      detail,
-      cause: error,
-    });
-  }
+ * colours brought to sRGB, transparency over white, the first picture of an animation. Throws file.unreadable, and
+ * job.cancelled when the signal aborts. */
+export async function readPictureRgb(
+  path: string,
+  frame: FrameSize,
+  fit: PictureFit,
+  signal?: AbortSignal,
+): Promise<Uint8Array> {
+  const answer = await ask(path, { frame, fit }, signal);
+  if (!("rgb" in answer)) throw damaged(path, "failure" in answer ? answer.failure : "");
+  const { rgb, width, height, channels } = answer;
+  if (width !== frame.width || height !== frame.height || channels !== 3)
+    throw damaged(path, `The decoder gave ${width}x${height} in ${channels} channels.`);
+  return rgb;
 }
 
 /** A picture's file as it is, and its kind by its first bytes. Throws file.unreadable. */
@@ -121,9 +84,51 @@ export async function readPictureFile(path: string): Promise<{ bytes: Buffer; en
   }
 }
 
-function tooLarge(path: string, size: FrameSize | null): RushesError {
-  const most = `the ${Math.floor(mostPicturePixels / 1e6)} million pixels a picture may have`;
-  return refused(path, size ? `has ${size.width}x${size.height} pixels, more than ${most}` : `has more than ${most}`);
+async function ask(path: string, wanted: PictureQuestion["wanted"], signal?: AbortSignal): Promise<PictureAnswer> {
+  const { bytes } = await readPictureFile(path);
+  if (signal?.aborted) throw new RushesError("job.cancelled");
+  const name = import.meta.url.endsWith(".ts") ? "./input-picture-thread.ts" : "./input-picture-thread.js";
+  const question: PictureQuestion = { bytes, mostPixels: mostPicturePixels, wanted };
+  const thread = new Worker(new URL(name, import.meta.url), { workerData: question, execArgv: [], stderr: true });
+  const { promise, resolve, reject } = Promise.withResolvers<PictureAnswer>();
+  const cancel = () => reject(new RushesError("job.cancelled"));
+  const timer = setTimeout(() => reject(damaged(path, `Not decoded within ${patience / 1000} s.`)), patience);
+  thread.on("message", resolve);
+  thread.on("error", (error) => reject(threadFailed(path, error)));
+  thread.on("exit", (code) => reject(damaged(path, `The decoder ended with ${code}.`)));
+  signal?.addEventListener("abort", cancel, { once: true });
+  try {
+    const answer = await promise;
+    if ("failure" in answer && /pixel limit/i.test(answer.failure)) throw tooLarge(path);
+    return answer;
+  } finally {
+    clearTimeout(timer);
+    signal?.removeEventListener("abort", cancel);
+    await thread.terminate();
+  }
+}
+
+function threadFailed(path: string, error: unknown): RushesError {
+  const { code, message } = error as NodeJS.ErrnoException;
+  if (code !== "ERR_MODULE_NOT_FOUND" && code !== "MODULE_NOT_FOUND") return damaged(path, message);
+  return new RushesError("engine.unavailable", {
+    sentence: "The part of Rushes that reads pictures is missing.",
+    advice: "Install Rushes again; from the sources, run `npm ci`.",
+    detail: message,
+    cause: error,
+  });
+}
+
+function damaged(path: string, detail: string): RushesError {
+  return new RushesError("file.unreadable", {
+    sentence: `${basename(path)} is damaged or is no picture that can be read.`,
+    advice: "Open it in an image editor, save it as PNG, and choose that file.",
+    detail,
+  });
+}
+
+function tooLarge(path: string): RushesError {
+  return refused(path, `has more than the ${Math.floor(mostPicturePixels / 1e6)} million pixels a picture may have`);
 }
 
 function refused(path: string, why: string): RushesError {

@@ -8,7 +8,7 @@ import { engineSettings, type ResolvedSettings } from "../../contract/settings/d
 import type { FrameSize } from "../../contract/settings/resolution.ts";
 import type { Plan } from "../engine/addon.ts";
 import type { EngineClient } from "../engine/client.ts";
-import { inputPictureSize } from "../jobs/input-picture.ts";
+import { readPictureSize } from "../media/input-picture.ts";
 import { chooseAutomatic, engineFiles } from "../models/automatic-choices.ts";
 import { beginsWithPicture, manifestOf, type Model } from "../models/find-model.ts";
 import { modeOf, pictureMissing, resolveSettings, type ModelTraits } from "../settings/resolve.ts";
@@ -42,7 +42,7 @@ export async function acceptRequest(
   // Read in while the engine's process starts.
   const tokenizing = import("../text/tokenize.ts");
   const model = await models.model(choice);
-  const { settings: sized, warnings } = resolved(request, model, await pictureOf(request, model, engine));
+  const { settings: sized, warnings } = resolved(request, model, await pictureOf(request, model));
   const chosen = chooseAutomatic(sized, model);
   const { quantLinear, attentionType } = chosen;
   const { tokenize } = await tokenizing;
@@ -76,9 +76,9 @@ function resolved({ prompt, settings }: JobRequest, model: ModelTraits, picture:
 
 /** The size of the picture that the video begins with; null where there is none. Throws model.unsupported or
  * settings.invalid where one is needed, file.unreadable. */
-async function pictureOf({ settings = {} }: JobRequest, model: Model, engine: EngineClient): Promise<FrameSize | null> {
+async function pictureOf({ settings = {} }: JobRequest, model: Model): Promise<FrameSize | null> {
   if (modeOf([{ values: settings }], model) !== "i2v" || !model.capabilities.includes("i2v")) return null;
-  if (settings.image) return inputPictureSize(engine, resolve(settings.image));
+  if (settings.image) return readPictureSize(resolve(settings.image));
   if (needsPicture(model)) throw pictureMissing(model);
   throw new RushesError("settings.invalid", {
     sentence: "Image to Video starts from an image, and none was given.",

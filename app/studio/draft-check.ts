@@ -14,7 +14,7 @@ import {
   type Settings,
 } from "../../contract/settings/derive.ts";
 import { noiseLevels } from "../../contract/settings/noise-levels.ts";
-import { inputPictureSize } from "../jobs/input-picture.ts";
+import { readPictureSize } from "../media/input-picture.ts";
 import { chooseAutomatic, engineFiles } from "../models/automatic-choices.ts";
 import { manifestOf, type Model } from "../models/find-model.ts";
 import { collectSources } from "../settings/collect.ts";
@@ -48,7 +48,6 @@ export async function checkDraft(core: StudioCore, models: LocalModels, draft: L
   const given = withinLimits(sources, traits, findings);
   const below = given.slice(0, -1);
   const picture = await pictureOf(
-    core,
     resolveAll(given, traits, null, () => {}),
     refuse,
   );
@@ -96,13 +95,12 @@ const noPicture: SettingProblem = {
 
 /** The size of the picture, where one is used. */
 async function pictureOf(
-  core: StudioCore,
   { settings: { mode, image } }: ResolvedSources,
   refuse: (error: unknown) => void,
 ): Promise<FrameSize | null> {
   if (mode !== "i2v" || image === null) return null;
   try {
-    return await inputPictureSize(core.engine, image);
+    return await readPictureSize(image);
   } catch (error) {
     refuse(error);
     return null;

@@ -4,7 +4,7 @@ import type { Job } from "../../contract/job.ts";
 import type { ModelChoice } from "../../contract/models.ts";
 import { engineSettings, type Settings } from "../../contract/settings/derive.ts";
 import type { FrameSize } from "../../contract/settings/resolution.ts";
-import { inputPictureSize } from "../jobs/input-picture.ts";
+import { readPictureSize } from "../media/input-picture.ts";
 import { chooseAutomatic, engineFiles } from "../models/automatic-choices.ts";
 import { manifestOf } from "../models/find-model.ts";
 import { collectSources } from "../settings/collect.ts";
@@ -19,7 +19,7 @@ export async function commandOfDraft(core: StudioCore, models: LocalModels, draf
   const { prompt, model: asked = {}, settings: given = {} } = await requestOfDraft(draft, core.libraryFolder);
   const { mode: _mode, ...choice } = await models.settled(asked);
   const traits = await models.model(choice).catch(() => manifestOf(choice, models.added()));
-  const picture = await pictureOf(core, given.image);
+  const picture = await pictureOf(given.image);
   const flag = { kind: "flag", origin: "", values: { ...given, prompt } } as const;
   const target = resolveSettings([flag], traits, picture).settings;
   const { name, ...files } = choice;
@@ -50,7 +50,7 @@ export async function commandOfJob(core: StudioCore, models: LocalModels, job: J
   };
   const choice: ModelChoice = named ? { name: model.id } : files;
   const traits = named ? model : await models.model(files).catch(() => manifestOf(files, models.added()));
-  const picture = await pictureOf(core, job.settings.image);
+  const picture = await pictureOf(job.settings.image);
   const resolve = await resolver(core, choice, traits, job.prompt, picture);
   const settings: Settings = { ...job.settings, prompt: job.prompt };
   const ran = await automaticOf(core, models, choice, resolve, job);
@@ -66,9 +66,9 @@ export async function commandOfJob(core: StudioCore, models: LocalModels, job: J
 }
 
 /** The picture's size; null where there is none, or none that can be read: then the size in pixels is said. */
-async function pictureOf(core: StudioCore, image: string | null = null): Promise<FrameSize | null> {
+async function pictureOf(image: string | null = null): Promise<FrameSize | null> {
   if (image === null) return null;
-  return inputPictureSize(core.engine, image).catch(() => null);
+  return readPictureSize(image).catch(() => null);
 }
 
 /** What the command would resolve flags to; null where it would refuse them. */

@@ -81,6 +81,8 @@ describe("the archive", () => {
       "/out/app/preload.cjs",
       "/out/app/engine/worker.js",
       "/out/app/export/picture-thread.js",
+      "/out/app/media/input-picture-thread.js",
+      "/node_modules/@img/sharp-wasm32/package.json",
       "/out/renderer/index.html",
     ])
       expect(files.has(path), path).toBe(true);
@@ -106,11 +108,18 @@ describe("the archive", () => {
       "/out/app/main.js",
       "/out/app/engine/worker.js",
       "/out/app/export/picture-thread.js",
+      "/out/app/media/input-picture-thread.js",
     ]);
     expect(lost).toEqual([]);
     expect(found.size).toBeGreaterThan(100);
     expect([...packages]).toEqual(expect.arrayContaining(["better-sqlite3", "mediabunny", "ajv", "zod"]));
     expect(missingPackages(packages)).toEqual([]);
+  });
+
+  test("reads pictures by WebAssembly alone", () => {
+    const image = [...files].filter((path) => path.startsWith("/node_modules/@img/"));
+    expect(image.some((path) => path.endsWith(".wasm"))).toBe(true);
+    expect(image.filter((path) => path.endsWith(".node") || path.includes(".so"))).toEqual([]);
   });
 
   test("has one SQLite, this platform's", () => {

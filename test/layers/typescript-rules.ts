@@ -23,8 +23,7 @@ const floors: Record<string, { imports: readonly string[]; typesFrom: readonly s
   export: { imports: ["engine", "media"], typesFrom: ["history", "studio"] },
   presets: { imports: ["media", "models", "settings"], typesFrom: ["studio"] },
   jobs: { imports: ["engine", "history", "media", "models", "text", "settings"], typesFrom: ["studio"] },
-  // Pictures are decoded in the engine's process, where a broken one ends nothing but a call.
-  engine: { imports: ["media"], typesFrom: [] },
+  engine: { imports: [], typesFrom: [] },
   history: { imports: [], typesFrom: ["engine", "studio"] },
   media: { imports: [], typesFrom: ["engine"] },
   models: { imports: ["engine", "media"], typesFrom: ["studio"] },
