@@ -19,8 +19,16 @@ export interface CommandWish {
 
 /** These come from other flags, or are the command's own arguments. */
 const notFlags: readonly SettingId[] = ["prompt", "model"];
-/** Sizes say each other: the first ones are dropped where the later ones say enough. */
-const sizes: readonly SettingId[] = ["width", "height", "aspectRatio", "resolution", "mode"];
+/** Sizes say each other: the first ones are dropped where the later ones, and the shape of a picture, say enough. One side
+ * alone would keep the frame from taking that shape. */
+const sizes: readonly (readonly SettingId[])[] = [
+  ["width", "height"],
+  ["width"],
+  ["height"],
+  ["aspectRatio"],
+  ["resolution"],
+  ["mode"],
+];
 
 /** The whole line, quoted for a POSIX shell. */
 export function commandLine(wish: CommandWish): string {
@@ -62,9 +70,9 @@ function neededFlags({ settings, resolve }: CommandWish): Partial<Settings> {
     if (missing.length === 0) break;
     flags = { ...flags, ...pick(settings, missing) };
   }
-  for (const id of sizes) {
-    const { [id]: _dropped, ...fewer } = flags;
-    if (id in flags && leadsThere(fewer)) flags = fewer;
+  for (const ids of sizes) {
+    const fewer = Object.fromEntries(Object.entries(flags).filter(([id]) => !ids.includes(id as SettingId)));
+    if (leadsThere(fewer)) flags = fewer;
   }
   return pick(
     flags as Settings,

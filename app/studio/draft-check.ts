@@ -18,7 +18,7 @@ import { readPictureSize } from "../media/input-picture.ts";
 import { chooseAutomatic, engineFiles } from "../models/automatic-choices.ts";
 import { manifestOf, type Model } from "../models/find-model.ts";
 import { collectSources } from "../settings/collect.ts";
-import { type ModelTraits, type ResolvedSources, resolveSettings } from "../settings/resolve.ts";
+import { type ModelTraits, modeOf, type ResolvedSources, resolveSettings } from "../settings/resolve.ts";
 import type { SettingSource } from "../settings/sources.ts";
 import { aboutExperts, aboutPrompt } from "./accept.ts";
 import type { LocalDraft } from "./draft-request.ts";
@@ -76,7 +76,7 @@ export async function checkDraft(core: StudioCore, models: LocalModels, draft: L
     hidden: traits
       ? allSettings.filter(({ needs }) => needs && !traits.capabilities.includes(needs)).map(({ id }) => id)
       : [],
-    inherited: { ...inherited, mode: resolveAll(below, traits, null, () => {}).settings.mode },
+    inherited: { ...inherited, mode: modeOf(below, isAutomatic(resolved.settings.model) ? null : traits) },
     prompt: counted,
     noiseLevels: noiseLevels(resolved.settings.numSteps, resolved.settings.sigmaMax),
     frameSize: { width: resolved.settings.width, height: resolved.settings.height },
