@@ -61,22 +61,25 @@ def encode_text(encoder: TextEncoder, texts: list[str], device: torch.device) ->
     return torch.nn.functional.pad(context, (0, 0, 0, tokens.LENGTH - longest))
 
 
-def sayable_scene(source: random.Random) -> Scene:
-    """A scene that the tokenizer has all words for: a finished model's may have fewer than the world."""
+def sayable_scene(source: random.Random, **openness: float) -> Scene:
+    """A scene that the tokenizer has all words for: a finished model's may have fewer than the world. `openness`: spread and
+    skies of random_scene."""
     while True:
-        scene = random_scene(source)
+        scene = random_scene(source, **openness)
         if tokens.has_all_words(sentence(scene, source)[0]):
             return scene
 
 
 class Maker:
-    """Makes clips of one size for a bank, ever new ones. Several processes make different ones. `restyle` changes the frames
+    """Makes clips of one size for a bank, ever new ones. Several processes make different ones. `with_first`: for image to
+    video, so things may be anywhere, since the first frame shows where. `restyle` changes the frames
     [n, 3, frame, row, column] in [-1, 1] before they are encoded (stages/lora.py)."""
 
     def __init__(self, workshop: Workshop, size: ClipSize, vae: WanVAE, encoder: TextEncoder, seed: int,
                  with_first: bool = False, restyle: Callable[[Tensor], Tensor] | None = None):
         self.workshop, self.size, self.vae, self.encoder = workshop, size, vae, encoder
         self.with_first, self.restyle = with_first, restyle
+        self.openness = {"spread": 0.25, "skies": 8} if with_first else {}
         self.source = random.Random(seed + 10_000 * processes.NUMBER + 1_000_000 * workshop.seed)
         self.at_once = max(1, (64 if workshop.on_card else 2) * 128 * 128 * 17 // (size.width * size.height * size.frames))
 
@@ -85,7 +88,7 @@ class Maker:
         workshop, size = self.workshop, self.size
         latents, contexts, first = [], [], []
         for start in range(0, count, self.at_once):
-            scenes = [sayable_scene(self.source) for _ in range(min(self.at_once, count - start))]
+            scenes = [sayable_scene(self.source, **self.openness) for _ in range(min(self.at_once, count - start))]
             frames = render(scenes, size.frames, size.height, size.width, workshop.device)
             frames = self.restyle(frames) if self.restyle else frames
             with workshop.autocast():

@@ -3,8 +3,8 @@
 Every stage gets its share of the minutes, leaves a checkpoint in DIR/checkpoints and is skipped when it is done; a run that was
 stopped goes on where it was. The end is DIR/model with all files and golden cases, DIR/report.json and DIR/sheet.png.
 
-With --from MODEL only one part is trained, on from MODEL's: its transformer, or with --part decoder its VAE's decoder. Several
-processes may do that together:
+With --from MODEL only one part is trained, on from MODEL's: its transformer, or with --part decoder its VAE's decoder; or, anew,
+with --part experts the image-to-video pair that belongs to it. Several processes may do that together:
 torchrun --nproc-per-node 2 -m training.run --from models/demo --minutes 60 --output DIR --threads 1
 """
 import argparse
@@ -19,7 +19,7 @@ import torch
 from . import processes
 from .bank import Bank
 from .export import export
-from .follow import Studio, draw_sheet, follows, name_of
+from .follow import Studio, draw_sheet, follows, follows_picture, name_of
 from .stages import decoder, distillation, image_to_video, lora, text_encoder, transformer, vae
 from .workshop import CARD_SIZES, PROCESSOR_SIZES, RELEASED, TINY, TINY_SIZES, Workshop
 
@@ -37,7 +37,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--tiny", action="store_true", help="small models and clips: proves the way in a few minutes, draws nothing")
     parser.add_argument("--no-compile", dest="compiled", action="store_false", help="run every module as it is written")
     parser.add_argument("--from", dest="model", type=pathlib.Path, help="folder of a finished model, to train a part of it on")
-    parser.add_argument("--part", choices=("transformer", "decoder"), default="transformer", help="with --from: which one")
+    parser.add_argument("--part", choices=("transformer", "decoder", "experts"), default="transformer", help="with --from: which one")
     parser.add_argument("--transformer", type=pathlib.Path, help="with --from: other weights to begin with, as before distillation")
     parser.add_argument("--seed", type=int, default=0, help="of the clips: another one renders others than last time")
     parser.add_argument("--sentences", type=int, default=200, help="how many the measurement takes")
@@ -109,6 +109,18 @@ def train_decoder(workshop: Workshop, seconds: float, report: Report, tiny: bool
     report.say("decoder")
 
 
+def train_experts(workshop: Workshop, seconds: float, report: Report, count: int) -> None:
+    workshop.keep_transformer()
+    makers = transformer.makers(workshop, with_first=True)
+    banks = transformer.make_banks(makers)
+    report.say("latents")
+    image_to_video.train(workshop, seconds, banks, transformer.Growth(banks, makers, image_to_video.NEW_CLIPS))
+    report.say("image to video")
+    if processes.IS_FIRST:
+        report["from a picture"] = measured = follows_picture(Studio(workshop), workshop.sizes[0], count)
+        print(f"from a picture: {measured}", flush=True)
+
+
 def main() -> None:
     options = arguments()
     if processes.COUNT > 1 and (not options.model or options.device != "cpu"):
@@ -119,6 +131,8 @@ def main() -> None:
     report = Report(device=options.device, minutes=options.minutes, processes=processes.COUNT)
     if options.model and options.part == "decoder":
         train_decoder(workshop, 60 * options.minutes, report, options.tiny)
+    elif options.model and options.part == "experts":
+        train_experts(workshop, 60 * options.minutes, report, min(options.sentences, 4 if options.tiny else 100))
     elif options.model:
         train_transformer(workshop, 60 * options.minutes, report)
     else:

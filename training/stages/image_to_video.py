@@ -8,14 +8,16 @@ import random
 import torch
 from torch import Tensor
 
+from .. import processes
 from ..bank import Bank
 from ..loop import Loop, block_matrices, optimizers
 from ..sampling import time_steps
 from ..workshop import Workshop
-from .transformer import random_attention
+from .transformer import Growth, random_attention
 
 BOUNDARY = 0.9
 EXPERTS = ("high", "low")
+NEW_CLIPS = 1 / 16  # made for each clip that is drawn: a step of an expert costs an eighth of the text-to-video transformer's
 
 
 def with_first_frame(x: Tensor, first: Tensor) -> Tensor:
@@ -25,14 +27,15 @@ def with_first_frame(x: Tensor, first: Tensor) -> Tensor:
     return torch.cat([x, mask, first], 1)
 
 
-def train(workshop: Workshop, seconds: float, banks: list[Bank]) -> None:
+def train(workshop: Workshop, seconds: float, banks: list[Bank], growth: Growth | None = None) -> None:
     times = sorted({*time_steps(4, 200.0)[:4], *time_steps(4, 80.0)[:4]})
     for number, name in enumerate(EXPERTS):
         own = [time for time in times if (time >= BOUNDARY) == (name == "high")]
-        train_expert(workshop, seconds / 2, banks, f"expert-{name}", own, seed=20 + number)
+        train_expert(workshop, seconds / 2, banks, growth, f"expert-{name}", own, seed=20 + number)
 
 
-def train_expert(workshop: Workshop, seconds: float, banks: list[Bank], name: str, times: list[float], seed: int) -> None:
+def train_expert(workshop: Workshop, seconds: float, banks: list[Bank], growth: Growth | None, name: str, times: list[float],
+                 seed: int) -> None:
     torch.manual_seed(seed)
     source = random.Random(seed)
     model = workshop.expert()
@@ -40,10 +43,14 @@ def train_expert(workshop: Workshop, seconds: float, banks: list[Bank], name: st
     for block in model.blocks:
         workshop.compile(block)
     choices = torch.tensor(times, device=workshop.device)
+    processes.seed(seed)
 
     def losses(step: int, progress: float) -> tuple[Tensor, dict[str, Tensor]]:
         bank = source.choices(banks, [bank.size.share for bank in banks])[0]
-        clean, context, weights, first = bank.draw(workshop.batch(bank.size))
+        count = workshop.batch(bank.size)
+        if growth:
+            growth.after_drawing(bank, count)
+        clean, context, weights, first = bank.draw(count)
         time = choices[torch.randint(len(times), (len(clean),), device=workshop.device)]
         noise, part = torch.randn_like(clean), time.view(-1, 1, 1, 1, 1)
         with workshop.computing(bank.size), workshop.autocast():

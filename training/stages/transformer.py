@@ -36,12 +36,13 @@ class Growth:
     """Adds new clips to the banks while they are trained on. A network trained on a few thousand clips only soon knows them
     by heart: its error on them falls, on unseen ones it does not. Making one costs as much time as training on two."""
 
-    def __init__(self, banks: list[Bank], made_by: list[Maker]):
+    def __init__(self, banks: list[Bank], made_by: list[Maker], share: float = NEW_CLIPS):
+        self.share = share
         self.makers = {id(bank): maker for bank, maker in zip(banks, made_by)}
         self.owed = {id(bank): 0.0 for bank in banks}  # clips, by bank
 
     def after_drawing(self, bank: Bank, count: int) -> None:
-        self.owed[id(bank)] += NEW_CLIPS * count
+        self.owed[id(bank)] += self.share * count
         while self.owed[id(bank)] >= TOGETHER:
             self.owed[id(bank)] -= TOGETHER
             bank.add(self.makers[id(bank)].make(TOGETHER))
