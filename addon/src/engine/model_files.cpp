@@ -1,5 +1,6 @@
 #include "engine/model_files.h"
 
+#include "files/refusal.h"
 #include "models/umt5/umt5_tensors.h"
 #include "models/wan_dit/wan_dit_tensors.h"
 #include "models/wan_vae/wan_vae_tensors.h"
@@ -56,6 +57,16 @@ ModelFiles ModelFiles::open(const ModelPaths& paths, FileUse use) {
               std::to_string(encoder_dim) + ".",
           "Give the text encoder that belongs to this transformer.");
   return files;
+}
+
+const Checkpoint* ModelFiles::torn() const {
+  for (const auto& file : {dit, dit_low, vae, text_encoder})
+    if (file && file->is_torn()) return file.get();
+  return nullptr;
+}
+
+void ModelFiles::require_whole() const {
+  if (const Checkpoint* file = torn()) refuse_torn(file->path());
 }
 
 }  // namespace rushes

@@ -31,6 +31,11 @@ struct ModelFiles {
   /// Throws checkpoint.* when a file cannot be read, is of another kind, is not complete, is refused by this version,
   /// or does not fit the others (text width, latent channels, the other expert): one sentence, file named.
   static ModelFiles open(const ModelPaths& paths, FileUse use = FileUse::weights);
+
+  /// The first file of which bytes were gone when they were read (Checkpoint::is_torn); null when all are whole.
+  const Checkpoint* torn() const;
+  /// Throws checkpoint.corrupt when one is torn: what was made of it must neither be kept nor shown.
+  void require_whole() const;
 };
 
 }  // namespace rushes

@@ -194,11 +194,18 @@ std::optional<Card> Session::open_card(const rushes_settings& settings) {
   return card;
 }
 
-// The next job opens the card anew.
-void Session::leave_lost_card() {
+void Session::leave_parts() {
   parts_ = {};
-  device_.reset();
   publish();
+}
+
+// Throws what is wrong with them if they still cannot be read.
+void Session::open_files_again() {
+  leave_parts();
+  colours_.reset();
+  ModelFiles files = ModelFiles::open(paths_), headers = ModelFiles::open(paths_, FileUse::headers);
+  files_ = std::move(files);
+  headers_ = std::move(headers);
 }
 
 WarmStart Session::warm_start(bool embedding_kept) const {
@@ -213,7 +220,7 @@ WarmStart Session::warm_start(bool embedding_kept) const {
 }
 
 GenerateReport Session::generate(const GenerateRequest& request, const Observer& observer) {
-  return with_card([&] { return generate_once(request, observer); });
+  return keeping_order([&] { return generate_once(request, observer); });
 }
 
 // A picture where the model reads one, of the video's size, and nowhere else.
@@ -268,7 +275,7 @@ GenerateReport Session::generate_once(const GenerateRequest& request, const Obse
 
 GenerateReport Session::decode(const std::filesystem::path& latents, const rushes_settings& settings,
                                const Observer& observer) {
-  return with_card([&] { return decode_once(latents, settings, observer); });
+  return keeping_order([&] { return decode_once(latents, settings, observer); });
 }
 
 GenerateReport Session::decode_once(const std::filesystem::path& latents, const rushes_settings& settings,

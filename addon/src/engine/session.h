@@ -50,18 +50,23 @@ class Session {
   void require_picture(const GenerateRequest& request) const;
   GenerateReport decode_once(const std::filesystem::path& latents, const rushes_settings& settings,
                              const Observer& observer);
-  /// Runs a job; when it loses the card, what was on it is given up, so that the next job can open it again.
+  /// Runs a job. When it loses the card, or finds a file torn, what it made of them is given up, and the next job opens
+  /// them again. Whatever else goes wrong with a torn file, the file is what is said.
   template <class Work>
-  GenerateReport with_card(Work&& work) {
+  GenerateReport keeping_order(Work&& work) {
+    if (files_.torn()) open_files_again();
     try {
       return work();
     } catch (const Error& error) {
-      if (error.code() == "gpu.lost") leave_lost_card();
+      if (error.code() == "gpu.lost" || files_.torn()) leave_parts();
+      if (error.code() == "gpu.lost") device_.reset();
+      if (error.code() != "job.cancelled") files_.require_whole();
       throw;
     }
   }
   std::optional<Card> open_card(const rushes_settings& settings);
-  void leave_lost_card();
+  void open_files_again();
+  void leave_parts();
   ModelPaths paths_;
   ModelFiles files_;
   ModelFiles headers_;  // the same, for plans

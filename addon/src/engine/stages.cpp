@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "files/refusal.h"
 #include "files/safetensors_writer.h"
 #include "ops/elementwise/elementwise.h"
 #include "ops/pixels/pixels.h"
@@ -33,6 +34,7 @@ Tensor read_own_tensor(const Context& context, const Checkpoint& file, std::stri
                 "It belongs to a job with other settings; generate again.");
   Tensor out = context.allocate(type, shape);
   std::memcpy(out.raw(), file.view(*entry).data, out.bytes());
+  if (file.is_torn()) refuse_torn(file.path());
   return out;
 }
 
@@ -70,6 +72,7 @@ Tensor Stages::encode_text(std::span<const int32_t> ids, const JobPaths& paths) 
   if (!parts_.text_encoder)
     parts_.text_encoder = Umt5::load(context_, files_.text_encoder, text_encoder_format(settings_));
   Tensor text = parts_.text_encoder->encode(context_, ids, files_.text_len, progress);
+  files_.require_whole();
   if (!context_.dry_run) {
     if (!all_finite(host, text))
       throw Error("output.not_finite", "The text encoder made a value that is not a number.",
@@ -95,6 +98,7 @@ Tensor Stages::encode_picture(std::span<const uint8_t> rgb) {
                    [](uint8_t value) { return static_cast<float>(value) / 127.5f - 1.0f; });
   const Tensor latents = vae->encode_picture(context_, picture, settings_.num_frames,
                                              [&](double fraction) { observer_.report(RUSHES_STAGE_IMAGE, fraction); });
+  files_.require_whole();
   Tensor out = host.allocate(DType::f32, {kMaskChannels + shape[0], shape[1], shape[2], shape[3]});
   if (context_.dry_run) return out;
   if (!all_finite(host, latents))
@@ -125,6 +129,7 @@ void Stages::load_expert(bool low, const std::function<void(double)>& progress) 
   std::shared_ptr<WanDit>& part = expert_part(low);
   if (!part)
     part = WanDit::load(context_, low ? files_.dit_low : files_.dit, dit_format(settings_), progress, placement(held_));
+  files_.require_whole();
 }
 
 void Stages::load_transformer(int start_step) {
@@ -246,6 +251,7 @@ bool Stages::take_step(RcmSampler& sampler, const Expert& expert, Tensor& input,
     if (!may_stop || orders->cancelled()) throw;
     return false;
   }
+  files_.require_whole();  // before the step is written down
   if (!all_finite(context_.on_host(), velocity))
     throw Error("output.not_finite", "Step " + std::to_string(step) + " made a value that is not a number.",
                 "Try another seed, precision fp32, or attention original.");
@@ -274,6 +280,7 @@ void Stages::decode(const Tensor& latents, const RgbSink& sink) {
         }
       },
       [&](double fraction) { observer_.report(RUSHES_STAGE_DECODE, fraction); });
+  files_.require_whole();
   observer_.report(RUSHES_STAGE_DECODE, 1);
 }
 

@@ -68,7 +68,9 @@ std::string_view container_name(Container container) {
 
 std::shared_ptr<const Checkpoint> Checkpoint::open(const std::filesystem::path& path, FileUse use) {
   if (path.native().ends_with(".safetensors.index.json")) return open_sharded_safetensors(path, use);
-  return open_file(MappedFile::open(path, use));
+  auto file = open_file(MappedFile::open(path, use));
+  if (file->is_torn()) refuse_torn(path);
+  return file;
 }
 
 std::shared_ptr<const Checkpoint> Checkpoint::open_bytes(std::span<const std::byte> bytes,

@@ -1,5 +1,4 @@
-// POSIX mapping of weights files. A file that another program cuts short while it is mapped raises SIGBUS on access;
-// the engine lives in a process of its own for such cases.
+// POSIX mapping of weights files.
 #include "files/mapped_file.h"
 
 #include <fcntl.h>
@@ -117,6 +116,7 @@ std::shared_ptr<const MappedFile> MappedFile::borrow(std::span<const std::byte> 
 }
 
 MappedFile::~MappedFile() {
+  guard_.reset();
   if (mapped_) ::munmap(const_cast<std::byte*>(data_), size_);
   if (reader_ >= 0) ::close(reader_);
   if (direct_ >= 0) ::close(direct_);

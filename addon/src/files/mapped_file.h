@@ -4,7 +4,11 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <span>
+#include <utility>
+
+#include "files/map_guard.h"
 
 namespace rushes {
 
@@ -25,6 +29,8 @@ class MappedFile {
   const std::filesystem::path& path() const { return path_; }
   std::span<const std::byte> bytes() const { return {data_, size_}; }
   uint64_t size() const { return size_; }
+  /// Bytes that were read were gone, and zeros in their place: the file was cut short, or its disk went away.
+  bool is_torn() const { return guard_ && guard_->is_torn(); }
   /// Asks for these bytes soon: starts reading them in the background.
   void will_need(const std::byte* begin, uint64_t count) const;
   /// Whether the page cache holds all of these bytes. True when the system does not say, and for borrowed bytes.
@@ -55,13 +61,15 @@ class MappedFile {
         mapped_(mapped),
         use_(use),
         reader_(reader),
-        direct_(direct) {}
+        direct_(direct),
+        guard_(std::in_place, data, mapped ? size : 0) {}
   std::filesystem::path path_;
   const std::byte* data_;
   size_t size_;
   bool mapped_;
   FileUse use_;
-  int reader_, direct_;  // -1: none
+  int reader_, direct_;            // -1: none
+  std::optional<MapGuard> guard_;  // gone before the map is
 };
 
 }  // namespace rushes

@@ -142,6 +142,8 @@ class PytorchZip final : public Checkpoint {
     if (sources_[i].strides.empty()) file_->release(sources_[i].data, tensors_[i].bytes());
   }
 
+  bool is_torn() const override { return file_->is_torn(); }
+
  private:
   struct Source {
     const std::byte* data = nullptr;

@@ -65,6 +65,13 @@ void refuse_truncated(const std::filesystem::path& path, const std::string& what
               "The download or copy stopped early; download the file again.", display_path(path));
 }
 
+void refuse_torn(const std::filesystem::path& path) {
+  throw Error(
+      "checkpoint.corrupt",
+      display_name(path) + " could not be read to its end: it was changed while it was in use, or its disk went away.",
+      "Check the disk and the file, then generate again.", display_path(path));
+}
+
 void refuse_unsupported(const std::filesystem::path& path, const std::string& what, const std::string& advice) {
   throw Error("checkpoint.unsupported", display_name(path) + " " + what + ".", advice, display_path(path));
 }

@@ -23,6 +23,8 @@ std::string printable(std::string_view text);
 [[noreturn]] void refuse_corrupt(const std::filesystem::path& path, const std::string& what);
 /// checkpoint.corrupt: "<file> is cut short: <what>."
 [[noreturn]] void refuse_truncated(const std::filesystem::path& path, const std::string& what);
+/// checkpoint.corrupt, for a Checkpoint that is torn.
+[[noreturn]] void refuse_torn(const std::filesystem::path& path);
 /// checkpoint.unsupported: "<file> <what>."
 [[noreturn]] void refuse_unsupported(const std::filesystem::path& path, const std::string& what,
                                      const std::string& advice);

@@ -85,6 +85,8 @@ class Safetensors final : public Checkpoint {
     file_->release(data_[index], tensors_[index].bytes());
   }
 
+  bool is_torn() const override { return file_->is_torn(); }
+
  private:
   std::shared_ptr<const MappedFile> file_;
   std::vector<const std::byte*> data_;

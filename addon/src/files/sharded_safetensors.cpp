@@ -62,6 +62,9 @@ class ShardedSafetensors final : public Checkpoint {
   TensorView view(const TensorView& tensor) const override { return shard_of(tensor).view(tensor); }
   std::optional<FilePart> part(const TensorView& tensor) const override { return shard_of(tensor).part(tensor); }
   void release(const TensorView& tensor) const override { shard_of(tensor).release(tensor); }
+  bool is_torn() const override {
+    return std::any_of(shards_.begin(), shards_.end(), [](const auto& shard) { return shard->is_torn(); });
+  }
 
  private:
   void add_shard(const std::string& name, const std::map<std::string, std::string>& map) {
