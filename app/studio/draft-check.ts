@@ -13,6 +13,7 @@ import {
   type SettingProblem,
   type Settings,
 } from "../../contract/settings/derive.ts";
+import { adaptiveSize } from "../../contract/settings/picture-size.ts";
 import { noiseLevels } from "../../contract/settings/noise-levels.ts";
 import { readPictureSize } from "../media/input-picture.ts";
 import { chooseAutomatic, engineFiles } from "../models/automatic-choices.ts";
@@ -63,7 +64,7 @@ export async function checkDraft(core: StudioCore, models: LocalModels, draft: L
   const counted = await countOf(draft, resolved, model ?? null, refuse);
   if (model) findings.warnings.push(...aboutExperts(model));
   if (counted && model) findings.warnings.push(...aboutPrompt(counted.tokens, counted.cut, model));
-  const planned = model && (await planOf(core, model, resolved, counted, refuse));
+  const planned = model && (await planOf(core, model, resolved, picture, counted, refuse));
   return {
     settings: { ...resolved.settings, prompt: promptOf(draft, resolved) },
     automatic: {
@@ -208,6 +209,7 @@ async function planOf(
   core: StudioCore,
   model: Model,
   { settings: sized }: ResolvedSources,
+  picture: FrameSize | null,
   counted: CountedPrompt | null,
   refuse: (error: unknown) => void,
 ) {
@@ -216,6 +218,7 @@ async function planOf(
     const { quantLinear, attentionType } = chosen;
     const settings = { ...sized, quantLinear, attentionType, seed: sized.seed ?? 0 };
     const files = engineFiles(chosen, model);
+    const shaped = (size: FrameSize) => (picture && sized.adaptiveResolution ? adaptiveSize(size, picture) : size);
     const ask = (changes: Partial<Settings>) =>
       core.engine.call("plan", [
         files,
@@ -228,7 +231,7 @@ async function planOf(
       ({ id }) => isAutomatic(sized[id]) && ran[id] !== undefined && ran[id] !== sized[id],
     );
     const automatic = Object.fromEntries(left.map(({ id }) => [id, ran[id]])) as Partial<Settings>;
-    return { automatic, card: await planCard(core, model, settings, plan, ask) };
+    return { automatic, card: await planCard(core, model, settings, plan, ask, shaped) };
   } catch (error) {
     refuse(error);
     return null;

@@ -8,7 +8,7 @@ export async function runWithFix(job: Job): Promise<Job | null> {
   const { fix } = job;
   if (fix === null) return null;
   if (fix.id === "removeBudget") return (await request("queue:retry", { jobId: job.id, withoutBudget: true })).job;
-  const values = { ...(await ownValuesOf(jobSettings(job))), ...fix.values, seed: job.seed };
+  const values = { ...(await ownValuesOf(jobSettings(job), pictureOf(job))), ...fix.values, seed: job.seed };
   const image = pictureOf(job);
   const { jobs } = await request("queue:add", { drafts: [{ values, ...(image === null ? {} : { image }) }] });
   return jobs[0] ?? null;

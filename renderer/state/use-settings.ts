@@ -8,23 +8,41 @@ import { type AppliedChange, form, type Picture } from "./form.svelte.ts";
 
 type Values = Partial<Settings>;
 
-/** Values a form needs so that the same would run: all that differ from what mode and model bring themselves. */
-export async function ownValuesOf(settings: Partial<ResolvedSettings>): Promise<Values> {
+/** Values a form needs so that the same would run: all that differ from what mode and model bring themselves. `picture`: what
+ * the form will begin with, whose shape may say the size. */
+export async function ownValuesOf(
+  settings: Partial<ResolvedSettings>,
+  picture: Picture | null = null,
+): Promise<Values> {
   const { width, height, image: _image, ...others } = settings;
   const values: Values = others;
   const { mode = "t2v", model } = values;
   const brings: Values = model === undefined ? { mode } : { mode, model };
   const { inherited } = await request("generate:check", { draft: { values: brings } });
-  if (width !== undefined && height !== undefined) values.resolution = resolutionOf(values, width, height);
+  if (width !== undefined && height !== undefined && !(await takesShape(settings, picture))) {
+    values.resolution = resolutionOf(values, width, height);
+    if (picture !== null && mode === "i2v") values.adaptiveResolution = false;
+  }
   const kept = differences(inherited, { ...inherited, ...values }).map(({ id }) => id);
   const wanted = new Set<SettingId>([...kept, "prompt", "mode"]);
   if (model !== undefined) wanted.add("model");
   return Object.fromEntries(Object.entries(values).filter(([id]) => wanted.has(id as SettingId)));
 }
 
+/** True where the frame's size follows from the resolution and the picture's shape. One that does not is put in pixels, and
+ * the picture's shape aside. */
+async function takesShape(settings: Partial<ResolvedSettings>, picture: Picture | null): Promise<boolean> {
+  const { mode, model, resolution, aspectRatio, adaptiveResolution, width, height } = settings;
+  if (mode !== "i2v" || picture === null || !adaptiveResolution) return false;
+  const named = { mode, adaptiveResolution, ...(model && { model }), ...(resolution && { resolution }) };
+  const values = { ...named, ...(aspectRatio && { aspectRatio }) };
+  const { frameSize } = await request("generate:check", { draft: { values, image: picture } });
+  return frameSize?.width === width && frameSize?.height === height;
+}
+
 /** Takes a result's settings over into the form: with its seed ("Use all") or a new one ("Use settings"). */
 export async function useJobSettings(job: Job, keepSeed: boolean): Promise<AppliedChange> {
-  const values = await ownValuesOf(jobSettings(job));
+  const values = await ownValuesOf(jobSettings(job), pictureOf(job));
   if (!keepSeed) delete values.seed;
   return form.apply({ kind: "result", jobId: job.id }, { values, picture: pictureOf(job) });
 }

@@ -36,7 +36,7 @@ class JobEdit {
       const job = waiting.find(({ id }) => id === jobId);
       if (this.#wanted !== jobId) return;
       if (!job) return this.#gone(jobId);
-      const values = await ownValuesOf(jobSettings(job));
+      const values = await ownValuesOf(jobSettings(job), pictureOf(job));
       if (this.#wanted !== jobId) return;
       form.borrow(values, pictureOf(job));
       this.#job = job;
