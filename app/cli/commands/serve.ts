@@ -102,7 +102,11 @@ async function tokenOf(options: OptionValues): Promise<string> {
   const file = textOption(options, "token");
   if (file !== undefined) {
     const text = await readFile(file, "utf8").catch((cause: unknown) => {
-      throw new RushesError("usage.invalid", { sentence: `The token file ${file} cannot be read.`, cause });
+      throw new RushesError("usage.invalid", {
+        sentence: `The token file ${file} cannot be read.`,
+        advice: "Name a text file with the token, or leave --token out to draw one.",
+        cause,
+      });
     });
     return checkChosenToken(text, file);
   }
@@ -116,7 +120,11 @@ async function rootsOf(options: OptionValues): Promise<string[]> {
   return await Promise.all(
     listOption(options, "root").map((folder) =>
       realpath(resolve(folder)).catch((cause: unknown) => {
-        throw new RushesError("usage.invalid", { sentence: `The folder ${folder} does not exist.`, cause });
+        throw new RushesError("usage.invalid", {
+          sentence: `The folder ${folder} does not exist.`,
+          advice: "Create it, or name one that does.",
+          cause,
+        });
       }),
     ),
   );

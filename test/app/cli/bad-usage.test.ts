@@ -70,6 +70,16 @@ const cases: [string, string[], RegExp][] = [
   ["an unlike flag", ["generate", "--steps", "4"], /Unknown option '--steps'\.\nRun `rushes generate --help`\./],
   ["no file to inspect", ["inspect"], /missing required argument 'files'\.\nRun `rushes inspect --help`/i],
   ["a job that is no number", ["decode", "last"], /"last" is not the number of a job\./],
+  [
+    "a folder to serve that is not there",
+    ["serve", "--root", "nowhere"],
+    /The folder nowhere does not exist\.\nCreate it, or name one that does\./,
+  ],
+  [
+    "a token file that is not there",
+    ["serve", "--token", "nowhere"],
+    /The token file nowhere cannot be read\.\nName a text file with the token, or leave --token out to draw one\./,
+  ],
   ["a limit that is no number", ["history", "--limit", "many"], /--limit is a whole number from 1, not "many"\./],
 ];
 
