@@ -29,6 +29,7 @@ const std::map<std::string, void (*)(const Case&, Report&)>& kinds() {
       {"vae_encode", run_vae_encode},
       {"vae_decode", run_vae_decode},
       {"t2v", run_t2v},
+      {"i2v", run_i2v},
   };
   return table;
 }

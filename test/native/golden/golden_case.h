@@ -81,5 +81,6 @@ void run_dit(const Case& golden, Report& report);
 void run_vae_encode(const Case& golden, Report& report);
 void run_vae_decode(const Case& golden, Report& report);
 void run_t2v(const Case& golden, Report& report);
+void run_i2v(const Case& golden, Report& report);
 
 }  // namespace rushes::golden
