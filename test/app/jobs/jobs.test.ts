@@ -61,6 +61,17 @@ describe("a job's progress", () => {
     expect(warm.at("sample", 0.05, 1, 4, 300).etaSeconds).toBeCloseTo(7.7, 1);
   });
 
+  test("counts the picture of a job that begins with one, between prompt and model, and no other job's", () => {
+    const [text, ...others] = planned;
+    const picture = { stage: "image", seconds: 2, peakBytes: 1 } as const;
+    const meter = new ProgressMeter([text, picture, ...others], [], 0);
+    expect(meter.at("image", 1, 0, 4, 1000).overall).toBeCloseTo(3 / 12);
+    expect(meter.at("load", 1, 0, 4, 1000)).toMatchObject({ shares: { image: 0.1667 } });
+    expect(new ProgressMeter(planned, [], 0).at("load", 1, 0, 4, 1000).shares).not.toHaveProperty("image");
+    const decoding = new ProgressMeter([text, picture, ...others], ["text", "image", "load", "sample"], 0);
+    expect(decoding.at("decode", 0, 0, 4, 10).shares).not.toHaveProperty("image");
+  });
+
   test("never moves back, and leaves out stages that do not run", () => {
     const meter = new ProgressMeter(planned, ["text", "load", "sample"], 0);
     const half = meter.at("decode", 0.5, 0, 4, 1000).overall;

@@ -18,7 +18,7 @@ import { Command, Option } from "commander";
 const usualLibrary = join(homedir(), "Videos", "Rushes");
 const traits: ModelTraits = {
   name: "Demo",
-  capabilities: ["distilled", "base", "sla", "i2v", "twoExperts", "lora", "gpu"],
+  capabilities: ["distilled", "base", "sla", "t2v", "i2v", "twoExperts", "lora", "gpu"],
   sizes: [],
   defaults: { width: 128, height: 128, numFrames: 17, slaTopk: 0.12 },
   limits: {},

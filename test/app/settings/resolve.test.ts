@@ -112,6 +112,30 @@ describe("what a model cannot do", () => {
     expect(() => flags({ mode: "i2v" })).toThrow("Demo makes videos from text only");
     expect(flags({ loras: [] }).warnings).toEqual([]);
   });
+  test("a model that begins with a picture makes nothing without one, and needs no mode to be told", () => {
+    const model = { ...demo, name: "Moving", capabilities: ["distilled", "i2v"] as const };
+    expect(flags({}, model).settings.mode).toBe("i2v");
+    expect(() => flags({ mode: "t2v" }, model)).toThrow("Moving starts from an image, and none was given.");
+    const both = { ...model, capabilities: ["distilled", "t2v", "i2v"] as const };
+    expect(flags({}, both).settings.mode).toBe("t2v");
+  });
+  test("the frame takes the picture's shape unless its size is in pixels", () => {
+    const model = { ...demo, capabilities: ["distilled", "i2v"] as const };
+    const picture = { width: 200, height: 100 };
+    const sized = (values: Partial<Settings>, given: typeof picture | null = picture) => {
+      const { settings, fixedSize } = resolveSettings([source("flag", { image: "cat.png", ...values })], model, given);
+      return [settings.width, settings.height, fixedSize];
+    };
+    expect(sized({})).toEqual([176, 96, false]);
+    expect(sized({}, null)).toEqual([128, 128, false]);
+    expect(sized({ resolution: "480p", aspectRatio: "9:16" })).toEqual([896, 448, false]);
+    expect(sized({ adaptiveResolution: false })).toEqual([128, 128, false]);
+    expect(sized({ width: 96 })).toEqual([96, 128, true]);
+    // A resolution that is stronger than a width takes the shape.
+    const layers = [source("config", { width: 640 }), source("flag", { image: "cat.png", resolution: "128x128" })];
+    expect(resolveSettings(layers, model, picture).settings).toMatchObject({ width: 176, height: 96 });
+    expect(resolveSettings(layers, model, picture).warnings).toEqual([]);
+  });
   test("an image switches to Image to Video where the model has it", () => {
     const model = { ...demo, capabilities: ["distilled", "i2v"] as const, defaults: {}, sizes: [] };
     expect(flags({ image: "cat.png" }, model).settings).toMatchObject({
