@@ -17,13 +17,13 @@ export interface TinyImageModel {
 }
 
 /** Writes both experts and a manifest into the folder. `experts` 1: the high-noise one alone. */
-export function writeTinyImageModel(folder: string, { experts = 2, name = "Tiny Pictures" } = {}): TinyImageModel {
+export function writeTinyImageModel(folder: string, { experts = 2, numFrames = 5 } = {}): TinyImageModel {
   mkdirSync(folder, { recursive: true });
   const [high, low] = [join(folder, "tiny-i2v-high.safetensors"), join(folder, "tiny-i2v-low.safetensors")];
   writeExpert(high, 1);
   if (experts === 2) writeExpert(low, 2);
   const manifest = {
-    name,
+    name: "Tiny Pictures",
     architecture: "wan2.2-i2v",
     dit: "tiny-i2v-high.safetensors",
     ...(experts === 2 ? { ditLow: "tiny-i2v-low.safetensors" } : {}),
@@ -31,7 +31,7 @@ export function writeTinyImageModel(folder: string, { experts = 2, name = "Tiny 
     textEncoder: relative(folder, join(demo, "demo-umt5.pth")),
     tokenizer: relative(folder, join(demo, "tokenizer.json")),
     sizes: [[128, 128]],
-    defaults: { width: 128, height: 128, numFrames: 5, numSteps: 4 },
+    defaults: { width: 128, height: 128, numFrames, numSteps: 4 },
   };
   writeFileSync(join(folder, "manifest.json"), JSON.stringify(manifest));
   return { folder, high, low };

@@ -1,13 +1,15 @@
 // The description of the interface is valid, complete, and what the documentation's script relies on.
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { encode } from "fast-png";
 import { Validator } from "@seriousme/openapi-schema-validator";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { channelNames } from "../../../app/channels/schemas.ts";
 import { openapi } from "../../../app/server/openapi.ts";
 import { errorTexts } from "../../../contract/errors.ts";
+import { writeTinyImageModel } from "../../tiny-image-model.ts";
 import { Plumbing } from "../engine/plumbing.ts";
 import { projectRoot, ServeProcess } from "./serve-process.ts";
 
@@ -70,6 +72,18 @@ describe("the documentation's script", () => {
     expect(said).toMatch(/^job 1\n/);
     expect(said).toMatch(/done\n$/);
     expect(readFileSync(join(folder, "video.mp4")).subarray(4, 8).toString()).toBe("ftyp");
+  });
+
+  test("makes one from a picture with curl", async () => {
+    const { folder: models } = writeTinyImageModel(join(plumbing.library, "pictures"), { numFrames: 17 });
+    await server.request("models:add", { path: models });
+    writeFileSync(join(folder, "picture.png"), encode({ width: 8, height: 8, channels: 3, data: new Uint8Array(192) }));
+    const page = readFileSync(join(projectRoot, "docs/API.md"), "utf8");
+    const script = /```bash\n(# Makes one video that begins with[\s\S]*?)```/.exec(page)![1]!;
+    const environment = { ...process.env, ADDRESS: server.address, TOKEN: server.token };
+    const said = execFileSync("bash", ["-c", script], { cwd: folder, env: environment, timeout: 60_000 }).toString();
+    expect(await server.finished(Number(said))).toMatchObject({ state: "done", mode: "i2v" });
+    expect(plumbing.notes()).toContain(`picture of ${128 * 128 * 3} bytes, 0 0 0`);
   });
 
   test("the served description is this server's", async () => {
