@@ -3,8 +3,10 @@ import { spawnSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { encode } from "fast-png";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { projectRoot } from "../app/cli/run-rushes.ts";
+import { writeTinyImageModel } from "../tiny-image-model.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "rushes-library-"));
 const library = join(folder, "films");
@@ -50,6 +52,39 @@ describe("the library", () => {
     expect(result.peak).toBeGreaterThan(0);
     expect(statSync(join(folder, "ball.mp4")).size).toBeGreaterThan(100);
     expect(readdirSync(join(library, "videos")).filter((name) => name.endsWith(".mp4"))).toHaveLength(1);
+  });
+  test("begins a video with a picture, by a model's own files", () => {
+    const { high, low } = writeTinyImageModel(join(folder, "pictures"));
+    const data = new Uint8Array(3 * 60 * 30).fill(200);
+    writeFileSync(join(folder, "picture.png"), encode({ width: 60, height: 30, channels: 3, data }));
+    const demo = join(projectRoot, "models/demo");
+    const files = {
+      ditPath: high,
+      ditLowPath: low,
+      vaePath: join(demo, "demo-vae.pth"),
+      textEncoderPath: join(demo, "demo-umt5.pth"),
+    };
+    const { status, stdout, stderr } = run(
+      "picture.ts",
+      `import { open } from "rushes";
+       const model = await open(${JSON.stringify(files)}, { resolution: "64x64", numFrames: 5, boundary: 0.8 });
+       const codes: string[] = [];
+       await model.generate("A ball rolls").catch((error: { code: string }) => codes.push(error.code));
+       const { width, height, settings, stages } = await model.generate("A ball rolls", { image: "picture.png" });
+       const wide = await model.generate("A ball rolls", { image: "picture.png", width: 80, height: 80 });
+       await model.close();
+       const own = [wide.width, wide.height];
+       console.log(JSON.stringify({ codes, width, height, settings, stages: stages.map(({ stage }) => stage), own }));`,
+    );
+    expect(status, stderr).toBe(0);
+    expect(JSON.parse(stdout)).toMatchObject({
+      codes: ["model.unsupported"],
+      width: 96,
+      height: 48,
+      settings: { mode: "i2v", boundary: 0.8 },
+      stages: ["text", "image", "load", "sample", "decode", "save"],
+      own: [80, 80],
+    });
   });
   test("refuses in its errors' codes, cancels when told to, and leaves nothing half-written", () => {
     const { status, stdout, stderr } = run(

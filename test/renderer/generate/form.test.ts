@@ -1,7 +1,7 @@
 // The form without its looks: what is asked of the studio and when, which answer counts, undo, presets beneath the form, the
 // session, and another job's values in it for a while.
 import { beforeEach, expect, test, vi } from "vitest";
-import type { DraftCheck } from "../../../contract/channels/generate.ts";
+import type { Draft, DraftCheck } from "../../../contract/channels/generate.ts";
 import { form } from "../../../renderer/state/form.svelte.ts";
 import { session } from "../../../renderer/state/session.svelte.ts";
 import { jobSettings, ownValuesOf, useJobSettings } from "../../../renderer/state/use-settings.ts";
@@ -91,6 +91,23 @@ test("of a result's settings only those become the form's that would not hold an
     sigmaMax: 120,
     seed: 99,
   });
+});
+
+test("a result's frame that follows from its picture goes on following; one that does not is kept in pixels", async () => {
+  const asked: Draft[] = [];
+  studio.answers["generate:check"] = ({ draft }) => {
+    asked.push(draft);
+    return checkOf(draft.values, draft.image ? { frameSize: { width: 176, height: 96 } } : {});
+  };
+  const job = jobOf(4, { mode: "i2v", inputImage: "/inputs/cat.png" });
+  const own = (width: number, height: number) =>
+    ownValuesOf({ ...jobSettings(job), width, height }, { path: "/inputs/cat.png" });
+  const follows = await own(176, 96);
+  expect(follows).not.toHaveProperty("adaptiveResolution");
+  expect(follows).toMatchObject({ mode: "i2v" });
+  expect(follows).not.toMatchObject({ resolution: "176x96" });
+  expect(asked.at(-1)).toMatchObject({ values: { resolution: "128x128" }, image: { path: "/inputs/cat.png" } });
+  expect(await own(256, 128)).toMatchObject({ resolution: "256x128", adaptiveResolution: false });
 });
 
 test("settings of a result are used with its seed or without", async () => {
