@@ -43,7 +43,11 @@ export async function checkDraft(core: StudioCore, models: LocalModels, draft: L
   const form = usableValues(draft, findings);
   const { sources, choice: asked } = await sourcesOf(core, draft, form, refuse);
 
-  const choice = await models.settled(asked).catch((error: unknown) => (refuse(error), asked));
+  const choice = await models.settled(asked).catch((error: unknown) => {
+    refuse(error);
+    // The rest is answered for what would run without a picture.
+    return { ...asked, mode: "t2v" as const };
+  });
   const model = await models.model(choice).catch((error: unknown) => void refuse(error));
   const traits = model ?? traitsOf(choice, models);
   const given = withinLimits(sources, traits, findings);
