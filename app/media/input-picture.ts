@@ -5,7 +5,7 @@
 import { stat } from "node:fs/promises";
 import { basename } from "node:path";
 import { Worker } from "node:worker_threads";
-import { RushesError } from "../../contract/errors.ts";
+import { asRushesError, RushesError } from "../../contract/errors.ts";
 import type { PictureFit } from "../../contract/settings/picture-size.ts";
 import type { FrameSize } from "../../contract/settings/resolution.ts";
 import { openFile } from "./byte-reader.ts";
@@ -40,7 +40,10 @@ export async function readPictureSize(path: string): Promise<FrameSize> {
   const size = sizeOf(path);
   if (sizes.size >= mostSizes) sizes.clear();
   sizes.set(path, { stamp, size });
-  size.catch(() => sizes.delete(path));
+  // That a picture is damaged is remembered too; anything else may go better the next time.
+  size.catch((error: unknown) => {
+    if (asRushesError(error).code !== "file.unreadable") sizes.delete(path);
+  });
   return size;
 }
 
