@@ -19,7 +19,7 @@ class Form:
     width: int = 256
     layers: int = 8
     expert_width: int = 128  # of each image-to-video expert
-    expert_layers: int = 8
+    expert_layers: int = 6
     vae_width: int = 16  # Wan2.1 has 96
     text_width: int = 256
     text_layers: int = 4

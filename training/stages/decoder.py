@@ -2,7 +2,7 @@
 stays right, and so does every video kept as latents.
 
 What it decodes for the user is the transformer's latents, which are not quite the encoder's. Where the sentence settles the clip
-(world/scene.py), both have the same frames, so most windows are cut from what the transformer draws for the clip's sentence.
+(world/scene.py), both have the same frames, so half of the windows are cut from what the transformer draws for the sentence.
 
 The layers at the latents' own resolution, attention among them, see whole frames; only what they found is cut to a window, mostly
 around things, since those are small and a window costs a fraction of a frame. What lies beyond a window is not seen, so errors near
