@@ -56,7 +56,6 @@ test("a picture is shown as the frame will cut it, and becomes a video in its sh
   expect(detail.stages.map(({ stage }) => stage)).toContain("image");
   const { width, height } = await studio.pixels(jobId);
   expect([width, height]).toEqual([176, 96]);
-  if (process.env["RUSHES_SCREENSHOT"]) await page.screenshot({ path: process.env["RUSHES_SCREENSHOT"] });
 });
 
 test("the picture lies in the well where the video has it, whatever its fit", async () => {
