@@ -39,7 +39,9 @@ export async function commandOfJob(core: StudioCore, models: LocalModels, job: J
   const { dit, ditLow, vae, textEncoder, tokenizer } = job.files;
   const model = await models.model({ name: job.settings.model }).catch(() => null);
   const same = model && [model.files.dit, model.dit16].includes(dit) && model.files.vae === vae;
-  const sameLow = model && (ditLow === undefined) === (model.files.ditLow === undefined);
+  const sameLow =
+    model &&
+    (ditLow === undefined ? model.files.ditLow === undefined : [model.files.ditLow, model.ditLow16].includes(ditLow));
   const named = same && sameLow && model.files.textEncoder === textEncoder;
   const files = {
     ditPath: dit,

@@ -17,7 +17,7 @@ from .transformer import Growth, random_attention
 
 BOUNDARY = 0.9
 EXPERTS = ("high", "low")
-NEW_CLIPS = 1 / 16  # made for each clip that is drawn: a step of an expert costs an eighth of the text-to-video transformer's
+NEW_CLIPS = 1 / 16  # made for each clip that is drawn: a clip costs the same for these small networks as for a large one
 
 
 def with_first_frame(x: Tensor, first: Tensor) -> Tensor:
