@@ -227,4 +227,14 @@ describe("the form", () => {
     const job = await run();
     expect(await studio.form.command({ jobId: job.id })).toContain(`--image ${job.inputImage!}`);
   });
+
+  test("names the files where the low-noise expert was not the model's own", async () => {
+    const other = join(plumbing.folder, "moving-pictures", "i2v-another-low.pth");
+    writeFileSync(other, "");
+    const tokenizerPath = join(import.meta.dirname, "../../../models/demo/tokenizer.json");
+    const model = { name: "moving-pictures", ditLowPath: other, tokenizerPath };
+    const { id } = await studio.enqueue({ ...request({ image: picture() }), model });
+    await studio.wait(id);
+    expect(await studio.form.command({ jobId: id })).toContain(`--dit-low-path ${other}`);
+  });
 });
