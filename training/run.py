@@ -1,7 +1,7 @@
 """Makes the whole demo model: python -m training.run --minutes 25 --output DIR
 
 Every stage gets its share of the minutes, leaves a checkpoint in DIR/checkpoints and is skipped when it is done; a run that was
-stopped goes on where it was. The end is DIR/model with all files and golden cases, DIR/report.json and DIR/sheet.png.
+stopped goes on where it was. The end is DIR/models and DIR/test/golden, which lie as in the project, DIR/report.json and DIR/sheet.png.
 
 With --from MODEL only one part is trained, on from MODEL's: its transformer, or with --part decoder its VAE's decoder; or, anew,
 with --part experts the image-to-video pair that belongs to it. Several processes may do that together:
@@ -21,6 +21,7 @@ from .bank import Bank
 from .export import export
 from .follow import Studio, draw_sheet, follows, follows_picture, name_of
 from .stages import decoder, distillation, image_to_video, lora, text_encoder, transformer, vae
+from .stages.image_to_video import EXPERTS
 from .workshop import CARD_SIZES, PROCESSOR_SIZES, RELEASED, TINY, TINY_SIZES, Workshop
 
 # Shares of the minutes; what is missing to 1 is for making latents, measuring and exporting.
@@ -109,16 +110,13 @@ def train_decoder(workshop: Workshop, seconds: float, report: Report, tiny: bool
     report.say("decoder")
 
 
-def train_experts(workshop: Workshop, seconds: float, report: Report, count: int) -> None:
+def train_experts(workshop: Workshop, seconds: float, report: Report) -> None:
     workshop.keep_transformer()
     makers = transformer.makers(workshop, with_first=True)
     banks = transformer.make_banks(makers)
     report.say("latents")
     image_to_video.train(workshop, seconds, banks, transformer.Growth(banks, makers, image_to_video.NEW_CLIPS))
     report.say("image to video")
-    if processes.IS_FIRST:
-        report["from a picture"] = measured = follows_picture(Studio(workshop), workshop.sizes[0], count)
-        print(f"from a picture: {measured}", flush=True)
 
 
 def main() -> None:
@@ -132,7 +130,7 @@ def main() -> None:
     if options.model and options.part == "decoder":
         train_decoder(workshop, 60 * options.minutes, report, options.tiny)
     elif options.model and options.part == "experts":
-        train_experts(workshop, 60 * options.minutes, report, min(options.sentences, 4 if options.tiny else 100))
+        train_experts(workshop, 60 * options.minutes, report)
     elif options.model:
         train_transformer(workshop, 60 * options.minutes, report)
     else:
@@ -142,13 +140,18 @@ def main() -> None:
 
     studio, size = Studio(workshop), workshop.sizes[0]
     count = min(options.sentences, 4) if options.tiny else options.sentences
-    measured = {name_of(size, steps, 0.1, count): follows(studio, size, count, steps) for steps in (4, 1)}
-    print(json.dumps(measured, indent=1), flush=True)
+    forms = {name_of(size, steps, 0.1, count): steps for steps in (4, 1)}
+    measured, from_pictures = workshop.published, {}
+    if options.part != "experts":
+        measured = {f"{form} sentences": follows(studio, size, count, steps) for form, steps in forms.items()}
+    if all(workshop.done(f"expert-{name}") for name in EXPERTS):
+        from_pictures = {f"{form} pictures": follows_picture(studio, size, count, steps) for form, steps in forms.items()}
+    print(json.dumps({**measured, **from_pictures}, indent=1), flush=True)
     report["sheet"] = draw_sheet(studio, str(workshop.output / "sheet.png"), size)
     report.say("measuring")
-    export(workshop, measured)
+    export(workshop, measured, from_pictures)
     report.say("export")
-    (workshop.output / "report.json").write_text(json.dumps({**report, "follows": measured}, indent=1))
+    (workshop.output / "report.json").write_text(json.dumps({**report, "follows": {**measured, **from_pictures}}, indent=1))
 
 
 if __name__ == "__main__":

@@ -75,6 +75,7 @@ class Workshop:
     compiled: bool
     seed: int = 0  # another one renders other clips
     begun_from: pathlib.Path | None = None  # weights that the transformer begins with
+    published: dict = dataclasses.field(default_factory=dict)  # what the manifest of a finished model says it reaches
 
     def __post_init__(self) -> None:
         self.checkpoints.mkdir(parents=True, exist_ok=True)
@@ -148,6 +149,7 @@ class Workshop:
                 torch.save({"averaged": read_weights(folder / file)}, self.checkpoints / f"{name}.pth")
         processes.wait()
         self.begun_from = transformer or folder / manifest["dit16"]
+        self.published = manifest.get("follows", {})
 
     def keep_transformer(self) -> None:
         """What training would begin from is what ships, for a part that is trained beside it."""
