@@ -32,6 +32,9 @@ typedef enum {
   RUSHES_STAGE_DECODE
 } rushes_stage;
 
+/* "text", "image", "load", "sample", "decode": the stage's name in events, reports and the record. */
+const char* rushes_stage_name(rushes_stage stage);
+
 /* Callbacks come from the thread that runs the call; any may be NULL. */
 typedef struct {
   void* user;

@@ -39,11 +39,6 @@ std::vector<uint8_t> optional_bytes(const Napi::Object& object, const char* key)
   return {bytes.Data(), bytes.Data() + bytes.ByteLength()};
 }
 
-const char* stage_name(rushes_stage stage) {
-  constexpr const char* names[] = {"text", "image", "load", "sample", "decode"};
-  return names[stage];
-}
-
 // The files of a model as JavaScript names them (app/engine/addon.ts, ModelFiles).
 struct FileNames {
   std::string dit, vae, text_encoder;
@@ -107,7 +102,7 @@ class Events {
     call_.emit([=](Napi::Env env) {
       Napi::Object event = Napi::Object::New(env);
       event.Set("kind", "progress");
-      event.Set("stage", stage_name(stage));
+      event.Set("stage", rushes_stage_name(stage));
       event.Set("fraction", fraction);
       event.Set("step", step);
       event.Set("steps", steps);
@@ -139,7 +134,7 @@ class Events {
     call_.emit([=](Napi::Env env) {
       Napi::Object event = Napi::Object::New(env);
       event.Set("kind", "stage");
-      event.Set("stage", stage_name(stage));
+      event.Set("stage", rushes_stage_name(stage));
       event.Set("seconds", seconds);
       event.Set("peakBytes", static_cast<double>(peak_bytes));
       event.Set("finished", finished);

@@ -118,6 +118,11 @@ extern "C" {
 void rushes_settings_default(rushes_settings* settings) { *settings = rushes::default_settings(); }
 void rushes_string_free(char* text) { std::free(text); }
 
+const char* rushes_stage_name(rushes_stage stage) {
+  constexpr const char* names[] = {"text", "image", "load", "sample", "decode"};
+  return names[stage];
+}
+
 rushes_status rushes_model_open(const rushes_model_files* files, rushes_model** out) {
   return guarded([&] { *out = new rushes_model(paths_of(*files)); });
 }

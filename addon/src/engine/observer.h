@@ -10,12 +10,6 @@
 
 namespace rushes {
 
-/// "text", "image", "load", "sample", "decode": the stage's name in reports and the record.
-constexpr const char* stage_name(rushes_stage stage) {
-  constexpr const char* names[] = {"text", "image", "load", "sample", "decode"};
-  return names[stage];
-}
-
 enum class LogLevel { debug, info, warning };
 
 /// What the caller may order while a job runs: written by any thread, read by the job's.

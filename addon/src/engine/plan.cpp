@@ -69,8 +69,8 @@ Plan walk(const Job& job, const rushes_settings& resolved, const Held& held) {
     work = {};
     run();
     const DiskRate disk = work.disk_bytes > kReadAtOnce ? disk_rate(weights) : DiskRate{};
-    plan.stages.push_back(
-        {stage_name(stage), predicted_seconds(work, context, disk), memory.peak(), work, device_memory.peak(), disk});
+    plan.stages.push_back({rushes_stage_name(stage), predicted_seconds(work, context, disk), memory.peak(), work,
+                           device_memory.peak(), disk});
   };
   Tensor latents;
   if (job.id_count == 0) {

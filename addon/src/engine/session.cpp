@@ -69,7 +69,7 @@ class Session::Run {
       std::chrono::steady_clock::time_point start;
       int exceptions = std::uncaught_exceptions();
       ~Finish() {
-        const StageCost cost{stage_name(stage),
+        const StageCost cost{rushes_stage_name(stage),
                              seconds_since(start),
                              run.session_.memory_.peak(),
                              {},

@@ -15,7 +15,7 @@ constexpr double kCheapShare = 0.05, kCheapSeconds = 0.1;
 
 const StageCost& sampling(const Plan& plan) {
   return *std::find_if(plan.stages.begin(), plan.stages.end(),
-                       [](const StageCost& cost) { return cost.stage == stage_name(RUSHES_STAGE_SAMPLE); });
+                       [](const StageCost& cost) { return cost.stage == rushes_stage_name(RUSHES_STAGE_SAMPLE); });
 }
 
 }  // namespace
