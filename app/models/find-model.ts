@@ -113,7 +113,8 @@ export function manifestOf(choice: ModelChoice, added: readonly ModelManifest[] 
   if (dit === undefined) throw unknownModel(name ?? "auto", added);
   if (vae === undefined) throw unnamed(dit, "a VAE", "--vae_path");
   if (textEncoder === undefined) throw unnamed(dit, "a text encoder", "--text_encoder_path");
-  const tokenizer = absolute(tokenizerPath) ?? tokenizerBeside(textEncoder) ?? "";
+  const own = textEncoderPath === undefined ? filled?.files.tokenizer : undefined;
+  const tokenizer = absolute(tokenizerPath) ?? (own || tokenizerBeside(textEncoder) || "");
   const files = { dit, ...(ditLow === undefined ? {} : { ditLow }), vae, textEncoder, tokenizer };
   const label = name ?? basename(dit, extname(dit));
   if (filled && ditPath === undefined) {

@@ -118,6 +118,14 @@ describe("a choice of files", () => {
     expect(manifestOf({ vaePath: file("vae.pth") })).toMatchObject({ id: "demo", dit16: demo?.dit16 });
   });
 
+  test("keeps a named model's tokenizer, wherever it lies, unless the text encoder is another one", () => {
+    const [dit, vae, textEncoder, tokenizer] = [file("d.pth"), file("v.pth"), file("t.pth"), file("words.json")];
+    const files = { dit, vae, textEncoder, tokenizer };
+    const added = [{ ...findModel("demo")!, id: "apart", files }];
+    expect(manifestOf({ name: "apart", vaePath: file("other.pth") }, added).files.tokenizer).toBe(tokenizer);
+    expect(manifestOf({ name: "apart", textEncoderPath: file("e.pth") }, added).files.tokenizer).toBe("");
+  });
+
   test("needs all its files when no model brings them; the name is a label then", () => {
     const [dit, vae, textEncoder] = [file("dit.pth"), file("vae.pth"), file("umt5.pth")];
     expect(() => manifestOf({ ditPath: dit })).toThrow(expect.objectContaining({ code: "settings.invalid" }));
