@@ -9,7 +9,7 @@ import type { Settings } from "../../contract/settings/derive.ts";
 import { builtInPresets, type Preset } from "../../contract/settings/presets.ts";
 import { addFile, replaceFile } from "../media/whole-file.ts";
 import { readTextFile } from "../settings/config-file.ts";
-import { importPresetText, presetText } from "../settings/preset-file.ts";
+import { importPresetText, presetText, withoutPicture } from "../settings/preset-file.ts";
 import { presetFileNames, presetIdOf, presetSettings, presetsFolder, readPresetFile } from "../settings/presets.ts";
 import { readNamedValues } from "../settings/sources.ts";
 import { checkedName, freeName, stemOf, usableName } from "./preset-names.ts";
@@ -234,7 +234,7 @@ function takenNames(own: readonly OwnPreset[]): string[] {
 /** Throws settings.invalid or settings.unknown. */
 function checked(settings: Partial<Settings>): Partial<Settings> {
   const given = Object.entries(settings).filter(([, value]) => value !== undefined);
-  return readNamedValues(Object.fromEntries(given), null, "value").values;
+  return withoutPicture(readNamedValues(Object.fromEntries(given), null, "value").values);
 }
 
 function bytesOf(name: string, settings: Partial<Settings>): Uint8Array {

@@ -27,6 +27,11 @@ export function readPresetText(text: string, file: string): PresetText {
   return { ...readNamedValues(keys, file, "value"), name };
 }
 
+/** A preset holds no picture: forms ask doors for their own only, and a path of one machine means nothing on another. */
+export function withoutPicture({ image: _image, ...others }: Partial<Settings>): Partial<Settings> {
+  return others;
+}
+
 export interface ImportedPreset {
   readonly name: string;
   readonly settings: Partial<Settings>;
@@ -43,8 +48,9 @@ export function importPresetText(text: string, fileName: string): ImportedPreset
   for (const [key, value] of Object.entries(keys)) {
     try {
       const read = readNamedValues({ [key]: value }, null, "value");
-      Object.assign(values, read.values);
-      if (Object.keys(read.values).length === 0) notes.push(`${key} is a path, which a preset does not hold.`);
+      const usable = withoutPicture(read.values);
+      Object.assign(values, usable);
+      if (Object.keys(usable).length === 0) notes.push(`${key} is a path, which a preset does not hold.`);
     } catch (error) {
       notes.push(asRushesError(error).message);
     }

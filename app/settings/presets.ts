@@ -6,7 +6,7 @@ import { RushesError } from "../../contract/errors.ts";
 import type { Settings } from "../../contract/settings/derive.ts";
 import { builtInPresets } from "../../contract/settings/presets.ts";
 import { readTextFile } from "./config-file.ts";
-import { readPresetText } from "./preset-file.ts";
+import { readPresetText, withoutPicture } from "./preset-file.ts";
 import { nearest, type NamedValues } from "./sources.ts";
 
 /** No preset of a person comes near it. */
@@ -39,14 +39,15 @@ export function readPreset(name: string, libraryFolder: string): NamedValues {
   });
 }
 
-/** The values of a preset by its id (a built-in one's, else its file's name); null where it is gone or broken. */
+/** The values of a preset by its id (a built-in one's, else its file's name) without a picture, whatever its file says; null
+ * where it is gone or broken. */
 export function presetSettings(id: string, libraryFolder: string): Partial<Settings> | null {
   const builtIn = builtInPresets.find((preset) => preset.id === id.toLowerCase());
   if (builtIn) return builtIn.settings;
   const folder = presetsFolder(libraryFolder);
   const name = presetFileNames(folder).find((each) => presetIdOf(each) === id);
   try {
-    return name === undefined ? null : readPresetFile(join(folder, name)).values;
+    return name === undefined ? null : withoutPicture(readPresetFile(join(folder, name)).values);
   } catch {
     return null;
   }

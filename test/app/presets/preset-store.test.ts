@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { fittingPreset, PresetStore } from "../../../app/presets/preset-store.ts";
 import { readPreset } from "../../../app/settings/presets.ts";
+import { requestOfDraft } from "../../../app/studio/draft-request.ts";
 import { builtInPresets } from "../../../contract/settings/presets.ts";
 
 let library = "";
@@ -197,6 +198,20 @@ describe("files changed by hand", () => {
       expect(names()).toEqual(["b", "a"]);
     },
   );
+});
+
+test("a preset holds no picture, however it came about: a form's picture is what its door allows", async () => {
+  const settings = { mode: "i2v", image: "/home/somebody/secret.png", numSteps: 2 } as const;
+  const imported = await store.import("secret.json", JSON.stringify(settings));
+  expect(imported.notes).toEqual(["image is a path, which a preset does not hold."]);
+  const saved = await store.save("saved", settings);
+  const replaced = await store.replace(await store.save("replaced", {}), settings);
+  writeFileSync(join(library, "presets", "by-hand.json"), JSON.stringify(settings));
+  for (const id of [imported.id, saved, replaced, "by-hand"]) {
+    expect(store.settingsOf(id), id).toEqual({ mode: "i2v", numSteps: 2 });
+    const { settings: asked } = await requestOfDraft({ values: { prompt: "a ball" }, presetId: id }, library);
+    expect(asked, id).not.toHaveProperty("image");
+  }
 });
 
 describe("import and export", () => {
