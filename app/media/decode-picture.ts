@@ -30,8 +30,10 @@ export async function decodePicture(sharp: Sharp, question: PictureQuestion): Pr
   const { bytes, mostPixels, wanted } = question;
   // "error": what is cut off or broken is refused; a decoder's mere remarks, which many cameras' files call forth, are not.
   const picture = sharp(bytes, { failOn: "error", limitInputPixels: mostPixels, pages: 1 });
-  if (wanted === "size") {
+  if (wanted === "size" || wanted === "whole") {
     const { autoOrient, width, height } = await picture.metadata();
+    if (wanted === "whole")
+      await picture.resize({ width: 1, height: 1, fit: "fill", fastShrinkOnLoad: false }).toBuffer();
     return { size: autoOrient, pixels: width * height };
   }
   const { data, info } = await picture

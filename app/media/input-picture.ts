@@ -5,7 +5,7 @@
 import { stat } from "node:fs/promises";
 import { basename } from "node:path";
 import { Worker } from "node:worker_threads";
-import { asRushesError, RushesError } from "../../contract/errors.ts";
+import { RushesError } from "../../contract/errors.ts";
 import type { PictureFit } from "../../contract/settings/picture-size.ts";
 import type { FrameSize } from "../../contract/settings/resolution.ts";
 import { openFile } from "./byte-reader.ts";
@@ -15,44 +15,54 @@ import { mostPictureBytes, type PictureEnding, pictureEndingOf, pictureHeadBytes
 export const mostPicturePixels = 2 ** 27;
 /** A picture that is made to be slow is given up, milliseconds. */
 const patience = 60_000;
-/** Sizes that are remembered: a form asks for the same picture with every letter typed. */
-const mostSizes = 100;
+/** Answers that are remembered: a form asks for the same picture with every letter typed. */
+const mostAnswers = 100;
 
 /** What the thread is asked, and what it says. */
 export interface PictureQuestion {
   readonly bytes: Uint8Array;
   readonly mostPixels: number;
-  readonly wanted: "size" | { readonly frame: FrameSize; readonly fit: PictureFit };
+  /** "whole": the size, after all of the picture was decoded. */
+  readonly wanted: "size" | "whole" | { readonly frame: FrameSize; readonly fit: PictureFit };
 }
 export type PictureAnswer =
   | { readonly size: FrameSize; readonly pixels: number }
   | { readonly rgb: Uint8Array; readonly width: number; readonly height: number; readonly channels: number }
   | { readonly failure: string };
 
-const sizes = new Map<string, { stamp: string; size: Promise<FrameSize> }>();
+const answers = new Map<string, { stamp: string; answer: Promise<PictureAnswer> }>();
 
 /** The picture's size as it is meant to be looked at, its orientation applied. Throws file.unreadable. */
-export async function readPictureSize(path: string): Promise<FrameSize> {
-  const facts = await stat(path).catch(() => null);
-  const stamp = facts ? `${facts.mtimeMs} ${facts.size} ${facts.ino}` : "";
-  const known = sizes.get(path);
-  if (facts && known?.stamp === stamp) return known.size;
-  const size = sizeOf(path);
-  if (sizes.size >= mostSizes) sizes.clear();
-  sizes.set(path, { stamp, size });
-  // That a picture is damaged is remembered too; anything else may go better the next time.
-  size.catch((error: unknown) => {
-    if (asRushesError(error).code !== "file.unreadable") sizes.delete(path);
-  });
-  return size;
+export function readPictureSize(path: string): Promise<FrameSize> {
+  return sizeOf(path, "size");
 }
 
-async function sizeOf(path: string): Promise<FrameSize> {
-  const answer = await ask(path, "size");
-  if (!("size" in answer)) throw damaged(path, "failure" in answer ? answer.failure : "");
+/** The same of a picture that can be decoded to its end. Throws file.unreadable for one that is cut off as well. */
+export function readWholePictureSize(path: string): Promise<FrameSize> {
+  return sizeOf(path, "whole");
+}
+
+async function sizeOf(path: string, wanted: "size" | "whole"): Promise<FrameSize> {
+  const answer = await remembered(path, wanted);
+  if (!("size" in answer)) throw failed(path, answer);
   if (answer.pixels > mostPicturePixels) throw tooLarge(path);
   const { width, height } = answer.size;
   return { width, height };
+}
+
+/** What the decoder says of a file as it is now, good or bad. That there was no answer is not remembered: it may go better the
+ * next time. */
+async function remembered(path: string, wanted: "size" | "whole"): Promise<PictureAnswer> {
+  const facts = await stat(path).catch(() => null);
+  const stamp = facts ? `${facts.mtimeMs} ${facts.ctimeMs} ${facts.size} ${facts.ino}` : "";
+  const key = `${wanted} ${path}`;
+  const known = answers.get(key);
+  if (facts && known?.stamp === stamp) return known.answer;
+  const answer = ask(path, wanted);
+  if (answers.size >= mostAnswers) answers.clear();
+  answers.set(key, { stamp, answer });
+  answer.catch(() => answers.delete(key));
+  return answer;
 }
 
 /** The picture as the frame shows it: RGB, frame.width * frame.height * 3 bytes. Turned as its orientation says, its
@@ -65,7 +75,7 @@ export async function readPictureRgb(
   signal?: AbortSignal,
 ): Promise<Uint8Array> {
   const answer = await ask(path, { frame, fit }, signal);
-  if (!("rgb" in answer)) throw damaged(path, "failure" in answer ? answer.failure : "");
+  if (!("rgb" in answer)) throw failed(path, answer);
   const { rgb, width, height, channels } = answer;
   if (width !== frame.width || height !== frame.height || channels !== 3)
     throw damaged(path, `The decoder gave ${width}x${height} in ${channels} channels.`);
@@ -78,10 +88,12 @@ export async function readPictureFile(path: string): Promise<{ bytes: Buffer; en
   try {
     const { size } = await file.stat();
     if (size > mostPictureBytes) throw refused(path, "is larger than the 100 MB a picture may have");
-    const bytes = await file.readFile();
-    const ending = pictureEndingOf(bytes.subarray(0, pictureHeadBytes));
+    const { buffer: head, bytesRead } = await file.read(Buffer.alloc(pictureHeadBytes), 0, pictureHeadBytes, 0);
+    const ending = pictureEndingOf(head.subarray(0, bytesRead));
     if (ending === null) throw refused(path, "is no picture (PNG, JPEG, WebP)");
-    return { bytes, ending };
+    const bytes = Buffer.alloc(size);
+    const whole = await file.read(bytes, 0, size, 0);
+    return { bytes: bytes.subarray(0, whole.bytesRead), ending };
   } finally {
     await file.close();
   }
@@ -101,9 +113,7 @@ async function ask(path: string, wanted: PictureQuestion["wanted"], signal?: Abo
   thread.on("exit", (code) => reject(damaged(path, `The decoder ended with ${code}.`)));
   signal?.addEventListener("abort", cancel, { once: true });
   try {
-    const answer = await promise;
-    if ("failure" in answer && /pixel limit/i.test(answer.failure)) throw tooLarge(path);
-    return answer;
+    return await promise;
   } finally {
     clearTimeout(timer);
     signal?.removeEventListener("abort", cancel);
@@ -120,6 +130,12 @@ function threadFailed(path: string, error: unknown): RushesError {
     detail: message,
     cause: error,
   });
+}
+
+/** For an answer that is not what was asked for. */
+function failed(path: string, answer: PictureAnswer): RushesError {
+  const failure = "failure" in answer ? answer.failure : "";
+  return /pixel limit/i.test(failure) ? tooLarge(path) : damaged(path, failure);
 }
 
 function damaged(path: string, detail: string): RushesError {

@@ -128,7 +128,8 @@ function loneExpert(partner: "high" | "low", why: string | null): string {
 /** "high" or "low" as a word of its own, or before "noise". */
 const expertWord = /(?<![a-z])(high|low)(?=[-_. ]?noise|[^a-z]|$)/i;
 
-function expertOf(path: string): string | null {
+/** "high" or "low" where a file's name says which expert it is. */
+export function expertOf(path: string): string | null {
   return expertWord.exec(plainStem(path))?.[1]?.toLowerCase() ?? null;
 }
 

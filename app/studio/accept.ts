@@ -8,9 +8,10 @@ import { engineSettings, type ResolvedSettings } from "../../contract/settings/d
 import type { FrameSize } from "../../contract/settings/resolution.ts";
 import type { Plan } from "../engine/addon.ts";
 import type { EngineClient } from "../engine/client.ts";
-import { readPictureSize } from "../media/input-picture.ts";
+import { readWholePictureSize } from "../media/input-picture.ts";
 import { chooseAutomatic, engineFiles } from "../models/automatic-choices.ts";
 import { beginsWithPicture, manifestOf, type Model } from "../models/find-model.ts";
+import { expertOf } from "../models/recognise.ts";
 import { modeOf, pictureMissing, resolveSettings, type ModelTraits } from "../settings/resolve.ts";
 import type { CheckedRequest, JobRequest } from "./studio.ts";
 
@@ -78,7 +79,7 @@ function resolved({ prompt, settings }: JobRequest, model: ModelTraits, picture:
  * settings.invalid where one is needed, file.unreadable. */
 async function pictureOf({ settings = {} }: JobRequest, model: Model): Promise<FrameSize | null> {
   if (modeOf([{ values: settings }], model) !== "i2v" || !model.capabilities.includes("i2v")) return null;
-  if (settings.image) return readPictureSize(resolve(settings.image));
+  if (settings.image) return readWholePictureSize(resolve(settings.image));
   if (needsPicture(model)) throw pictureMissing(model);
   throw new RushesError("settings.invalid", {
     sentence: "Image to Video starts from an image, and none was given.",
@@ -92,8 +93,9 @@ const expertWidth = 5120;
 /** What is worth saying of a model that has one of its two experts. */
 export function aboutExperts({ name, inspections: { dit, ditLow } }: Model): string[] {
   if (ditLow || !beginsWithPicture(dit) || dit.sizes["dim"] !== expertWidth) return [];
+  const missing = expertOf(dit.path) === "low" ? "high" : "low";
   return [
-    `${name} has one of its two experts, which runs every step; add the low-noise file for what it was trained to do.`,
+    `${name} has one of its two experts, which runs every step; add the ${missing}-noise file for what it was trained to do.`,
   ];
 }
 

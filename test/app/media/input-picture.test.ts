@@ -1,12 +1,12 @@
 // The picture a video begins with: what comes out of files of every kind, and what is said of those that are damaged.
-import { mkdtempSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdtempSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { encode } from "fast-png";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { pictureInFrame } from "../../../contract/settings/picture-size.ts";
 import { decodePicture, loadSharp } from "../../../app/media/decode-picture.ts";
-import { readPictureRgb, readPictureSize } from "../../../app/media/input-picture.ts";
+import { readPictureRgb, readPictureSize, readWholePictureSize } from "../../../app/media/input-picture.ts";
 import { randomNumbers } from "../../random-numbers.ts";
 
 /** What the program decodes with makes the pictures too. */
@@ -205,6 +205,30 @@ describe("what cannot be used is file.unreadable, in one sentence", () => {
         code: "file.unreadable",
       });
     }
+  });
+
+  test("whose head is whole has a size, but is no whole picture", async () => {
+    const bytes = await plain(64, 64).png({ compressionLevel: 0 }).toBuffer();
+    const [whole, cut] = [file("whole.png", bytes), file("half.png", bytes.subarray(0, Math.floor(bytes.length / 2)))];
+    expect(await readPictureSize(cut)).toEqual({ width: 64, height: 64 });
+    await expect(readWholePictureSize(cut)).rejects.toMatchObject({ code: "file.unreadable" });
+    expect(await readWholePictureSize(whole)).toEqual({ width: 64, height: 64 });
+  });
+
+  test("for a while only is asked for again", async () => {
+    const path = file("locked.png", await plain(64, 64).png().toBuffer());
+    chmodSync(folder, 0o755);
+    chmodSync(path, 0o000);
+    // Nothing is locked to root.
+    const root = process.geteuid?.() === 0;
+    if (root) process.seteuid?.(65534);
+    try {
+      await unreadable(path, /cannot be read/);
+    } finally {
+      if (root) process.seteuid?.(0);
+    }
+    chmodSync(path, 0o644);
+    expect(await readPictureSize(path)).toEqual({ width: 64, height: 64 });
   });
 
   test("a job that is cancelled does not wait for its picture", async () => {
