@@ -4,6 +4,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { ownIdentity } from "../history/process-identity.ts";
 import { isPaused } from "../history/reads/queue.ts";
 import { giveUpReserve, keepReserve } from "../history/reserve.ts";
+import { removeStrayInputs } from "../history/writes/inputs.ts";
 import { giveBackLease, isHeldElsewhere, keepLease, type Lease, takeLease } from "../history/writes/lease.ts";
 import { takeNextJob } from "../history/writes/runs.ts";
 import { removePartialFiles } from "../media/whole-file.ts";
@@ -117,6 +118,7 @@ export class QueueRunner {
     this.#held = true;
     for (const folder of [this.#tools.files.videos, this.#tools.files.latents, this.#tools.files.embeddings])
       await removePartialFiles(folder);
+    removeStrayInputs(this.#tools.database, this.#tools.files.inputs);
     await deleteOldLatents(this.#tools.database);
     for (const jobId of recovered)
       this.#tools.emit({ kind: "state", jobId, state: "queued", note: "the program that ran it ended" });

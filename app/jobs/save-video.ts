@@ -88,6 +88,8 @@ function posterPathOf(videoPath: string): string {
   return join(dirname(videoPath), `${basename(videoPath, extname(videoPath))}.png`);
 }
 
+/** The picture is named by what it holds: where somebody's library lies is nobody else's business. */
 function recordOf({ uid, model, settings }: Job): VideoRecord {
-  return { rushes: 1, job: uid, model, settings };
+  const { image } = settings;
+  return { rushes: 1, job: uid, model, settings: { ...settings, image: image === null ? null : basename(image) } };
 }

@@ -1,5 +1,6 @@
 // What a dropped video says of itself, as far as this version and this library can use it.
-import { basename } from "node:path";
+import { existsSync } from "node:fs";
+import { basename, join } from "node:path";
 import type { RestoredVideo } from "../../contract/channels/studio.ts";
 import { checkSetting, isSettingId, type ResolvedSettings } from "../../contract/settings/derive.ts";
 import { applyRenames } from "../../contract/settings/renames.ts";
@@ -20,6 +21,12 @@ export async function restoreVideo(core: StudioCore, models: StudioModels, path:
       if (problem) notes.push(problem.sentence);
       else settings[id] = value;
     }
+  }
+  const picture = settings["image"];
+  if (typeof picture === "string") {
+    const kept = join(core.files.inputs, basename(picture));
+    if (existsSync(kept)) settings["image"] = kept;
+    else delete settings["image"];
   }
   const missing = models.missing(record.model);
   if (missing !== null) {

@@ -1,11 +1,12 @@
 // Jobs that begin with a picture, from the request to the engine. Real history, queue, pictures and engine process; the engine
 // in it is the plumbing addon, which says what it was given.
-import { mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
-import { join, relative } from "node:path";
+import { mkdirSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from "node:fs";
+import { basename, join, relative } from "node:path";
 import { encode } from "fast-png";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import type { Job } from "../../../contract/job.ts";
 import type { Settings } from "../../../contract/settings/derive.ts";
+import { readSettings } from "../../../app/media/video-record.ts";
 import { openStudio } from "../../../app/studio/open-studio.ts";
 import type { Studio } from "../../../app/studio/studio.ts";
 import { Plumbing } from "../engine/plumbing.ts";
@@ -114,6 +115,41 @@ describe("a job with a picture", () => {
     });
     expect(await studio.wait(damaged!.id)).toMatchObject({ state: "failed", error: { code: "file.unreadable" } });
   });
+});
+
+test("a picture that is cut off is refused before there is a job", async () => {
+  const path = picture(64, 64, "cut.png");
+  const bytes = readFileSync(path);
+  writeFileSync(path, bytes.subarray(0, bytes.length - 40));
+  await expect(studio.enqueue(request({ image: path }))).rejects.toMatchObject({ code: "file.unreadable" });
+  expect(studio.list()).toEqual([]);
+});
+
+test("copies of pictures that no job came to name go when a program begins to run jobs, but not young ones", async () => {
+  const inputs = join(plumbing.library, "inputs");
+  const long = (name: string, hours: number) => {
+    writeFileSync(join(inputs, name), "");
+    utimesSync(join(inputs, name), new Date(), new Date(Date.now() - hours * 3_600_000));
+  };
+  const job = await run();
+  long("lost.png", 2);
+  long(".begun.png.1234.partial", 2);
+  long("young.png", 0.5);
+  utimesSync(job.inputImage!, new Date(), new Date(0));
+  await studio.close();
+  studio = await openStudio({ libraryFolder: plumbing.library });
+  await studio.wait((await studio.enqueue(request())).id);
+  expect(readdirSync(inputs).sort()).toEqual([basename(job.inputImage!), "young.png"].sort());
+});
+
+test("the video names its picture without the library's place, and a library that has it finds it", async () => {
+  const job = await run();
+  const record = await readSettings(job.video!.path);
+  expect(record?.settings).toMatchObject({ mode: "i2v", image: basename(job.inputImage!) });
+  const restored = await studio.form.restoreVideo(job.video!.path);
+  expect(restored).toMatchObject({ jobId: job.id, settings: { image: job.inputImage } });
+  rmSync(job.inputImage!);
+  expect((await studio.form.restoreVideo(job.video!.path)).settings).not.toHaveProperty("image");
 });
 
 describe("the frame takes the picture's shape", () => {
