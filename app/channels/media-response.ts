@@ -1,5 +1,6 @@
 // Pictures and videos at the addresses of contract/channels/media.ts. An address holds a kind and a number or an id, never
-// a path; where the file lies, the studio says. Answers web requests, so that the server and the shell share it.
+// a path; where the file lies, the studio says. Answers web requests, so that the server and the shell share it. A draft's
+// picture, which has a path alone, is picture-response.ts.
 import { bytesResponse, fileResponse, notFound, type ServedFile } from "./file-response.ts";
 
 /** What an address of media.ts names. */

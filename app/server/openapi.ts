@@ -82,6 +82,7 @@ function otherPaths(): Record<string, unknown> {
       responses: { ...ranges, "200": { ...ranges["200"], content: { [type]: {} } } },
     },
   });
+  const path = { name: "path", in: "query", required: true, schema: { type: "string" } };
   const step = { name: "step", in: "query", schema: { type: "integer" } };
   return {
     "/api/studio/upload": {
@@ -137,6 +138,14 @@ function otherPaths(): Record<string, unknown> {
     "/media/preview/{jobId}": media("The latest preview of a running job.", [...job, step], "image/png"),
     "/media/input/{jobId}": media("The job's input picture.", job, "image/*"),
     "/media/upload/{id}": media("A picture that was uploaded.", text, "image/*"),
+    "/media/picture": {
+      get: {
+        tags: ["media"],
+        summary: "A picture by its path, inside the roots.",
+        parameters: [path],
+        responses: { "200": { description: "The picture.", content: { "image/*": {} } }, ...refusals() },
+      },
+    },
     "/media/export/{id}": media("A finished export, as a download.", text, "application/octet-stream"),
   };
 }

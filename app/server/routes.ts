@@ -1,12 +1,14 @@
 // The addresses of the server and in which order a request is looked at: host, token, origin, then what it asks for.
 import type { HttpBindings } from "@hono/node-server";
 import { type Context, Hono } from "hono";
+import { pictureAddress } from "../../contract/channels/media.ts";
 import { RushesError } from "../../contract/errors.ts";
 import type { Door } from "../channels/door.ts";
 import type { Handlers } from "../channels/handlers.ts";
 import { answeredError, type ErrorLog } from "../channels/internal-error.ts";
 import { mediaResponse, type MediaSource } from "../channels/media-response.ts";
 import { escaped, type Pages, plainPage, securityHeaders } from "../channels/page-response.ts";
+import { pictureResponse } from "../channels/picture-response.ts";
 import { answer, UnknownAddress } from "../channels/registry.ts";
 import { answerUpload } from "../channels/upload-answer.ts";
 import { type Access, TooManyAttempts } from "./access.ts";
@@ -89,6 +91,7 @@ export function routes(parts: RouteParts): Hono<Environment> {
   app.all("/api/*", () => {
     throw new UnknownAddress("There is nothing at this address.");
   });
+  app.on(["GET", "HEAD"], pictureAddress, (context) => pictureResponse(context.req.raw, door));
   app.on(["GET", "HEAD"], "/media/*", (context) => mediaResponse(context.req.raw, parts.media));
   app.on(["GET", "HEAD"], "*", (context) => {
     if (isPage(context) && context.req.query("opened") !== undefined) return context.redirect("/", 303);

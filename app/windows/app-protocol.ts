@@ -1,11 +1,13 @@
 // app://rushes/...: the page and its files, pictures and videos with byte ranges, and files that are sent because they have
 // no path (a pasted picture). Answered by the same functions as the server's requests; other requests go over IPC.
 import type { CustomScheme, Protocol } from "electron";
+import { pictureAddress } from "../../contract/channels/media.ts";
 import { RushesError } from "../../contract/errors.ts";
 import { answeredError, type ErrorLog } from "../channels/internal-error.ts";
 import { notFound } from "../channels/file-response.ts";
 import { mediaResponse, type MediaSource } from "../channels/media-response.ts";
 import { type Pages, securityHeaders } from "../channels/page-response.ts";
+import { pictureResponse } from "../channels/picture-response.ts";
 import { answerUpload, type UploadParts } from "../channels/upload-answer.ts";
 import { originOf } from "../ipc/sender-check.ts";
 import { appOrigin, appScheme } from "./app-address.ts";
@@ -60,6 +62,7 @@ async function respond(request: Request, parts: AppParts): Promise<Response> {
     throw new RushesError("request.invalid", { sentence: "There is nothing at this address." });
   }
   if (request.method !== "GET" && request.method !== "HEAD") return notFound();
+  if (pathname === pictureAddress) return await pictureResponse(request, parts.door);
   return pathname.startsWith("/media/")
     ? await mediaResponse(request, parts.media)
     : await parts.pages.respond(request);

@@ -25,6 +25,13 @@ export function uploadUrl(uploadId: string): string {
   return `/media/upload/${uploadId}`;
 }
 
+/** A picture on the studio's disk, for a draft that names its path: what the door may use, and only PNG, JPEG and WebP. */
+export function pictureUrl(path: string): string {
+  return `${pictureAddress}?path=${encodeURIComponent(path)}`;
+}
+
+export const pictureAddress = "/media/picture";
+
 /** A finished export, as a download. */
 export function exportUrl(exportId: string): string {
   return `/media/export/${exportId}`;

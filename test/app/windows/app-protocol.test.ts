@@ -3,6 +3,8 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { RushesError } from "../../../contract/errors.ts";
+import { pictureUrl } from "../../../contract/channels/media.ts";
 import { Pages } from "../../../app/channels/page-response.ts";
 import { Uploads } from "../../../app/channels/uploads.ts";
 import { appResponse, type AppParts } from "../../../app/windows/app-protocol.ts";
@@ -127,4 +129,20 @@ test("a picture without a path is sent as bytes and shown again", async () => {
   expect([shown.status, shown.headers.get("content-type")]).toEqual([200, "image/png"]);
   const refused = await load("app://rushes/api/studio/upload", { method: "POST", body: "no picture at all" });
   expect([refused.status, await refused.json()]).toMatchObject([400, { error: { code: "request.invalid" } }]);
+});
+
+test("a picture on the disk is shown where the door lets its path through, and nothing but a picture", async () => {
+  const path = join(folder, "a picture.png");
+  writeFileSync(path, Buffer.concat([Buffer.from("\x89PNG\r\n\x1a\n", "latin1"), Buffer.alloc(40)]));
+  const picture = (asked: string, init: RequestInit = {}) => load(`app://rushes${pictureUrl(asked)}`, init);
+  const shown = await picture(path);
+  expect([shown.status, shown.headers.get("content-type")]).toEqual([200, "image/png"]);
+  expect(shown.headers.get("x-content-type-options")).toBe("nosniff");
+  expect((await picture(path, { method: "HEAD" })).headers.get("content-length")).toBe("48");
+
+  const refused = await picture(join(folder, "secret.txt"));
+  expect([refused.status, await refused.json()]).toMatchObject([400, { error: { code: "file.unreadable" } }]);
+  const closed = { ...openDoor, allowedPath: () => Promise.reject(new RushesError("path.refused")) };
+  const answer = await appResponse(new Request(`app://rushes${pictureUrl(path)}`), { ...parts, door: closed });
+  expect([answer.status, await answer.json()]).toMatchObject([400, { error: { code: "path.refused" } }]);
 });
