@@ -25,9 +25,10 @@ export function uploadUrl(uploadId: string): string {
   return `/media/upload/${uploadId}`;
 }
 
-/** A picture on the studio's disk, for a draft that names its path: what the door may use, and only PNG, JPEG and WebP. */
-export function pictureUrl(path: string): string {
-  return `${pictureAddress}?path=${encodeURIComponent(path)}`;
+/** A picture on the studio's disk, for a draft that names its path: what the door may use, and only PNG, JPEG and WebP. Its
+ * file may have changed when it is chosen again: how often that was makes the address fresh. */
+export function pictureUrl(path: string, chosen = 0): string {
+  return `${pictureAddress}?path=${encodeURIComponent(path)}&chosen=${chosen}`;
 }
 
 export const pictureAddress = "/media/picture";

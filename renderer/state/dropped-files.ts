@@ -1,8 +1,9 @@
 // What happens to a file given to the window, dropped or opened with the program: by what it is.
 import type { RestoredVideo } from "../../contract/channels/studio.ts";
-import { request, restoreVideo, usePicture } from "../bridge.ts";
+import { request, restoreVideo } from "../bridge.ts";
 import { text } from "../text/text.svelte.ts";
 import { form } from "./form.svelte.ts";
+import { inputPicture } from "./input-picture.svelte.ts";
 import { promptFile } from "./prompt-file.svelte.ts";
 import { route } from "./route.svelte.ts";
 import { toasts } from "./toasts.svelte.ts";
@@ -45,8 +46,8 @@ export async function takeDroppedFile(file: File): Promise<void> {
       case "video":
         return await useRestored(await restoreVideo(file));
       case "picture":
-        form.setPicture(await usePicture(file));
-        return route.go("generate");
+        if (await inputPicture.use(file)) route.go("generate");
+        return;
       case "preset":
         return await importPreset(file.name, await file.slice(0, longestText).text());
       case "prompts":
@@ -69,7 +70,7 @@ export async function usePath(path: string): Promise<void> {
     const kind = dropKindOf("", path);
     if (kind === "video") await useRestored(await request("studio:restoreVideo", { path }));
     else if (kind === "picture") {
-      form.setPicture({ path });
+      inputPicture.usePath(path);
       route.go("generate");
     } else toasts.show(words.unknown, { tone: "bad", advice: words.unknownAdvice });
   } catch (error) {

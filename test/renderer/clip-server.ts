@@ -1,10 +1,11 @@
 // Serves /media/ to the renderer's tests: small real videos whose every frame is a grey of its own, and their posters. The
-// number of the result says which: see greyOf in clips.ts.
+// number of the result says which: see greyOf in clips.ts. A picture is there unless its path says that it is gone.
 import { execFileSync } from "node:child_process";
 import { createReadStream, existsSync, mkdtempSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Plugin } from "vite";
+import { pictureAddress } from "../../contract/channels/media.ts";
 import { clipFps, clipFrames, clipHeight, clipKind, clipWidth, firstGrey, greyStep } from "./clips.ts";
 
 const address = /^\/media\/(video|poster)\/(\d+)$/;
@@ -16,9 +17,11 @@ export function clipServer(): Plugin {
     name: "clip-server",
     configureServer(server) {
       server.middlewares.use((request, response, next) => {
-        const [, what, id] = address.exec(new URL(request.url ?? "/", "http://localhost").pathname) ?? [];
-        if (what === undefined) return next();
-        const kind = clipKind(Number(id));
+        const { pathname, searchParams } = new URL(request.url ?? "/", "http://localhost");
+        const asked = searchParams.get("path");
+        const [, what, id] = address.exec(pathname) ?? [];
+        if (what === undefined && pathname !== pictureAddress) return next();
+        const kind = what !== undefined ? clipKind(Number(id)) : asked?.includes("gone") ? "missing" : 1;
         if (kind === "missing") {
           response.statusCode = 404;
           return void response.end();
@@ -30,6 +33,7 @@ export function clipServer(): Plugin {
         const end = to ? Math.min(Number(to), size - 1) : size - 1;
         response.statusCode = from === undefined ? 200 : 206;
         response.setHeader("Content-Type", what === "video" ? "video/mp4" : "image/png");
+        if (what === undefined) response.setHeader("Cache-Control", "private, no-store");
         response.setHeader("Accept-Ranges", "bytes");
         response.setHeader("Content-Length", end - start + 1);
         if (from !== undefined) response.setHeader("Content-Range", `bytes ${start}-${end}/${size}`);

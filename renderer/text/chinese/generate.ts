@@ -31,7 +31,7 @@ export const generate: typeof english = {
   imageInvite: "拖放、粘贴或选择一张图片",
   replaceImage: "换一张",
   removeImage: "移除图片",
-  imageNotShown: "图片已保留,但无法在这里显示。",
+  imageNotShown: "无法在这里显示图片。",
   imageCrop: (shape) => `视频尺寸为 ${shape}`,
   noImageModel: "已安装的模型都不能从图片开始。",
   noImageModelAdvice: "需要图生视频模型,例如 TurboWan2.2-I2V-A14B。请在“模型”中添加;图片会保留在这里。",

@@ -53,7 +53,7 @@ export const generate = {
   imageInvite: "Drop or paste a picture, or choose one",
   replaceImage: "Choose another",
   removeImage: "Remove the picture",
-  imageNotShown: "The picture is kept, but cannot be shown here.",
+  imageNotShown: "The picture cannot be shown here.",
   imageCrop: (shape: string) => `The video will be ${shape}`,
   noImageModel: "No installed model can start from a picture.",
   noImageModelAdvice:

@@ -1,15 +1,15 @@
-// The first picture's place: as the frame cuts it, in the frame's shape however tall; what it says of models; and the stage of
-// a job that begins with a picture.
-import { page } from "vitest/browser";
+// The first picture's place: the picture however it came, as the frame cuts it, in the frame's shape however tall; what it
+// says of the size and of models; and the stage of a job that begins with a picture.
+import { page, userEvent } from "vitest/browser";
 import { beforeEach, expect, test } from "vitest";
 import { render } from "vitest-browser-svelte";
-import type { DraftCheck } from "../../../contract/channels/generate.ts";
+import type { Draft, DraftCheck } from "../../../contract/channels/generate.ts";
 import type { ModelEntry } from "../../../contract/channels/models.ts";
 import { form } from "../../../renderer/state/form.svelte.ts";
 import { jobs } from "../../../renderer/state/jobs.svelte.ts";
 import { liveJob } from "../../../renderer/state/live-job.svelte.ts";
 import { models } from "../../../renderer/state/models.svelte.ts";
-import { inputPicture } from "../../../renderer/views/generate/input-picture.svelte.ts";
+import { inputPicture } from "../../../renderer/state/input-picture.svelte.ts";
 import ImageWell from "../../../renderer/views/generate/ImageWell.svelte";
 import { checkOf, demoModel, jobOf, ScriptedStudio } from "../scripted-studio.ts";
 
@@ -26,11 +26,21 @@ let change: Partial<DraftCheck>;
 
 beforeEach(() => {
   change = { automatic: { model: "moving" } };
-  studio = new ScriptedStudio({ "generate:check": ({ draft }) => checkOf(draft.values, change) });
+  studio = new ScriptedStudio({ "generate:check": ({ draft }) => checkOf(valuesOf(draft), change) });
   studio.models = [demoModel, pictureModel];
   form.replace({}, null, null);
   return studio.connect(jobs, liveJob, models, form);
 });
+
+/** The studio's settings name the picture by its path. */
+function valuesOf({ values, image }: Draft): Draft["values"] {
+  if (!image) return values;
+  return { ...values, image: "path" in image ? image.path : `/uploads/${image.uploadId}.png` };
+}
+
+const well = page.getByRole("region", { name: "First picture" });
+const picture = well.getByRole("img", { name: "First picture" });
+const naturalWidth = () => (picture.element() as HTMLImageElement).naturalWidth;
 
 /** A picture of 80 x 40 pixels, half transparent. */
 async function pictureFile(): Promise<File> {
@@ -43,12 +53,10 @@ async function shown(frameSize: { width: number; height: number }, imageFit: "fi
   change = { ...change, frameSize };
   form.replace({ mode: "i2v", model: "moving", imageFit }, null, form.picture);
   await inputPicture.use(await pictureFile());
-  const well = page.getByRole("region", { name: "First picture" });
   await expect.element(well.getByText(new RegExp(`${frameSize.width}\\s×\\s${frameSize.height}`))).toBeVisible();
-  const image = well.getByRole("img", { name: "First picture" });
-  await expect.poll(() => (image.element() as HTMLImageElement).naturalWidth).toBe(80);
+  await expect.poll(naturalWidth).toBe(80);
   const box = (element: Element) => element.getBoundingClientRect();
-  return { picture: box(image.element()), frame: box(image.element().parentElement!) };
+  return { picture: box(picture.element()), frame: box(picture.element().parentElement!) };
 }
 
 test.each([
@@ -66,6 +74,58 @@ test.each([
   expect(picture.height / frame.height).toBeCloseTo(down, 1);
   expect(picture.x + picture.width / 2).toBeCloseTo(frame.x + frame.width / 2, 0);
   expect(picture.y + picture.height / 2).toBeCloseTo(frame.y + frame.height / 2, 0);
+});
+
+test("a picture whose path alone is known is shown, and loaded again when it is chosen again", async () => {
+  await render(ImageWell);
+  const path = "/pictures/cat ü&1.png";
+  const loaded = () =>
+    performance.getEntriesByType("resource").filter(({ name }) => new URL(name).searchParams.get("path") === path);
+  form.setPicture({ path });
+  await expect.poll(naturalWidth).toBe(320);
+  for (const times of [2, 3]) {
+    inputPicture.usePath(path);
+    await expect.poll(() => loaded().length).toBe(times);
+  }
+  await expect.poll(naturalWidth).toBe(320);
+});
+
+test("a picture that cannot be loaded is said, and the next one is shown", async () => {
+  await render(ImageWell);
+  form.setPicture({ path: "/pictures/gone.png" });
+  await expect.element(well.getByText("The picture cannot be shown here.")).toBeVisible();
+  form.setPicture({ path: "/pictures/cat.png" });
+  await expect.poll(naturalWidth).toBe(320);
+});
+
+test("of the video's size nothing is said before the studio says it of this picture, nor where it refuses", async () => {
+  const says = well.getByText(/The video will be/);
+  const answers = Promise.withResolvers<null>();
+  studio.answers["generate:check"] = async ({ draft }) => {
+    await answers.promise;
+    return checkOf(valuesOf(draft), { ...change, frameSize: { width: 176, height: 96 } });
+  };
+  await render(ImageWell);
+  form.setPicture({ path: "/pictures/cat.png" });
+  await expect.poll(naturalWidth).toBe(320);
+  expect(says.query()).toBeNull();
+  answers.resolve(null);
+  await expect.element(well.getByText(/176\s×\s96/)).toBeVisible();
+
+  const refusal = { code: "file.unreadable", sentence: "It is no picture.", advice: "", detail: "" } as const;
+  change = { ...change, refusal };
+  form.setPicture({ path: "/pictures/words.png" });
+  await expect.element(says).not.toBeInTheDocument();
+});
+
+test("the keyboard stays in the picture's place when the picture is taken away", async () => {
+  await render(ImageWell);
+  form.setPicture({ path: "/pictures/cat.png" });
+  const remove = well.getByRole("button", { name: "Remove the picture" });
+  await expect.element(remove).toBeVisible();
+  (remove.element() as HTMLElement).focus();
+  await userEvent.keyboard("{Enter}");
+  await expect.element(well.getByRole("button", { name: /Drop or paste a picture/ })).toHaveFocus();
 });
 
 test("a model of text that is chosen offers the one that can begin with a picture", async () => {
