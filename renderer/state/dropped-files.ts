@@ -2,12 +2,12 @@
 import type { RestoredVideo } from "../../contract/channels/studio.ts";
 import { request, restoreVideo } from "../bridge.ts";
 import { text } from "../text/text.svelte.ts";
-import { form } from "./form.svelte.ts";
+import { form, type Picture } from "./form.svelte.ts";
 import { inputPicture } from "./input-picture.svelte.ts";
 import { promptFile } from "./prompt-file.svelte.ts";
 import { route } from "./route.svelte.ts";
 import { toasts } from "./toasts.svelte.ts";
-import { ownValuesOf } from "./use-settings.ts";
+import { ownValuesOf, pictureOf } from "./use-settings.ts";
 import { goToPlace } from "./window-places.ts";
 
 export type DropKind = "video" | "picture" | "preset" | "prompts" | "unknown";
@@ -78,10 +78,19 @@ export async function usePath(path: string): Promise<void> {
   }
 }
 
-async function useRestored({ fileName, settings, notes }: RestoredVideo): Promise<void> {
-  const values = await ownValuesOf(settings);
+async function useRestored({ fileName, settings, jobId, notes }: RestoredVideo): Promise<void> {
+  const picture = await keptPicture(jobId);
+  const values = await ownValuesOf(settings, picture);
+  const pictureMissing = settings.mode === "i2v" && picture === null;
   route.go("generate");
-  await form.apply({ kind: "video", fileName }, { values, notes });
+  await form.apply({ kind: "video", fileName }, { values, picture, pictureMissing, notes });
+}
+
+/** What the library kept of the picture that a video began with; a path inside the video would be another machine's. */
+async function keptPicture(jobId: number | null): Promise<Picture | null> {
+  if (jobId === null) return null;
+  const { detail } = await request("history:detail", { jobId });
+  return pictureOf(detail);
 }
 
 function notesOf(notes: readonly string[]): { advice: string; exact: string } {

@@ -33,6 +33,8 @@ export interface AppliedChange {
   readonly changes: readonly SettingDifference[];
   /** What could not be taken over, one sentence each. */
   readonly notes: readonly string[];
+  /** The values began with a picture that is not here: another one is to be chosen. */
+  readonly pictureMissing: boolean;
 }
 
 /** Wait after a keystroke before the studio is asked, in milliseconds. */
@@ -179,14 +181,21 @@ class Form {
   /** As `replace`, and says what became different (`applied`). Resolves once the studio has answered. */
   async apply(
     origin: ChangeOrigin,
-    next: { values: Values; presetId?: string | null; picture?: Picture | null; notes?: readonly string[] },
+    next: {
+      values: Values;
+      presetId?: string | null;
+      picture?: Picture | null;
+      pictureMissing?: boolean;
+      notes?: readonly string[];
+    },
   ): Promise<AppliedChange> {
     // What was typed a moment ago is not in the answer yet.
     const before = { ...this.#check?.settings, ...(this.#checking || !this.#check ? this.#values : {}) };
     this.replace(next.values, next.presetId ?? null, next.picture === undefined ? this.#picture : next.picture);
     await this.#ask();
     const after = this.#check?.settings ?? this.#values;
-    this.#applied = { origin, changes: differences(before, after), notes: next.notes ?? [] };
+    const { notes = [], pictureMissing = false } = next;
+    this.#applied = { origin, changes: differences(before, after), notes, pictureMissing };
     return this.#applied;
   }
 

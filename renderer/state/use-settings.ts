@@ -21,7 +21,7 @@ export async function ownValuesOf(
   const { inherited } = await request("generate:check", { draft: { values: brings } });
   if (width !== undefined && height !== undefined && !(await takesShape(settings, picture))) {
     values.resolution = resolutionOf(values, width, height);
-    if (picture !== null && mode === "i2v") values.adaptiveResolution = false;
+    if (mode === "i2v") values.adaptiveResolution = false;
   }
   const kept = differences(inherited, { ...inherited, ...values }).map(({ id }) => id);
   const wanted = new Set<SettingId>([...kept, "prompt", "mode"]);

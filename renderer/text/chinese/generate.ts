@@ -187,6 +187,7 @@ export const generate: typeof english = {
     fix: "已采纳计划的建议",
     new: "已新建表单",
   },
+  pictureMissing: "原来的首帧图片不在这里,请重新选择。",
   nothingChanged: "一切本来就是这样。",
   change: (label, from, to) => `${label}:${from} → ${to}`,
   changeFrom: "从",

@@ -192,6 +192,7 @@ export const generate = {
     fix: "The plan's advice was followed",
     new: "A new form was begun",
   },
+  pictureMissing: "The picture it began with is not here. Choose it again.",
   nothingChanged: "Everything was like this already.",
   change: (label: string, from: string, to: string) => `${label}: ${from} → ${to}`,
   changeFrom: "from",
