@@ -72,7 +72,7 @@ typedef struct {
 /* One generation. `ids` are the prompt's tokens, `</s>` included. Paths may be NULL.
    embedding_path: read if it exists, else written after encoding. latents_path: final latents (safetensors), on disk
    before decoding begins. step_latents_prefix: after step k, "<prefix>-step<k>.safetensors" (float64 state).
-   start_step > 0 continues from resume_path, a step file of the same settings.
+   start_step > 0 continues from resume_path, a step file of the same settings; less than the settings' steps.
    image: RGB, width * height * 3 bytes, for a transformer that starts from a picture (36 input channels); NULL for others.
    What does not fit the model is settings.invalid. */
 typedef struct {

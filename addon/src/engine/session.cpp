@@ -239,13 +239,28 @@ void Session::require_picture(const GenerateRequest& request) const {
                                         std::to_string(height) + ".");
 }
 
-GenerateReport Session::generate_once(const GenerateRequest& request, const Observer& observer) {
+// What can be known to be wrong before any work.
+void Session::require_request(const GenerateRequest& request) const {
+  check_settings(request.settings);
   if (request.ids.empty() || static_cast<int64_t>(request.ids.size()) > files_.text_len)
     throw Error("settings.invalid",
                 "The prompt has " + std::to_string(request.ids.size()) + " tokens; the model takes 1 to " +
                     std::to_string(files_.text_len) + ".",
                 "Shorten the prompt.");
+  const int start_step = request.paths.start_step;
+  if (start_step < 0 || start_step >= request.settings.num_steps)
+    throw Error("settings.invalid",
+                "Sampling cannot continue after step " + std::to_string(start_step) + " of " +
+                    std::to_string(request.settings.num_steps) + ".",
+                "Continue after a step that is not the last, or generate again.");
+  if (start_step > 0 && request.paths.resume.empty())
+    throw Error("settings.invalid",
+                "Sampling cannot continue after step " + std::to_string(start_step) + " without that step's file.");
   require_picture(request);
+}
+
+GenerateReport Session::generate_once(const GenerateRequest& request, const Observer& observer) {
+  require_request(request);
   const std::filesystem::path& embedding = request.paths.embedding;
   const bool embedding_kept = !embedding.empty() && std::filesystem::exists(embedding);
   Run run(*this, request.settings, request.ids.size(), embedding_kept, observer);

@@ -47,6 +47,7 @@ class Session {
   WarmStart warm_start(bool embedding_kept) const;
   void publish();
   GenerateReport generate_once(const GenerateRequest& request, const Observer& observer);
+  void require_request(const GenerateRequest& request) const;
   void require_picture(const GenerateRequest& request) const;
   GenerateReport decode_once(const std::filesystem::path& latents, const rushes_settings& settings,
                              const Observer& observer);

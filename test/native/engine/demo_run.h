@@ -5,6 +5,7 @@
 #include <atomic>
 #include <chrono>
 #include <filesystem>
+#include <functional>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <thread>
@@ -59,6 +60,8 @@ struct Job {
   std::string embedding{};
   bool previews = false;
   std::vector<uint8_t> image{};
+  double order_at_fraction = 0;                                        // of that step
+  std::function<void(rushes_stage, double fraction)> while_running{};  // what else happens meanwhile
 };
 
 struct Picture {
@@ -81,6 +84,7 @@ struct Outcome {
   std::vector<std::string> lines;
   std::vector<Picture> previews;
   std::vector<StageEnd> stages;
+  std::vector<std::pair<int, double>> steps;  // what was told of sampling: the step and its fraction
   size_t packets = 0;
   bool latents_before_frames = true;
   double seconds_to_obey = 0;  // from an order to the end of the sampling
@@ -121,9 +125,12 @@ inline rushes_callbacks callbacks_of(Watch& watch) {
     if (stage == RUSHES_STAGE_SAMPLE && (w->cancel || w->keep))
       w->outcome->seconds_to_obey = std::chrono::duration<double>(std::chrono::steady_clock::now() - w->asked).count();
   };
-  callbacks.progress = [](void* user, rushes_stage stage, double, int step, int) {
+  callbacks.progress = [](void* user, rushes_stage stage, double fraction, int step, int) {
     auto* w = static_cast<Watch*>(user);
-    if (stage != RUSHES_STAGE_SAMPLE || step == 0 || w->cancel || w->keep) return;
+    if (w->job->while_running) w->job->while_running(stage, fraction);
+    if (stage != RUSHES_STAGE_SAMPLE || step == 0) return;
+    w->outcome->steps.emplace_back(step, fraction);
+    if (w->cancel || w->keep || fraction < w->job->order_at_fraction) return;
     if (step != w->job->cancel_at_step && step != w->job->keep_at_step) return;
     w->asked = std::chrono::steady_clock::now();
     w->cancel = step == w->job->cancel_at_step;

@@ -62,3 +62,20 @@ TEST_CASE("a job that continues from a saved step finishes one of its own before
   REQUIRE_MESSAGE(kept.status.code[0] == 0, kept.status.sentence);
   CHECK(kept.report["keptStep"] == 2);
 }
+
+TEST_CASE("a job can go on after any step but its last, and is told so before anything is done") {
+  const Folder folder;
+  Demo demo;
+  REQUIRE(generate(demo, small_settings(), {.prefix = folder / "job"}).status.code[0] == 0);
+  for (const int step : {-1, 3, 9}) {
+    const Outcome outcome = generate(
+        demo, small_settings(), {.resume = folder / "job-step1.safetensors", .start_step = step, .keep_at_step = 1});
+    CHECK(std::string(outcome.status.code) == "settings.invalid");
+    CHECK(std::string(outcome.status.sentence).find("after step") != std::string::npos);
+    CHECK(outcome.stages.empty());
+    CHECK(outcome.frames.empty());
+  }
+  const Outcome nowhere = generate(demo, small_settings(), {.start_step = 1});
+  CHECK(std::string(nowhere.status.code) == "settings.invalid");
+  CHECK(nowhere.stages.empty());
+}

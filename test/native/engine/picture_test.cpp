@@ -216,6 +216,9 @@ TEST_CASE("pictures and models that do not go together are refused in a sentence
   refused(generate(from_text, settings, job), "from text only");
   job.image.pop_back();
   refused(generate(from_picture, settings, job), "not of the video's size");
+  rushes_settings vast = settings;  // so large that its bytes cannot be counted
+  vast.width = vast.height = int64_t{1} << 40;
+  refused(generate(from_picture, vast, job), "outside its range");
 
   const auto opened = [&](const std::string& high, const std::string& low) {
     const DemoFiles files = pair.of(high, low);
