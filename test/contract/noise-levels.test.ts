@@ -25,7 +25,15 @@ describe("noise levels", () => {
     expect(noiseLevels(2, -5)).toEqual(noiseLevels(2, 1));
     expect(noiseLevels(NaN, 80)).toEqual([]);
   });
+  const experts = (sigmaMax: number, boundary: number) =>
+    noiseLevels(4, sigmaMax).map((level, step, levels) => expertOfStep(level, boundary, levels.slice(0, step)));
   test("the high-noise expert runs down to the boundary", () => {
-    expect(noiseLevels(4, 200).map((level) => expertOfStep(level, 0.9))).toEqual(["high", "high", "low", "low"]);
+    expect(experts(200, 0.9)).toEqual(["high", "high", "low", "low"]);
+    expect(experts(200, 0.995)).toEqual(["high", "low", "low", "low"]);
+  });
+  test("once a step was below the boundary, the low-noise expert stays", () => {
+    expect(noiseLevels(4, 5).map((level) => level.toFixed(3))).toEqual(["0.833", "0.934", "0.853", "0.609"]);
+    expect(experts(5, 0.9)).toEqual(["low", "low", "low", "low"]);
+    expect(experts(5, 0.83)).toEqual(["high", "high", "high", "low"]);
   });
 });

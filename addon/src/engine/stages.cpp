@@ -113,12 +113,12 @@ Tensor Stages::encode_picture(std::span<const uint8_t> rgb) {
   return out;
 }
 
-// The low-noise expert takes the steps below the boundary; noise only falls, so it takes over once. A step that there
-// is not is refused by the sampler.
+// The low-noise expert takes over at the first step below the boundary and stays: where sigma_max is small, the first
+// step has less noise than the second (thu-ml/TurboDiffusion:turbodiffusion/inference/wan2.2_i2v_infer.py).
 bool Stages::is_low(int step) const {
-  const int steps = static_cast<int>(settings_.num_steps);
-  const auto times = rcm_times(steps, settings_.sigma_max);
-  return files_.dit_low && times[static_cast<size_t>(std::clamp(step, 0, steps - 1))] < settings_.boundary;
+  const auto times = rcm_times(static_cast<int>(settings_.num_steps), settings_.sigma_max);
+  return files_.dit_low &&
+         std::any_of(times.begin(), times.begin() + step + 1, [&](double time) { return time < settings_.boundary; });
 }
 
 int Stages::expert_count(int start_step) const {

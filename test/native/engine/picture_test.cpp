@@ -134,6 +134,26 @@ TEST_CASE("the boundary says which expert runs a step") {
   CHECK(same_bits(run(pair.files(), 0.9), run(pair.of(pair.high(), ""), 0.9)));
 }
 
+TEST_CASE("once a step was below the boundary, the low-noise expert stays") {
+  const ExpertPair pair;
+  rushes_settings settings = picture_settings();
+  settings.sigma_max = 5;  // times 0.833, 0.934, 0.853, 0.609
+  const auto run = [&](const DemoFiles& files, const Job& given = {}) {
+    Demo demo(files);
+    Job job = given;
+    job.latents = pair.path("latents");
+    job.image = picture_of(settings);
+    std::filesystem::remove(job.latents);
+    const Outcome outcome = generate(demo, settings, job);
+    REQUIRE_MESSAGE(outcome.status.code[0] == 0, why(outcome));
+    return read(job.latents, "latents");
+  };
+  const Tensor low = run(pair.of(pair.low(), ""), {.prefix = pair.path("step")});
+  CHECK(same_bits(run(pair.files()), low));
+  CHECK(same_bits(run(pair.files(), {.resume = pair.path("step-step1.safetensors"), .start_step = 1}), low));
+  CHECK(plan(pair.files(), settings)["peakBytes"] < plan(pair.files(), picture_settings())["peakBytes"]);
+}
+
 TEST_CASE("where not all parts fit together, experts take each other's place, with the same bits and as planned") {
   const ExpertPair pair;
   rushes_settings settings = picture_settings();
