@@ -125,10 +125,10 @@ int Stages::expert_count(int start_step) const {
   return is_low(start_step) == is_low(static_cast<int>(settings_.num_steps) - 1) ? 1 : 2;
 }
 
-void Stages::load_expert(bool low, const std::function<void(double)>& progress) {
+void Stages::load_expert(const Context& context, bool low, const Progress& progress) {
   std::shared_ptr<WanDit>& part = expert_part(low);
   if (!part)
-    part = WanDit::load(context_, low ? files_.dit_low : files_.dit, dit_format(settings_), progress, placement(held_));
+    part = WanDit::load(context, low ? files_.dit_low : files_.dit, dit_format(settings_), progress, placement(held_));
   files_.require_whole();
 }
 
@@ -139,8 +139,8 @@ void Stages::load_transformer(int start_step) {
     return [this, done, experts](double fraction) { observer_.report(RUSHES_STAGE_LOAD, (done + fraction) / experts); };
   };
   if (!held_.parts) parts_ = {.dit = low ? nullptr : parts_.dit, .dit_low = low ? parts_.dit_low : nullptr};
-  load_expert(low, share(0));
-  if (experts == 2) load_expert(true, share(1));
+  load_expert(context_, low, share(0));
+  if (experts == 2) load_expert(context_, true, share(1));
   observer_.report(RUSHES_STAGE_LOAD, 1);
 }
 
@@ -149,18 +149,23 @@ void Stages::load_vae() {
   if (!parts_.vae) parts_.vae = WanVae::load(context_, files_.vae);
 }
 
-// The transformer of the step after `step`. Where parts do not stay, the expert before it goes first.
-void Stages::enter_expert(int step, const Tensor& text, Expert& expert) {
+// The transformer of the step after `step`; true when it had to be loaded. Where parts do not stay, the expert before
+// it goes first.
+bool Stages::enter_expert(const Context& context, int step, const Tensor& text, Expert& expert,
+                          const Progress& progress) {
   const bool low = is_low(step);
-  if (expert.dit && expert.dit == expert_part(low)) return;
+  if (expert.dit && expert.dit == expert_part(low)) return false;
   expert = {};
   if (!held_.parts) expert_part(!low).reset();
-  if (!expert_part(low)) {
-    observer_.line(LogLevel::info, "The low-noise expert takes over; its weights are being loaded.");
-    load_expert(low, {});
+  const bool absent = !expert_part(low);
+  if (absent) {
+    observer_.line(LogLevel::info, std::string("The ") + (low ? "low" : "high") +
+                                       "-noise expert takes over; its weights are being loaded.");
+    load_expert(context, low, progress);
   }
   expert.dit = expert_part(low);
-  expert.text = expert.dit->embed_text(context_, text, held_.text_keys);
+  expert.text = expert.dit->embed_text(context, text, held_.text_keys);
+  return absent;
 }
 
 // The latents, and after them what does not change from step to step.
@@ -182,7 +187,7 @@ Tensor Stages::sample(const Tensor& text, const Tensor& picture, const JobPaths&
   if (context_.dry_run) {
     const DitAttention attention{attention_type(settings_), settings_.sla_topk};
     for (int step = 0; step < steps; ++step) {
-      enter_expert(step, text, expert);
+      enter_expert(context_, step, text, expert, {});
       expert.dit->velocity(context_, input, 0, expert.text, attention);
     }
     expert = {};
@@ -203,8 +208,7 @@ Tensor Stages::sample(const Tensor& text, const Tensor& picture, const JobPaths&
   while (!sampler.finished()) {
     // A saved state is no estimate: a job that continues may be stopped once it finished a step of its own.
     const bool estimated = sampler.step() > paths.start_step;
-    enter_expert(sampler.step(), text, expert);
-    if (!take_step(sampler, expert, input, estimated)) {
+    if (!take_step(sampler, text, expert, input, estimated)) {
       kept_step_ = sampler.step();
       break;
     }
@@ -232,23 +236,28 @@ Tensor Stages::sample(const Tensor& text, const Tensor& picture, const JobPaths&
 }
 
 // One step; false when it was not finished because the caller keeps what there is. `input` is the network's.
-bool Stages::take_step(RcmSampler& sampler, const Expert& expert, Tensor& input, bool may_stop) {
-  const Orders* orders = observer_.orders;
+bool Stages::take_step(RcmSampler& sampler, const Tensor& text, Expert& expert, Tensor& input, bool may_stop) {
+  const Orders* orders = may_stop ? observer_.orders : nullptr;
   const int step = sampler.step() + 1, steps = sampler.steps();
   const size_t count = sampler.x().size();
-  may_stop = may_stop && orders;
-  if (may_stop && orders->kept()) return false;
-  observer_.report(RUSHES_STAGE_SAMPLE, 0, step, steps);
-  sampler.model_input({input.data<float>(), count});
+  if (orders && orders->kept()) return false;
+  const auto report = [&](double fraction) { observer_.report(RUSHES_STAGE_SAMPLE, fraction, step, steps); };
+  report(0);
   Context context = context_;
-  if (may_stop) context.cancelled = &orders->interrupted();
+  if (orders) context.cancelled = &orders->interrupted();
   Tensor velocity;
   try {
-    velocity = expert.dit->velocity(
-        context, input, rcm_timestep(sampler.time()), expert.text, {attention_type(settings_), settings_.sla_topk},
-        [&](double fraction) { observer_.report(RUSHES_STAGE_SAMPLE, fraction, step, steps); });
+    // An expert that is loaded first takes the first half of the step's progress.
+    constexpr double kLoadShare = 0.5;
+    const bool loaded =
+        enter_expert(context, sampler.step(), text, expert, [&](double fraction) { report(kLoadShare * fraction); });
+    const double begun = loaded ? kLoadShare : 0;
+    sampler.model_input({input.data<float>(), count});
+    velocity = expert.dit->velocity(context, input, rcm_timestep(sampler.time()), expert.text,
+                                    {attention_type(settings_), settings_.sla_topk},
+                                    [&](double fraction) { report(begun + (1 - begun) * fraction); });
   } catch (const Cancelled&) {
-    if (!may_stop || orders->cancelled()) throw;
+    if (!orders || orders->cancelled()) throw;
     return false;
   }
   files_.require_whole();  // before the step is written down

@@ -59,8 +59,8 @@ class Stages {
   void load_transformer(int start_step = 0);
   /// Noise -> latents f32 [channels, T, h, w], saved to paths.latents; step states to the prefix. `picture`: of
   /// encode_picture, or empty for a model that starts from text alone. Of two experts the second one is loaded when its
-  /// steps come. `on_step` gets the estimate of the finished clip after each step but the last. When the observer's
-  /// orders say keep, the latents are the latest estimate: see kept_step().
+  /// steps come, and may then be ended like a step. `on_step` gets the estimate of the finished clip after each step
+  /// but the last. When the observer's orders say keep, the latents are the latest estimate: see kept_step().
   using StepSink = std::function<void(const std::vector<float>& estimate, const Shape& shape, int step)>;
   Tensor sample(const Tensor& text, const Tensor& picture, const JobPaths& paths, const StepSink& on_step = {});
   /// The steps the latents of `sample` had, when sampling was ended early; else 0.
@@ -84,13 +84,14 @@ class Stages {
     std::shared_ptr<WanDit> dit;
     DitText text;
   };
+  using Progress = std::function<void(double)>;
   void load_vae();
   bool is_low(int step) const;
   std::shared_ptr<WanDit>& expert_part(bool low) { return low ? parts_.dit_low : parts_.dit; }
-  void load_expert(bool low, const std::function<void(double)>& progress);
-  void enter_expert(int step, const Tensor& text, Expert& expert);
+  void load_expert(const Context& context, bool low, const Progress& progress);
+  bool enter_expert(const Context& context, int step, const Tensor& text, Expert& expert, const Progress& progress);
   Tensor model_input(const Tensor& picture) const;
-  bool take_step(RcmSampler& sampler, const Expert& expert, Tensor& input, bool may_stop);
+  bool take_step(RcmSampler& sampler, const Tensor& text, Expert& expert, Tensor& input, bool may_stop);
 
   const Context& context_;
   const ModelFiles& files_;

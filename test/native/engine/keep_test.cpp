@@ -1,9 +1,11 @@
 // Sampling that is ended early and kept: what it makes, and what it says about it.
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <filesystem>
 
 #include "engine/demo_run.h"
+#include "engine/expert_pair.h"
 #include "fixtures/model_files.h"
 
 using namespace rushes::check;
@@ -78,4 +80,50 @@ TEST_CASE("a job can go on after any step but its last, and is told so before an
   const Outcome nowhere = generate(demo, small_settings(), {.start_step = 1});
   CHECK(std::string(nowhere.status.code) == "settings.invalid");
   CHECK(nowhere.stages.empty());
+}
+
+namespace {
+
+// A job of two experts that do not fit into memory together; the second one takes over after the first step.
+Outcome generate_with_change(Job job) {
+  const ExpertPair pair;
+  rushes_settings settings = small_settings();
+  settings.num_steps = 4;
+  settings.sigma_max = 200;  // times 0.995, 0.934, 0.853, 0.609
+  settings.boundary = 0.95;
+  settings.memory_budget = 0.95 * plan(pair.files(), settings)["peakBytes"].get<double>() / (1 << 30);
+  job.image = picture_of(settings);
+  Demo demo(pair.files());
+  Outcome outcome = generate(demo, settings, job);
+  CHECK_MESSAGE(outcome.status.code[0] == 0, outcome.status.sentence);
+  CHECK(outcome.report["plan"]["resident"] == false);
+  return outcome;
+}
+
+bool has_changed(const Outcome& outcome) {
+  return std::any_of(outcome.lines.begin(), outcome.lines.end(),
+                     [](const std::string& line) { return line.find("expert takes over") != std::string::npos; });
+}
+
+}  // namespace
+
+TEST_CASE("while the second expert is loaded, the step that waits for it is told of") {
+  const Outcome outcome = generate_with_change({});
+  CHECK(has_changed(outcome));
+  CHECK(std::is_sorted(outcome.steps.begin(), outcome.steps.end()));
+  CHECK(std::count_if(outcome.steps.begin(), outcome.steps.end(),
+                      [](const auto& told) { return told.first == 2 && told.second > 0 && told.second <= 0.5; }) >= 2);
+}
+
+TEST_CASE("what is to be kept is kept before the second expert is loaded, and while it is") {
+  const Outcome before = generate_with_change({.keep_at_step = 1});
+  CHECK(before.report["keptStep"] == 1);
+  CHECK_FALSE(has_changed(before));
+  const Outcome meanwhile = generate_with_change({.keep_at_step = 2, .order_at_fraction = 0.1});
+  CHECK(meanwhile.report["keptStep"] == 1);
+  CHECK(has_changed(meanwhile));
+  REQUIRE(!meanwhile.steps.empty());
+  CHECK(meanwhile.steps.back().first == 2);
+  CHECK(meanwhile.steps.back().second < 0.5);
+  CHECK(meanwhile.frames == before.frames);
 }
