@@ -260,6 +260,26 @@ TEST_CASE("pictures and models that do not go together are refused in a sentence
   CHECK(std::string(opened(pair.high(), pair.path("missing.pth")).code) == "checkpoint.missing");
 }
 
+TEST_CASE("a plan notices what becomes of the low-noise expert's file") {
+  const ExpertPair pair;
+  const auto code_of_plan = [&] {
+    const DemoFiles files = pair.files();
+    const rushes_model_files pointers = files.pointers();
+    const rushes_settings settings = picture_settings();
+    char* report = nullptr;
+    const rushes_status status = rushes_plan(&pointers, nullptr, &settings, 5, &report);
+    rushes_string_free(report);
+    return std::string(status.code);
+  };
+  CHECK(code_of_plan() == "");
+  pair.write("low.safetensors", {.seed = 2, .layers = 3});
+  CHECK(code_of_plan() == "checkpoint.unsupported");
+  pair.write("low.safetensors", {.seed = 2});
+  CHECK(code_of_plan() == "");
+  std::filesystem::remove(pair.low());
+  CHECK(code_of_plan() == "checkpoint.missing");
+}
+
 TEST_CASE("a picture is encoded as the clip that it begins, frames of zeros after it") {
   Context context;
   context.threads = 2;
