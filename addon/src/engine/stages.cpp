@@ -55,19 +55,26 @@ SavedLatents load_latents(const Context& context, const std::filesystem::path& p
   return saved;
 }
 
+// What an earlier job kept; nothing when it does not fit or is damaged: it is made anew then.
+Tensor Stages::kept_embedding(const std::filesystem::path& path, const Shape& shape) const try {
+  const auto file = Checkpoint::open(path);
+  const TensorView* entry = file->find("context");
+  if (!entry || entry->type != DType::f32 || entry->shape != shape) return {};
+  observer_.report(RUSHES_STAGE_TEXT, 1);
+  Tensor text = load_tensor(context_.on_host(), file->view(*entry), DType::f32, MemoryUse::activations);
+  return file->is_torn() ? Tensor() : text;
+} catch (const Error& error) {
+  if (!error.code().starts_with("checkpoint.")) throw;
+  return {};
+}
+
 Tensor Stages::encode_text(std::span<const int32_t> ids, const JobPaths& paths) {
   const auto progress = [&](double fraction) { observer_.report(RUSHES_STAGE_TEXT, fraction); };
   const Shape shape = {files_.text_len, files_.text_dim};
   const Context host = context_.on_host();
   if (context_.dry_run && !paths.embedding.empty()) return host.allocate(DType::f32, shape);
-  if (!paths.embedding.empty() && std::filesystem::exists(paths.embedding)) {
-    const auto file = Checkpoint::open(paths.embedding);
-    const TensorView* entry = file->find("context");
-    if (entry && entry->type == DType::f32 && entry->shape == shape) {
-      progress(1);
-      return load_tensor(host, file->view(*entry), DType::f32, MemoryUse::activations);
-    }
-  }
+  if (!paths.embedding.empty() && std::filesystem::exists(paths.embedding))
+    if (Tensor text = kept_embedding(paths.embedding, shape); text.defined()) return text;
   if (!held_.parts) parts_ = {.text_encoder = parts_.text_encoder};
   if (!parts_.text_encoder)
     parts_.text_encoder = Umt5::load(context_, files_.text_encoder, text_encoder_format(settings_));

@@ -46,8 +46,8 @@ class Stages {
          const Held& held, const Observer& observer)
       : context_(context), files_(files), parts_(parts), settings_(resolved), held_(held), observer_(observer) {}
 
-  /// Token ids -> context f32 [text_len, text_dim]; read from paths.embedding when it is there and fits, else encoded
-  /// and kept there.
+  /// Token ids -> context f32 [text_len, text_dim]; read from paths.embedding when it is there, whole, and fits, else
+  /// encoded and kept there.
   Tensor encode_text(std::span<const int32_t> ids, const JobPaths& paths);
   /// The picture that a clip starts from, RGB [height, width, 3] of 8 bits -> what the transformer reads beside the
   /// noise, f32 [kMaskChannels + channels, T, h, w]: a mask that is 1 at the first latent frame, and the VAE's latents
@@ -85,6 +85,7 @@ class Stages {
     DitText text;
   };
   using Progress = std::function<void(double)>;
+  Tensor kept_embedding(const std::filesystem::path& path, const Shape& shape) const;
   void load_vae();
   bool is_low(int step) const;
   std::shared_ptr<WanDit>& expert_part(bool low) { return low ? parts_.dit_low : parts_.dit; }

@@ -100,3 +100,32 @@ TEST_CASE("nothing is kept of what a cut text encoder or VAE made") {
   vae.cut();
   check_torn(generate(fresh, small_settings(), job), "vae.pth");
 }
+
+TEST_CASE("a kept embedding that is damaged is made anew") {
+  const TemporaryFolder folder;
+  Job job{.embedding = (folder / "embedding").string()};
+  Demo demo;
+  const Outcome first = generate(demo, small_settings(), job);
+  REQUIRE_MESSAGE(first.status.code[0] == 0, first.status.sentence);
+  const auto bytes = std::filesystem::file_size(job.embedding);
+  REQUIRE(bytes > 3 * 4096);
+  const auto check_made_anew = [&](const Job& given) {
+    Demo fresh;
+    const Outcome outcome = generate(fresh, small_settings(), given);
+    REQUIRE_MESSAGE(outcome.status.code[0] == 0, outcome.status.sentence);
+    CHECK(outcome.frames == first.frames);
+    CHECK(std::filesystem::file_size(job.embedding) == bytes);
+  };
+  // When it is already open, and before that.
+  Job meanwhile = job;
+  meanwhile.while_running = [&, done = false](rushes_stage stage, double fraction) mutable {
+    if (stage != RUSHES_STAGE_TEXT || fraction < 1 || done) return;
+    done = true;
+    std::filesystem::resize_file(job.embedding, 4096);
+  };
+  check_made_anew(meanwhile);
+  std::filesystem::resize_file(job.embedding, 4096);
+  check_made_anew(job);
+  std::filesystem::resize_file(job.embedding, 4);
+  check_made_anew(job);
+}
