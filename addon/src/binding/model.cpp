@@ -1,13 +1,13 @@
 #include "binding/model.h"
 
 #include <chrono>
+#include <cmath>
 #include <cstring>
 #include <functional>
 #include <optional>
 #include <string>
 #include <vector>
 
-#include "binding/call.h"
 #include "binding/settings.h"
 
 namespace rushes::binding {
@@ -32,11 +32,46 @@ std::optional<std::string> optional_text(const Napi::Object& object, const char*
 
 const char* pointer(const std::optional<std::string>& text) { return text ? text->c_str() : nullptr; }
 
-std::vector<uint8_t> optional_bytes(const Napi::Object& object, const char* key) {
-  const Napi::Value value = object.Get(key);
-  if (!value.IsTypedArray()) return {};
+bool is_array_of(const Napi::Value& value, napi_typedarray_type type) {
+  return value.IsTypedArray() && value.As<Napi::TypedArray>().TypedArrayType() == type;
+}
+
+std::vector<int32_t> tokens_of(const Napi::Object& request) {
+  const Napi::Value value = request.Get("ids");
+  if (!is_array_of(value, napi_int32_array)) throw Napi::TypeError::New(request.Env(), "ids must be an Int32Array.");
+  const auto ids = value.As<Napi::Int32Array>();
+  // The engine says how many a model takes; more than any does are not copied first.
+  constexpr size_t kMost = 1 << 20;
+  if (ids.ElementLength() > kMost)
+    throw error_of(request.Env(), status_of("settings.invalid", "The prompt has more tokens than any model takes."));
+  return {ids.Data(), ids.Data() + ids.ElementLength()};
+}
+
+// The first picture, empty when there is none. One that is not of the video's size is refused before it is copied.
+std::vector<uint8_t> picture_of(const Napi::Object& request, const rushes_settings& settings) {
+  const Napi::Value value = request.Get("image");
+  if (value.IsUndefined() || value.IsNull()) return {};
+  if (!is_array_of(value, napi_uint8_array)) throw Napi::TypeError::New(request.Env(), "image must be a Uint8Array.");
   const auto bytes = value.As<Napi::Uint8Array>();
+  // Not yet checked, so perhaps of more bytes than an integer counts.
+  const double expected = static_cast<double>(settings.width) * static_cast<double>(settings.height) * 3;
+  if (static_cast<double>(bytes.ByteLength()) != expected)
+    throw error_of(request.Env(), status_of("settings.invalid", "The picture is not of the video's size."));
   return {bytes.Data(), bytes.Data() + bytes.ByteLength()};
+}
+
+int start_step_of(const Napi::Object& request) {
+  const Napi::Value value = request.Get("startStep");
+  if (value.IsUndefined() || value.IsNull()) return 0;
+  const double step = value.IsNumber() ? value.As<Napi::Number>().DoubleValue() : NAN;
+  if (!(std::floor(step) == step && std::abs(step) <= 1e9))
+    throw Napi::TypeError::New(request.Env(), "startStep must be a whole number.");
+  return static_cast<int>(step);
+}
+
+Napi::Function listener_of(const Napi::Value& value) {
+  if (!value.IsFunction()) throw Napi::TypeError::New(value.Env(), "onEvent must be a function.");
+  return value.As<Napi::Function>();
 }
 
 // The files of a model as JavaScript names them (app/engine/addon.ts, ModelFiles).
@@ -219,19 +254,29 @@ Napi::Value Model::plan(const Napi::CallbackInfo& info) {
   });
 }
 
+// The model is busy from when nothing can fail any more until the work is done.
+Napi::Value Model::start_exclusive(Napi::Env env, Napi::Function on_event, Call::Work work) {
+  const auto call =
+      std::make_shared<Call>(env, on_event, [state = state_, work = std::move(work)](Call& running, char** report) {
+        const rushes_status status = work(running, report);
+        state->running = false;
+        return status;
+      });
+  state_->begin();
+  return call->start();
+}
+
 Napi::Value Model::generate(const Napi::CallbackInfo& info) {
   const auto model = handle(info.Env(), true);
   const auto request = info[0].As<Napi::Object>();
   const rushes_settings settings = read_settings(request.Get("settings").As<Napi::Object>());
-  const auto ids = request.Get("ids").As<Napi::Int32Array>();
-  const std::vector<int32_t> tokens(ids.Data(), ids.Data() + ids.ElementLength());
+  const std::vector<int32_t> tokens = tokens_of(request);
   const auto embedding = optional_text(request, "embeddingPath"), latents = optional_text(request, "latentsPath"),
              prefix = optional_text(request, "stepLatentsPrefix"), resume = optional_text(request, "resumePath");
-  const int start_step = request.Get("startStep").IsNumber() ? request.Get("startStep").ToNumber().Int32Value() : 0;
+  const int start_step = start_step_of(request);
   const bool previews = request.Get("preview").ToBoolean();
-  const std::vector<uint8_t> image = optional_bytes(request, "image");
-  state_->begin();
-  return start_call(info.Env(), info[1].As<Napi::Function>(), [=, state = state_](Call& call, char** report) {
+  const std::vector<uint8_t> image = picture_of(request, settings);
+  return start_exclusive(info.Env(), listener_of(info[1]), [=, state = state_](Call& call, char** report) {
     Events events(call, state->cancelled, state->kept, previews);
     const rushes_callbacks callbacks = events.callbacks();
     const rushes_request job{
@@ -246,9 +291,7 @@ Napi::Value Model::generate(const Napi::CallbackInfo& info) {
         .image = image.empty() ? nullptr : image.data(),
         .image_bytes = image.size(),
     };
-    const rushes_status status = rushes_generate(model.get(), &job, &callbacks, report);
-    state->running = false;
-    return status;
+    return rushes_generate(model.get(), &job, &callbacks, report);
   });
 }
 
@@ -256,13 +299,10 @@ Napi::Value Model::decode(const Napi::CallbackInfo& info) {
   const auto model = handle(info.Env(), true);
   const std::string latents = info[0].ToString();
   const rushes_settings settings = read_settings(info[1].As<Napi::Object>());
-  state_->begin();
-  return start_call(info.Env(), info[2].As<Napi::Function>(), [=, state = state_](Call& call, char** report) {
+  return start_exclusive(info.Env(), listener_of(info[2]), [=, state = state_](Call& call, char** report) {
     Events events(call, state->cancelled, state->kept, false);
     const rushes_callbacks callbacks = events.callbacks();
-    const rushes_status status = rushes_decode(model.get(), latents.c_str(), &settings, &callbacks, report);
-    state->running = false;
-    return status;
+    return rushes_decode(model.get(), latents.c_str(), &settings, &callbacks, report);
   });
 }
 

@@ -5,6 +5,7 @@
 #include <atomic>
 #include <memory>
 
+#include "binding/call.h"
 #include "rushes/engine.h"
 
 namespace rushes::binding {
@@ -25,6 +26,7 @@ class Model : public Napi::ObjectWrap<Model> {
   void keep(const Napi::CallbackInfo& info);
   Napi::Value held_bytes(const Napi::CallbackInfo& info);
   void close(const Napi::CallbackInfo& info);
+  Napi::Value start_exclusive(Napi::Env env, Napi::Function on_event, Call::Work work);
   /// The open model, or a thrown Error engine.closed / engine.busy.
   std::shared_ptr<rushes_model> handle(Napi::Env env, bool idle);
 
