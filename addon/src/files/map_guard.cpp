@@ -39,10 +39,15 @@ bool replace_rest(Slot& slot, uintptr_t address) {
 
 void on_bus_error(int, siginfo_t* info, void*) {
   const int error_number = errno;
+  // Sent by a process; no access failed.
+  const bool sent = info->si_code <= 0;
   bool replaced = false;
-  for (Slot& slot : slots) replaced = replaced || replace_rest(slot, reinterpret_cast<uintptr_t>(info->si_addr));
-  // The access is made again on return: into zeros, or under the handler that was there before.
+  for (Slot& slot : slots)
+    replaced = replaced || (!sent && replace_rest(slot, reinterpret_cast<uintptr_t>(info->si_addr)));
+  // An access is made again on return: into zeros, or under the handler that was there before. What was sent has to be
+  // sent again for that.
   if (!replaced) ::sigaction(SIGBUS, &earlier_handler, nullptr);
+  if (sent) ::raise(SIGBUS);
   errno = error_number;
 }
 

@@ -1,10 +1,12 @@
-// The guard over mapped files against guards that come and go meanwhile. What
+// The guard over mapped files against signals it is not meant for, and against guards that come and go meanwhile. What
 // it does for a torn file is in engine/torn_files_test.cpp.
 #include "files/map_guard.h"
 
 #include <doctest/doctest.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/mman.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -18,6 +20,25 @@
 using rushes::GuardedRange;
 using rushes::MapGuard;
 using rushes::fixtures::TemporaryFolder;
+
+TEST_CASE("a bus error that another process sends ends this one, guard or not") {
+  alignas(4096) static std::byte page[4096];
+  const MapGuard guard(page, sizeof page);
+  const pid_t child = ::fork();
+  if (child == 0) {
+    ::kill(::getpid(), SIGBUS);
+    ::_exit(0);
+  }
+  REQUIRE(child > 0);
+  int status = 0;
+  REQUIRE(::waitpid(child, &status, 0) == child);
+  // A sanitizer reports the signal and exits with a code of its own.
+  CHECK_FALSE((WIFEXITED(status) && WEXITSTATUS(status) == 0));
+#ifndef __SANITIZE_ADDRESS__
+  CHECK(WIFSIGNALED(status));
+  CHECK(WTERMSIG(status) == SIGBUS);
+#endif
+}
 
 TEST_CASE("a range that changes is never read as the begin of one and the end of another") {
   GuardedRange range;
