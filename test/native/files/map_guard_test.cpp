@@ -41,14 +41,14 @@ TEST_CASE("a bus error that another process sends ends this one, guard or not") 
 }
 
 TEST_CASE("a range that changes is never read as the begin of one and the end of another") {
+  constexpr uintptr_t kChanges = 5'000'000;
   GuardedRange range;
-  std::atomic<bool> done = false;
+  std::atomic<uintptr_t> changes = 0;
   std::jthread changing([&] {
-    for (uintptr_t i = 0; !done; ++i) range.set(1000 + i % 2 * 2000, 2000 + i % 2 * 2000);
+    for (uintptr_t i = 0; i < kChanges; changes = ++i) range.set(1000 + i % 2 * 2000, 2000 + i % 2 * 2000);
   });
   int mistaken = 0;
-  for (int i = 0; i < 5'000'000; ++i) mistaken += range.end_around(2500) != 0;
-  done = true;
+  while (changes < kChanges) mistaken += range.end_around(2500) != 0;
   changing.join();
   CHECK(mistaken == 0);
   range.set(1000, 2000);
