@@ -46,7 +46,8 @@ class Checkpoint {
   virtual std::optional<FilePart> part(const TensorView& tensor) const = 0;
   /// Asks the operating system to drop the mapped pages of this tensor (after it was packed).
   virtual void release(const TensorView& tensor) const = 0;
-  /// Bytes that were read so far were gone (MappedFile::is_torn): nothing made of this file since can be relied on.
+  /// Bytes that were read so far were gone, or the file was changed (MappedFile::is_torn): nothing made of it since can
+  /// be relied on.
   virtual bool is_torn() const = 0;
 
  protected:

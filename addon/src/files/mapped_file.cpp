@@ -106,8 +106,20 @@ std::shared_ptr<const MappedFile> MappedFile::open(const std::filesystem::path& 
 #endif
   Descriptor reader = open_again(path, status);
   Descriptor direct = kPastCache ? open_again(path, status, kPastCache) : Descriptor(-1);
-  return std::shared_ptr<const MappedFile>(
-      new MappedFile(path, static_cast<const std::byte*>(data), size, true, use, reader.release(), direct.release()));
+  return std::shared_ptr<const MappedFile>(new MappedFile(path, static_cast<const std::byte*>(data), size, true, use,
+                                                          reader.release(), direct.release(), write_time(status)));
+}
+
+MappedFile::WriteTime MappedFile::write_time(const struct stat& status) {
+  return {status.st_mtim.tv_sec, status.st_mtim.tv_nsec};
+}
+
+// Asked of the open file, whatever its name has become. A file that does not say is one that went away.
+bool MappedFile::is_changed() const {
+  if (reader_ < 0) return false;
+  struct stat status {};
+  return ::fstat(reader_, &status) != 0 || static_cast<size_t>(status.st_size) != size_ ||
+         write_time(status) != written_;
 }
 
 std::shared_ptr<const MappedFile> MappedFile::borrow(std::span<const std::byte> bytes,

@@ -10,6 +10,8 @@
 
 #include "files/map_guard.h"
 
+struct stat;
+
 namespace rushes {
 
 /// What a file is opened for. With `headers`, asking where a tensor lies reads nothing ahead and gives nothing back: a
@@ -29,8 +31,9 @@ class MappedFile {
   const std::filesystem::path& path() const { return path_; }
   std::span<const std::byte> bytes() const { return {data_, size_}; }
   uint64_t size() const { return size_; }
-  /// Bytes that were read were gone, and zeros in their place: the file was cut short, or its disk went away.
-  bool is_torn() const { return guard_ && guard_->is_torn(); }
+  /// Bytes that were read were gone, and zeros in their place: the file was cut short, or its disk went away. Or the
+  /// file is of another size or time than when it was opened: written to, or cut so little that no page of it is gone.
+  bool is_torn() const { return (guard_ && guard_->is_torn()) || is_changed(); }
   /// Asks for these bytes soon: starts reading them in the background.
   void will_need(const std::byte* begin, uint64_t count) const;
   /// Whether the page cache holds all of these bytes. True when the system does not say, and for borrowed bytes.
@@ -53,8 +56,9 @@ class MappedFile {
   void release(const std::byte* begin, uint64_t count) const;
 
  private:
+  using WriteTime = std::pair<int64_t, int64_t>;  // seconds, nanoseconds
   MappedFile(std::filesystem::path path, const std::byte* data, size_t size, bool mapped, FileUse use, int reader = -1,
-             int direct = -1)
+             int direct = -1, WriteTime written = {})
       : path_(std::move(path)),
         data_(data),
         size_(size),
@@ -62,13 +66,18 @@ class MappedFile {
         use_(use),
         reader_(reader),
         direct_(direct),
+        written_(written),
         guard_(std::in_place, data, mapped ? size : 0) {}
+  static WriteTime write_time(const struct stat& status);
+  bool is_changed() const;
+
   std::filesystem::path path_;
   const std::byte* data_;
   size_t size_;
   bool mapped_;
   FileUse use_;
   int reader_, direct_;            // -1: none
+  WriteTime written_;              // as it was opened
   std::optional<MapGuard> guard_;  // gone before the map is
 };
 

@@ -1,4 +1,5 @@
-// Weights files that are cut short while they are mapped: a job says so, the process and its other jobs live on.
+// Weights files that are cut short or written anew while they are mapped: a job says so, the process and its other jobs
+// live on.
 #include <fstream>
 #include <thread>
 
@@ -24,6 +25,13 @@ class Copy {
     std::filesystem::copy_file(from, to);
   }
   void cut() const { std::filesystem::resize_file(path_, std::filesystem::file_size(from_) / 3); }
+  void cut_last_byte() const { std::filesystem::resize_file(path_, std::filesystem::file_size(from_) - 1); }
+  // Of the same size, with other bytes in its middle.
+  void change() const {
+    std::fstream file(path_, std::ios::binary | std::ios::in | std::ios::out);
+    file.seekp(static_cast<std::streamoff>(std::filesystem::file_size(from_) / 2));
+    file.write("changed", 7);
+  }
   void mend() const {
     std::ifstream whole(from_, std::ios::binary);
     std::ofstream(path_, std::ios::binary | std::ios::in) << whole.rdbuf();
@@ -34,6 +42,16 @@ class Copy {
   std::string from_;
   std::filesystem::path path_;
 };
+
+// A job during which that happens, once, when the stage begins.
+Job with(rushes_stage stage, const std::function<void()>& what, Job job = {}) {
+  job.while_running = [=, done = false](rushes_stage now, double) mutable {
+    if (now != stage || done) return;
+    done = true;
+    what();
+  };
+  return job;
+}
 
 void check_torn(const Outcome& outcome, const std::string& file) {
   CHECK(std::string(outcome.status.code) == "checkpoint.corrupt");
@@ -49,8 +67,8 @@ TEST_CASE("what a mapped file lost reads as zeros, in any thread, and is known")
   const Copy copy(DemoFiles().vae, folder / "vae.pth");
   const auto file = MappedFile::open(copy.text());
   const auto other = MappedFile::open(DemoFiles().vae);
-  copy.cut();
   CHECK_FALSE(file->is_torn());
+  copy.cut();
   std::vector<std::jthread> readers;
   std::atomic<int> zeros = 0;
   for (size_t i = 0; i < 8; ++i)
@@ -62,15 +80,40 @@ TEST_CASE("what a mapped file lost reads as zeros, in any thread, and is known")
   CHECK_FALSE(other->is_torn());
 }
 
+TEST_CASE("a mapped file that loses its last byte or is written to is known, though all of it can be read") {
+  const TemporaryFolder folder;
+  const auto map = [&](const Copy& copy) {
+    // Later than the copy was written, on any clock.
+    std::filesystem::last_write_time(copy.text(),
+                                     std::filesystem::file_time_type::clock::now() - std::chrono::hours(1));
+    return MappedFile::open(copy.text());
+  };
+  const Copy cut(DemoFiles().vae, folder / "cut.pth"), changed(DemoFiles().vae, folder / "changed.pth");
+  const auto one = map(cut), other = map(changed);
+  CHECK_FALSE(one->is_torn());
+  cut.cut_last_byte();
+  CHECK(one->is_torn());
+  CHECK_FALSE(other->is_torn());
+  changed.change();
+  CHECK(other->is_torn());
+  // Another file of its name is another file.
+  const Copy replaced(DemoFiles().vae, folder / "replaced.pth");
+  const auto mapped = map(replaced);
+  std::filesystem::rename(folder / "changed.pth", folder / "replaced.pth");
+  CHECK_FALSE(mapped->is_torn());
+}
+
 TEST_CASE("a transformer that is cut short while it is in use fails its job; mended, it works again") {
   const TemporaryFolder folder;
   const Copy copy(DemoFiles().dit, folder / "dit.pth");
   DemoFiles files;
   files.dit = copy.text();
   Demo demo(files);
-  copy.cut();
-  Job job{.latents = (folder / "latents").string(), .prefix = (folder / "step").string()};
-  check_torn(generate(demo, small_settings(), job), "dit.pth");
+  const Job job{.latents = (folder / "latents").string(), .prefix = (folder / "step").string()};
+  check_torn(generate(demo, small_settings(),
+                      with(
+                          RUSHES_STAGE_LOAD, [&] { copy.cut(); }, job)),
+             "dit.pth");
   CHECK_FALSE(std::filesystem::exists(job.latents));
   CHECK_FALSE(std::filesystem::exists(job.prefix + "-step1.safetensors"));
   // Still cut short: now its header says so.
@@ -82,6 +125,30 @@ TEST_CASE("a transformer that is cut short while it is in use fails its job; men
   CHECK(generate(untouched, small_settings()).frames == outcome.frames);
 }
 
+TEST_CASE("a transformer that loses its last byte or is written to fails its job, and nothing of it stays") {
+  const TemporaryFolder folder;
+  const Copy copy(DemoFiles().dit, folder / "dit.pth");
+  DemoFiles files;
+  files.dit = copy.text();
+  Demo untouched, demo(files);
+  const auto expected = generate(untouched, small_settings()).frames;
+  const Job job{.latents = (folder / "latents").string()};
+  for (const rushes_stage stage : {RUSHES_STAGE_LOAD, RUSHES_STAGE_SAMPLE}) {
+    check_torn(generate(demo, small_settings(),
+                        with(
+                            stage, [&] { copy.cut_last_byte(); }, job)),
+               "dit.pth");
+    copy.mend();
+    check_torn(generate(demo, small_settings(),
+                        with(
+                            stage, [&] { copy.change(); }, job)),
+               "dit.pth");
+    CHECK_FALSE(std::filesystem::exists(job.latents));
+    copy.mend();
+  }
+  CHECK(generate(demo, small_settings()).frames == expected);
+}
+
 TEST_CASE("nothing is kept of what a cut text encoder or VAE made") {
   const TemporaryFolder folder;
   const Copy text(DemoFiles().text, folder / "text.pth"), vae(DemoFiles().vae, folder / "vae.pth");
@@ -89,16 +156,20 @@ TEST_CASE("nothing is kept of what a cut text encoder or VAE made") {
   files.text = text.text();
   files.vae = vae.text();
   Demo demo(files);
-  text.cut();
   const Job job{.embedding = (folder / "embedding").string()};
-  check_torn(generate(demo, small_settings(), job), "text.pth");
+  check_torn(generate(demo, small_settings(),
+                      with(
+                          RUSHES_STAGE_TEXT, [&] { text.cut(); }, job)),
+             "text.pth");
   CHECK_FALSE(std::filesystem::exists(job.embedding));
   text.mend();
   REQUIRE(generate(demo, small_settings(), job).status.code[0] == 0);
 
   Demo fresh(files);
-  vae.cut();
-  check_torn(generate(fresh, small_settings(), job), "vae.pth");
+  check_torn(generate(fresh, small_settings(),
+                      with(
+                          RUSHES_STAGE_DECODE, [&] { vae.cut(); }, job)),
+             "vae.pth");
 }
 
 TEST_CASE("a kept embedding that is damaged is made anew") {
