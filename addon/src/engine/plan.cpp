@@ -34,7 +34,7 @@ Plan walk(const Job& job, const rushes_settings& resolved, const Held& held) {
   plan.settings = resolved;
   plan.resident = resident;
   plan.streamed = held.streamed;
-  plan.text_keys_kept = held.text_keys && resolved.num_steps > 1;
+  plan.text_keys_kept = held.text_keys && resolved.num_steps - start.start_step > 1;
   MemoryCounter memory, device_memory;
   WorkCount work;
   Context context;
@@ -60,6 +60,7 @@ Plan walk(const Job& job, const rushes_settings& resolved, const Held& held) {
     if (start.vae) parts.vae = WanVae::load(context, files.vae);
   }
   JobPaths paths;
+  paths.start_step = start.start_step;
   if (start.embedding_kept) paths.embedding = "kept";  // dry stages ask only whether there is one
   // A disk gives so little in no time that nobody needs to know how fast it is.
   constexpr double kReadAtOnce = 32 << 20;
@@ -80,9 +81,9 @@ Plan walk(const Job& job, const rushes_settings& resolved, const Held& held) {
     const std::vector<int32_t> ids(job.id_count, 1);
     measure(RUSHES_STAGE_TEXT, *files.text_encoder, [&] { text = stages.encode_text(ids, paths); });
     if (files.from_picture) measure(RUSHES_STAGE_IMAGE, *files.vae, [&] { picture = stages.encode_picture({}); });
-    measure(RUSHES_STAGE_LOAD, *files.dit, [&] { stages.load_transformer(); });
-    plan.int8 = int8_sum(stages.loaded_expert(), stages.expert_count());
-    measure(RUSHES_STAGE_SAMPLE, *files.dit, [&] { latents = stages.sample(text, picture, {}); });
+    measure(RUSHES_STAGE_LOAD, *files.dit, [&] { stages.load_transformer(start.start_step); });
+    plan.int8 = int8_sum(stages.loaded_expert(), stages.expert_count(start.start_step));
+    measure(RUSHES_STAGE_SAMPLE, *files.dit, [&] { latents = stages.sample(text, picture, paths); });
   }
   measure(RUSHES_STAGE_DECODE, *files.vae, [&] { stages.decode(latents, {}); });
   for (const StageCost& stage : plan.stages) {

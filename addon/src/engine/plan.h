@@ -56,12 +56,13 @@ struct Plan {
   void require_fit() const;
 };
 
-/// What a job finds when it starts: parts packed by earlier jobs (for `packing`, a packing_key), a kept embedding, and
-/// the bytes the session holds, which are free again for this job.
+/// What a job finds when it starts: parts packed by earlier jobs (for `packing`, a packing_key), a kept embedding, the
+/// step it goes on after, and the bytes the session holds, which are free again for this job.
 struct WarmStart {
   nlohmann::json packing;
   bool streamed = false;  // the transformer was packed to stream
   bool text_encoder = false, dit = false, dit_low = false, vae = false, embedding_kept = false;
+  int start_step = 0;
   uint64_t held_bytes = 0;
 };
 

@@ -22,10 +22,11 @@ double seconds_since(std::chrono::steady_clock::time_point start) {
 // One call: a resolved plan, a context, and the report that grows stage by stage.
 class Session::Run {
  public:
-  Run(Session& session, const rushes_settings& settings, size_t id_count, bool embedding_kept, const Observer& observer)
+  Run(Session& session, const rushes_settings& settings, size_t id_count, const WarmStart& start,
+      const Observer& observer)
       : session_(session), observer_(observer) {
     const std::optional<Card> card = session.open_card(settings);
-    report_.plan = make_plan(session.headers_, settings, id_count, session.warm_start(embedding_kept), card);
+    report_.plan = make_plan(session.headers_, settings, id_count, start, card);
     if (observer.planned) observer.planned(report_.plan.json().dump());
     report_.plan.require_fit();
     report_.settings = report_.plan.settings;
@@ -208,7 +209,7 @@ void Session::open_files_again() {
   headers_ = std::move(headers);
 }
 
-WarmStart Session::warm_start(bool embedding_kept) const {
+WarmStart Session::warm_start(bool embedding_kept, int start_step) const {
   return {.packing = parts_key_,
           .streamed = parts_streamed_,
           .text_encoder = parts_.text_encoder != nullptr,
@@ -216,6 +217,7 @@ WarmStart Session::warm_start(bool embedding_kept) const {
           .dit_low = parts_.dit_low != nullptr,
           .vae = parts_.vae != nullptr,
           .embedding_kept = embedding_kept,
+          .start_step = start_step,
           .held_bytes = memory_.current()};
 }
 
@@ -263,7 +265,7 @@ GenerateReport Session::generate_once(const GenerateRequest& request, const Obse
   require_request(request);
   const std::filesystem::path& embedding = request.paths.embedding;
   const bool embedding_kept = !embedding.empty() && std::filesystem::exists(embedding);
-  Run run(*this, request.settings, request.ids.size(), embedding_kept, observer);
+  Run run(*this, request.settings, request.ids.size(), warm_start(embedding_kept, request.paths.start_step), observer);
   Stages stages = run.stages();
   Tensor text = run.measure(RUSHES_STAGE_TEXT, [&] { return stages.encode_text(request.ids, request.paths); });
   Tensor picture;
@@ -295,7 +297,7 @@ GenerateReport Session::decode(const std::filesystem::path& latents, const rushe
 
 GenerateReport Session::decode_once(const std::filesystem::path& latents, const rushes_settings& settings,
                                     const Observer& observer) {
-  Run run(*this, settings, 0, false, observer);
+  Run run(*this, settings, 0, warm_start(false), observer);
   const SavedLatents saved = load_latents(run.context(), latents, run.stages().latent_shape());
   run.note_kept(saved.kept_step);
   run.measure(RUSHES_STAGE_DECODE, [&] { run.make_frames(saved.latents); });

@@ -193,7 +193,7 @@ Tensor Stages::sample(const Tensor& text, const Tensor& picture, const JobPaths&
   Expert expert;
   if (context_.dry_run) {
     const DitAttention attention{attention_type(settings_), settings_.sla_topk};
-    for (int step = 0; step < steps; ++step) {
+    for (int step = paths.start_step; step < steps; ++step) {
       enter_expert(context_, step, text, expert, {});
       expert.dit->velocity(context_, input, 0, expert.text, attention);
     }

@@ -202,9 +202,29 @@ TEST_CASE("a stopped job goes on from a step of either expert") {
     REQUIRE_MESSAGE(outcome.status.code[0] == 0, why(outcome));
     CHECK(same_bits(read(rest.latents, "latents"), expected));
   }
-  Job beyond{.resume = pair.path("step-step3.safetensors"), .start_step = 9};
-  beyond.image = job.image;
-  CHECK(std::string(generate(demo, settings, beyond).status.code) == "settings.invalid");
+}
+
+TEST_CASE("the plan of a job that goes on counts the experts that it still needs") {
+  const ExpertPair pair;
+  const std::string high = pair.write("high-quant.pth", {.quantized = true}),
+                    low = pair.write("low-quant.pth", {.seed = 2, .quantized = true});
+  const rushes_settings settings = picture_settings();
+  Job job{.prefix = pair.path("step")};
+  job.image = picture_of(settings);
+  Demo demo(pair.of(high, low));
+  const Outcome whole = generate(demo, settings, job);
+  REQUIRE_MESSAGE(whole.status.code[0] == 0, why(whole));
+  Job rest{.resume = pair.path("step-step2.safetensors"), .start_step = 2};
+  rest.image = job.image;
+  Demo fresh(pair.of(high, low));
+  const Outcome outcome = generate(fresh, settings, rest);
+  REQUIRE_MESSAGE(outcome.status.code[0] == 0, why(outcome));
+  CHECK(outcome.report["int8"]["layers"] == 2 * 10);
+  CHECK(outcome.report["plan"]["int8"]["layers"] == 2 * 10);
+  CHECK(outcome.report["plan"]["peakBytes"] < whole.report["plan"]["peakBytes"]);
+  for (size_t i = 0; i < outcome.report["stages"].size(); ++i)
+    CHECK(outcome.report["stages"][i]["peakBytes"].get<double>() ==
+          doctest::Approx(outcome.report["plan"]["stages"][i]["peakBytes"].get<double>()).epsilon(0.05));
 }
 
 TEST_CASE("both experts count in the int8 of a plan and of a report") {
