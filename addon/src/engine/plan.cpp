@@ -58,6 +58,7 @@ Plan walk(const Job& job, const rushes_settings& resolved, const Held& held) {
     if (start.dit) parts.dit = WanDit::load(context, files.dit, dit_format(resolved), {}, placement(used));
     if (start.dit_low) parts.dit_low = WanDit::load(context, files.dit_low, dit_format(resolved), {}, placement(used));
     if (start.vae) parts.vae = WanVae::load(context, files.vae);
+    if (start.vae && start.vae_encoder) parts.vae->pack(context, VaeHalf::encoder);
   }
   JobPaths paths;
   paths.start_step = start.start_step;

@@ -61,7 +61,7 @@ struct Plan {
 struct WarmStart {
   nlohmann::json packing;
   bool streamed = false;  // the transformer was packed to stream
-  bool text_encoder = false, dit = false, dit_low = false, vae = false, embedding_kept = false;
+  bool text_encoder = false, dit = false, dit_low = false, vae = false, vae_encoder = false, embedding_kept = false;
   int start_step = 0;
   uint64_t held_bytes = 0;
 };

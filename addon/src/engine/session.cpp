@@ -216,6 +216,7 @@ WarmStart Session::warm_start(bool embedding_kept, int start_step) const {
           .dit = parts_.dit != nullptr,
           .dit_low = parts_.dit_low != nullptr,
           .vae = parts_.vae != nullptr,
+          .vae_encoder = parts_.vae && parts_.vae->holds(VaeHalf::encoder),
           .embedding_kept = embedding_kept,
           .start_step = start_step,
           .held_bytes = memory_.current()};

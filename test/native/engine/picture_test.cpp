@@ -241,6 +241,44 @@ TEST_CASE("both experts count in the int8 of a plan and of a report") {
   CHECK(plan(pair.of(high, low), settings)["int8"]["layers"] == 2 * 2 * 10);
 }
 
+TEST_CASE("a warm plan counts the half of the VAE that encoded the picture") {
+  const ExpertPair pair;
+  const rushes_settings settings = picture_settings();
+  Job job;
+  job.image = picture_of(settings);
+  Demo demo(pair.files());
+  REQUIRE(generate(demo, settings, job).status.code[0] == 0);
+  const nlohmann::json warm = plan(pair.files(), settings, demo.model);
+  const Outcome outcome = generate(demo, settings, job);
+  REQUIRE_MESSAGE(outcome.status.code[0] == 0, why(outcome));
+  for (size_t i = 0; i < warm["stages"].size(); ++i)
+    CHECK(outcome.report["stages"][i]["peakBytes"].get<double>() ==
+          doctest::Approx(warm["stages"][i]["peakBytes"].get<double>()).epsilon(0.01));
+}
+
+TEST_CASE("packing either half of the VAE obeys a cancel") {
+  std::atomic<bool> cancelled = true;
+  MemoryCounter memory;
+  Context context;
+  context.memory = &memory;
+  context.cancelled = &cancelled;
+  const auto file = Checkpoint::open(DemoFiles().vae);
+  CHECK_THROWS_AS(WanVae::load(context, file), Cancelled);
+  CHECK(memory.current() == 0);
+  cancelled = false;
+  const auto vae = WanVae::load(context, file);
+  const uint64_t packed = memory.current();
+  cancelled = true;
+  Tensor picture = Context().allocate(DType::f32, {32, 32, 3});
+  std::fill_n(picture.data<float>(), picture.count(), 0.0f);
+  CHECK_THROWS_AS(vae->encode_picture(context, picture, 5), Cancelled);
+  CHECK_FALSE(vae->holds(VaeHalf::encoder));
+  CHECK(memory.current() == packed);
+  cancelled = false;
+  CHECK(vae->encode_picture(context, picture, 5).defined());
+  CHECK(vae->holds(VaeHalf::encoder));
+}
+
 TEST_CASE("pictures and models that do not go together are refused in a sentence") {
   const ExpertPair pair;
   const rushes_settings settings = picture_settings();

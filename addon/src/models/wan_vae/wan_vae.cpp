@@ -88,12 +88,19 @@ class LoadedVae final : public WanVae {
       encoder_ = wan_vae::load_encoder(context, opened_.weights, config_);
   }
 
+  bool holds(VaeHalf which) const override {
+    const std::lock_guard lock(mutex_);
+    return (which == VaeHalf::decoder ? decoder_ : encoder_).has_value();
+  }
+
+  void pack(const Context& context, VaeHalf which) const override { packed(context, which); }
+
   void decode(const Context& context, const Tensor& latents, const VaeTiling& tiling, const FrameSink& sink,
               const Progress& progress) const override {
     if (latents.rank() != 4 || latents.size(0) != config_.latent_channels || latents.type() != DType::f32 ||
         latents.count() == 0)
       throw Error("engine.internal", "The latents have an unexpected shape.", {}, shape_text(latents.shape()));
-    const Half& half = decoder();
+    const Half& half = packed(context, VaeHalf::decoder);
     Account account(context, progress);
     if (account.wanted()) {
       WorkCount total;
@@ -131,16 +138,16 @@ class LoadedVae final : public WanVae {
   }
 
  private:
-  // What a job does not ask for is not packed: text to video never encodes.
-  const Half& encoder() const {
+  // What a job does not ask for is not packed: text to video never encodes. Of `context` only the order to stop counts.
+  const Half& packed(const Context& context, VaeHalf which) const {
     const std::lock_guard lock(mutex_);
-    if (!encoder_) encoder_ = wan_vae::load_encoder(load_context_, opened_.weights, config_);
-    return *encoder_;
-  }
-  const Half& decoder() const {
-    const std::lock_guard lock(mutex_);
-    if (!decoder_) decoder_ = wan_vae::load_decoder(load_context_, opened_.weights);
-    return *decoder_;
+    std::optional<Half>& half = which == VaeHalf::decoder ? decoder_ : encoder_;
+    if (half) return *half;
+    Context loading = load_context_;
+    loading.cancelled = context.cancelled;
+    half = which == VaeHalf::decoder ? wan_vae::load_decoder(loading, opened_.weights)
+                                     : wan_vae::load_encoder(loading, opened_.weights, config_);
+    return *half;
   }
 
   void decode_frames(const Context& context, const Half& half, const Tensor& latents, Stream::Part part,
@@ -200,7 +207,7 @@ class LoadedVae final : public WanVae {
 
   Tensor encode_frames(const Context& context, const ClipShape& shape, const FrameSource& frame_at,
                        const Progress& progress) const {
-    const Half& half = encoder();
+    const Half& half = packed(context, VaeHalf::encoder);
     Account account(context, progress);
     if (account.wanted()) {
       WorkCount total;

@@ -30,6 +30,9 @@ class WanVae {
                                       VaeHalf first = VaeHalf::decoder);
   virtual ~WanVae() = default;
   const WanVaeConfig& config() const { return config_; }
+  /// Whether that half is packed; and packs it, before it is asked for.
+  virtual bool holds(VaeHalf half) const = 0;
+  virtual void pack(const Context& context, VaeHalf half) const = 0;
   /// Frames in the order they are made: f32 [count, height, width, 3] in [-1, 1], `first` = index of the first one.
   using FrameSink = std::function<void(const Tensor& frames, int64_t first)>;
   /// latents f32 [16, T, h, w] (normalised) -> 4T-3 frames of 8h x 8w; latent frame by latent frame, every temporal

@@ -18,6 +18,7 @@ class Loader {
 
   /// Outputs [begin, end) of a convolution. `last` use of the name: its mapped pages may go.
   ConvolutionPtr rows(const std::string& name, int64_t begin, int64_t end, bool last) const {
+    context_.check_cancelled();
     TensorView weight = cut(weights_.view(name + ".weight"), begin, end),
                bias = cut(weights_.view(name + ".bias"), begin, end);
     auto packed = prepare_convolution(context_, weight, &bias);
