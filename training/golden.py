@@ -149,7 +149,9 @@ class Cases:
 
     def picture_clip(self) -> None:
         """A clip that goes on from a drawn picture, with the pair's int8 layers as they ship. A sum that differs in its last bit can
-        round to another int8 number, and each step begins where the one before ended: latents agree to 0.3 to 1.3%."""
+        round to another int8 number, and each step begins where the one before ended: this very function, given latents of the
+        picture that differ by a millionth, ends 2.4% elsewhere (0.9% after the first step with full attention). The frames hold
+        it tighter."""
         source = random.Random(2025)
         scene = random_scene(source, landscapes=0.0, pairs=0.0, spread=0.25)
         text = sentence(scene, source)[0]
@@ -163,6 +165,6 @@ class Cases:
         frames = ((self.vae.decode(latents).clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)
         self.write("i2v-sde4-sla0.1", {"kind": "i2v", "weights": HIGH, "low": LOW, "vae": VAE, "umt5": UMT5, "text": text, "seed": 7,
                    "width": 96, "height": 96, "num_frames": 9, "boundary": BOUNDARY, "settings": {"steps": 4, "sigma_max": 200.0,
-                   "topk": 0.1}, "tolerance": {"latents": 2e-2, "frames_psnr_db": 40}},
+                   "topk": 0.1}, "tolerance": {"latents": 6e-2, "frames_psnr_db": 40}},
                    {"ids": torch.tensor([encode(text)], dtype=torch.int32), "picture": picture, "first": first, "latents": latents,
                     "frames": frames, "step0_v": kept[0][1]})

@@ -1,9 +1,10 @@
-// Which model "auto" is for a video that begins with a picture: the first one on this machine whose transformer takes one.
-// For text it is catalogue.ts' own choice.
+// Which model "auto" is for a video that begins with a picture: the first one given whose transformer takes one. For text it
+// is catalogue.ts' own choice.
 import { existsSync } from "node:fs";
 import { RushesError } from "../../contract/errors.ts";
 import type { ModelChoice, ModelManifest } from "../../contract/models.ts";
 import { beginsWithPicture, type Inspect } from "./find-model.ts";
+import { expertOf } from "./recognise.ts";
 
 /** The choice with "auto" settled for its mode; others as they are. Reads headers. Throws model.unsupported where no model
  * here can do it. */
@@ -21,7 +22,9 @@ export async function settledChoice(
   });
 }
 
+/** A low-noise expert alone was never trained for the first steps: nobody's choice unasked. */
 async function takesPictures({ files }: ModelManifest, inspect: Inspect): Promise<boolean> {
+  if (files.ditLow === undefined && expertOf(files.dit) === "low") return false;
   if (!Object.values(files).every((path) => existsSync(path))) return false;
   try {
     const header = await inspect(files.dit);

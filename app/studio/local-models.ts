@@ -38,8 +38,9 @@ export class LocalModels implements StudioModels {
     return this.settled(choice).then((settled) => findChosenModel(settled, this.inspect, this.added()));
   }
 
+  /** A model that was added comes before the small one that is shipped. */
   settled(choice: ModelChoice): Promise<ModelChoice> {
-    return settledChoice(choice, this.manifests(), this.inspect);
+    return settledChoice(choice, [...this.added(), ...listModels()], this.inspect);
   }
 
   folders(): string[] {

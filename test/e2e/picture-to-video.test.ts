@@ -1,10 +1,13 @@
-// From a picture to a video at the command line, with a tiny model of two experts and the real engine. Runs the built program.
+// From a picture to a video at the command line, with the real engine: the model that comes with Rushes, and a tiny one whose
+// files are named. Runs the built program.
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { encode } from "fast-png";
 import { afterAll, describe, expect, test } from "vitest";
 import { projectRoot, type RunOptions, runRushes } from "../app/cli/run-rushes.ts";
+import { seen } from "../follow/seen.ts";
+import { drawScene, randomNumbers, scenes } from "../follow/world.ts";
 import { writeTinyImageModel } from "../tiny-image-model.ts";
 import { probe, readFrames } from "../video-frames.ts";
 
@@ -56,6 +59,28 @@ function distance(one: Made, other: Made): number {
   return sums.reduce((sum, each) => sum + each, 0) / (a.length * a[0]!.length);
 }
 
+test("a picture alone goes to the model that comes with Rushes, which keeps it and moves it as the sentence says", async () => {
+  const scene = scenes(40, 3).find(({ properties }) => properties.motion === "right")!;
+  const first = drawScene(scene, randomNumbers(3))[0]!;
+  const path = join(folder, "first.png");
+  const data = Uint8Array.from(first, (value) => Math.round(255 * value));
+  writeFileSync(path, encode({ width: 128, height: 128, channels: 3, data }));
+  const { code, stdout, stderr } = await runRushes(["generate", scene.sentence, "--image", path, "--json"], options);
+  expect(code, stderr).toBe(0);
+  const video = (JSON.parse(stdout) as { videos: (Made & { model: string })[] }).videos[0]!;
+  expect(video).toMatchObject({
+    model: "demo-i2v",
+    width: 128,
+    height: 128,
+    settings: { boundary: 0.9, sigmaMax: 200 },
+  });
+  const clip = readFrames(video.path);
+  expect(clip.frames).toHaveLength(17);
+  const error = clip.frames[0]!.reduce((sum, value, at) => sum + (value - first[at]!) ** 2, 0) / first.length;
+  expect(-10 * Math.log10(error)).toBeGreaterThan(24);
+  expect(seen(clip)).toMatchObject({ background: scene.properties.background, motion: "right" });
+});
+
 describe("TurboDiffusion's own line", () => {
   test("makes a video in the picture's shape, with both experts", async () => {
     const video = await made(
@@ -92,7 +117,6 @@ describe("refused in one sentence", () => {
   test("no picture, a picture for a model of text, a picture that is none, experts that do not fit", async () => {
     expect(await refused(...experts, ...small)).toMatch(/starts from an image, and none was given/);
     expect(await refused("--image", red, "--model", "demo")).toMatch(/makes videos from text only/);
-    expect(await refused("--image", red)).toMatch(/No model on this machine can start from an image/);
     const words = join(folder, "words.png");
     writeFileSync(words, "words");
     expect(await refused("--image", words, ...experts)).toMatch(/is no picture/);
@@ -110,5 +134,8 @@ describe("settings", () => {
     const { stdout } = await runRushes(["settings", "--image", red, ...experts, "--boundary", "0.8"], options);
     expect(stdout).toMatch(/^boundary +0\.8 +flag$/m);
     expect(stdout).toMatch(/^mode +i2v/m);
+    const alone = await runRushes(["settings", "--image", red, "--resolution", "64x64"], options);
+    expect(alone.stdout).toMatch(/^width +96/m);
+    expect(alone.stdout).toMatch(/^height +48/m);
   });
 });

@@ -1,13 +1,14 @@
-// Makes 24 clips with the built program, one of each sentence below with its number as the seed, and draws them on one sheet,
-// docs/demo-model.jpg, for people to look at. Not a test.
-//   npm run contact-sheet
-import { execFileSync } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+// Makes clips with the built program, each with its number as the seed, and draws them on sheets for people to look at: 24
+// sentences on docs/demo-model.jpg, 12 pictures with what comes of them on docs/demo-i2v.jpg. Not a test.
+//   npm run contact-sheet [-- demo|demo-i2v]
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { decode, encode } from "fast-png";
 import { chromium } from "playwright";
 import { chromiumLaunch } from "../chromium-launch.ts";
-import { runRushes } from "../run-rushes.ts";
+import { type Entry, makeClips } from "./clips.ts";
+import { drawScene, randomNumbers, scenes } from "./world.ts";
 
 const sentences = [
   "A red ball bounces on a blue background",
@@ -35,41 +36,79 @@ const sentences = [
   "clouds drift to the left over green hills by day",
   "at sunset, clouds drift to the right over green hills",
 ];
-const size = { width: 128, height: 128, numFrames: 17, numSteps: 4, slaTopk: 0.1 };
+const form = { width: 128, height: 128, numFrames: 17, numSteps: 4, slaTopk: 0.1 };
 const shownFrames = [0, 5, 11, 16];
-const target = join(import.meta.dirname, "../../docs/demo-model.jpg");
+const pictureCount = 12;
+const docs = join(import.meta.dirname, "../../docs");
+
+interface Strip {
+  /** Frames side by side, as a PNG. */
+  readonly png: Buffer;
+  readonly caption: string;
+}
 
 const folder = mkdtempSync(join(tmpdir(), "rushes-sheet-"));
+const asked = process.argv[2];
 try {
-  const prompts = join(folder, "prompts.json");
-  writeFileSync(prompts, JSON.stringify(sentences.map((prompt, index) => ({ prompt, seed: index + 1, ...size }))));
-  const { videos } = await runRushes<{ videos: { path: string }[] }>(
-    ["generate", "--model", "demo", "--prompts-file", prompts],
-    join(folder, "library"),
-  );
-  await draw(videos.map(({ path }) => strip(path)));
+  if (asked !== "demo-i2v")
+    await draw(
+      await madeFrom(
+        "demo",
+        sentences.map((prompt) => ({ prompt })),
+      ),
+      "demo-model.jpg",
+    );
+  if (asked !== "demo") await draw(await madeFrom("demo-i2v", pictures()), "demo-i2v.jpg");
 } finally {
   rmSync(folder, { recursive: true, force: true });
 }
 
-/** Some frames of a video side by side, as a PNG. */
-function strip(path: string): Buffer {
-  const chosen = shownFrames.map((frame) => `eq(n,${frame})`).join("+");
-  const filter = `select='${chosen}',tile=${shownFrames.length}x1:padding=4`;
-  const args = ["-v", "error", "-i", path, "-vf", filter, "-frames:v", "1", "-f", "image2pipe", "-c:v", "png", "-"];
-  return execFileSync("ffmpeg", args, { maxBuffer: 1 << 26 });
+function pictures(): Entry[] {
+  const random = randomNumbers(7);
+  return scenes(pictureCount, 7).map((scene, index) => {
+    const image = join(folder, `${index}.png`);
+    const data = Uint8Array.from(drawScene(scene, random)[0]!, (value) => Math.round(255 * value));
+    writeFileSync(image, encode({ width: form.width, height: form.height, channels: 3, data }));
+    return { prompt: scene.sentence, image };
+  });
 }
 
-async function draw(strips: readonly Buffer[]): Promise<void> {
+async function madeFrom(model: string, entries: readonly Entry[]): Promise<Strip[]> {
+  const place = join(folder, model);
+  mkdirSync(place);
+  const clips = await makeClips(model, entries, form, place);
+  return clips.map((clip, index) => {
+    const { prompt, image } = entries[index]!;
+    const given = image === undefined ? [] : [decode(readFileSync(image)).data as Uint8Array];
+    const frames = shownFrames.map((frame) => Uint8Array.from(clip.frames[frame]!, (value) => Math.round(255 * value)));
+    return { png: sideBySide([...given, ...frames]), caption: prompt };
+  });
+}
+
+/** Frames of RGB as one picture, with a gap between them. */
+function sideBySide(frames: readonly Uint8Array[]): Buffer {
+  const gap = 4;
+  const [columns, rows] = [form.width, form.height];
+  const width = frames.length * (columns + gap) - gap;
+  const data = new Uint8Array(3 * width * rows).fill(255);
+  for (const [index, frame] of frames.entries())
+    for (let row = 0; row < rows; row++) {
+      const from = frame.subarray(3 * row * columns, 3 * (row + 1) * columns);
+      data.set(from, 3 * (row * width + index * (columns + gap)));
+    }
+  return Buffer.from(encode({ width, height: rows, channels: 3, data }));
+}
+
+async function draw(strips: readonly Strip[], name: string): Promise<void> {
   const figures = strips.map(
-    (png, index) =>
-      `<figure><img src="data:image/png;base64,${png.toString("base64")}"><figcaption>${sentences[index]}</figcaption></figure>`,
+    ({ png, caption }) =>
+      `<figure><img src="data:image/png;base64,${png.toString("base64")}"><figcaption>${caption}</figcaption></figure>`,
   );
   const style = `body { display: grid; grid-template-columns: repeat(3, 1fr); gap: 12px; margin: 12px; font: 12px sans-serif }
     figure { margin: 0 } img { width: 100% }`;
   const browser = await chromium.launch(chromiumLaunch());
-  const page = await browser.newPage({ viewport: { width: 1280, height: 900 } });
+  const page = await browser.newPage({ viewport: { width: 1280, height: 400 } });
   await page.setContent(`<style>${style}</style>${figures.join("")}`);
-  await page.screenshot({ path: target, type: "jpeg", quality: 85, fullPage: true });
+  await page.screenshot({ path: join(docs, name), type: "jpeg", quality: 85, fullPage: true });
   await browser.close();
 }

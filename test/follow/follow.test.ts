@@ -1,33 +1,14 @@
 // Does the picture follow the sentence? Makes clips of sentences the model has not seen with the built program, reads the
 // files back with ffmpeg and measures them. The bar is the demo model's own manifest.
 import { execFileSync } from "node:child_process";
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
-import { makePairs, nameOf } from "./pairs.ts";
-import { greatestByChance, leastShare, type Pair, type Shares, sharesOf, shuffledShares } from "./shares.ts";
+import { makePairs } from "./pairs.ts";
+import { published } from "./published.ts";
+import { greatestByChance, leastShare, type Pair, sharesOf, shuffledShares } from "./shares.ts";
 import { properties } from "./world.ts";
 
-const root = join(import.meta.dirname, "../..");
 const sentenceCount = 40;
 const form = { width: 128, height: 128, numFrames: 17, numSteps: 4, slaTopk: 0.1 };
-
-interface Published {
-  count: number;
-  shares: Shares;
-}
-
-/** The manifest's entry for this form: "128x128x17, 4 steps, sla 0.1, 200 sentences". */
-function published(): Published {
-  const manifest = JSON.parse(readFileSync(join(root, "models/demo/manifest.json"), "utf8")) as {
-    follows: Record<string, Shares>;
-  };
-  const name = `${nameOf(form)}, `;
-  const entry = Object.entries(manifest.follows).find(([key]) => key.startsWith(name));
-  const count = Number(/^(\d+) sentences$/.exec(entry?.[0].slice(name.length) ?? "")?.[1]);
-  if (!entry || !count) throw new Error(`models/demo/manifest.json says nothing of ${nameOf(form)}`);
-  return { count, shares: entry[1] };
-}
 
 let pairs: Pair[];
 
@@ -41,7 +22,7 @@ test("ffmpeg is there", () => {
 
 describe(`${sentenceCount} sentences`, () => {
   test.each(properties)("%s is not below the manifest's share", (property) => {
-    const { count, shares } = published();
+    const { count, shares } = published("demo", form);
     const found = sharesOf(pairs)[property];
     console.log(
       `${property}: ${found} (manifest ${shares[property]}, least ${leastShare(shares[property], count, sentenceCount).toFixed(3)})`,

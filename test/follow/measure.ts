@@ -1,10 +1,13 @@
-// Measures the demo model as the built program runs it: the shares that models/demo/manifest.json publishes (`follows`). The
-// sentences are others than follow.test.ts has.
-//   npm run follow-shares [-- SENTENCES]
-import { makePairs, nameOf } from "./pairs.ts";
-import { sharesOf, shuffledShares } from "./shares.ts";
+// Measures the demo models as the built program runs them: what their manifests publish (`follows`). The sentences and pictures
+// are others than the tests have.
+//   npm run follow-shares [-- COUNT [demo|demo-i2v]]
+import { type Form, nameOf } from "./clips.ts";
+import { makePairs } from "./pairs.ts";
+import { continuePictures } from "./pictures.ts";
+import { meanOf, sharesOf, shuffledShares } from "./shares.ts";
 
 const count = Number(process.argv[2] ?? 200);
+const model = process.argv[3];
 const seed = 4242;
 const forms = [
   { side: 128, numSteps: 4 },
@@ -14,7 +17,21 @@ const forms = [
 
 for (const { side, numSteps } of forms) {
   const form = { width: side, height: side, numFrames: 17, numSteps, slaTopk: 0.1 };
+  if (model !== "demo-i2v") await measureSentences(form);
+  if (model !== "demo") await measurePictures(form);
+}
+
+async function measureSentences(form: Form): Promise<void> {
   const pairs = await makePairs(count, seed, form);
   console.log(`${JSON.stringify(`${nameOf(form)}, ${count} sentences`)}: ${JSON.stringify(sharesOf(pairs))}`);
   console.log(`  with the sentences shuffled: ${JSON.stringify(shuffledShares(pairs))}`);
+}
+
+async function measurePictures(form: Form): Promise<void> {
+  const clips = await continuePictures(count, seed, form);
+  const firstFrame = Number(meanOf(clips.map(({ kept }) => kept)).toFixed(2));
+  console.log(
+    `${JSON.stringify(`${nameOf(form)}, ${count} pictures`)}: ${JSON.stringify({ firstFrame, ...sharesOf(clips) })}`,
+  );
+  console.log(`  with the sentences shuffled: ${JSON.stringify(shuffledShares(clips))}`);
 }

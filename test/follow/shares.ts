@@ -9,7 +9,7 @@ export interface Pair {
 export type Shares = Record<keyof Properties, number>;
 
 export function sharesOf(pairs: readonly Pair[]): Shares {
-  return eachProperty((key) => mean(pairs.map(({ said, seen }) => (said[key] === seen[key] ? 1 : 0))));
+  return eachProperty((key) => meanOf(pairs.map(({ said, seen }) => (said[key] === seen[key] ? 1 : 0))));
 }
 
 /** The same with every clip held against every other sentence: what is left when the text has no say. */
@@ -19,7 +19,7 @@ export function shuffledShares(pairs: readonly Pair[]): Shares {
     .map((_, turn) =>
       sharesOf(pairs.map(({ said }, index) => ({ said, seen: pairs[(index + turn + 1) % pairs.length]!.seen }))),
     );
-  return eachProperty((key) => mean(turns.map((shares) => shares[key])));
+  return eachProperty((key) => meanOf(turns.map((shares) => shares[key])));
 }
 
 /** The least share out of `count` sentences that still agrees with a published share out of `publishedCount`.
@@ -43,6 +43,14 @@ function eachProperty(share: (property: keyof Properties) => number): Shares {
   return Object.fromEntries(properties.map((key) => [key, share(key)])) as Shares;
 }
 
-function mean(values: readonly number[]): number {
+/** The least mean of `values` that still agrees with a mean published of `publishedCount` like them: 2.33 spreads of the
+ * difference below it, as in leastShare. */
+export function leastMean(published: number, publishedCount: number, values: readonly number[]): number {
+  const middle = meanOf(values);
+  const variance = values.reduce((sum, value) => sum + (value - middle) ** 2, 0) / (values.length - 1);
+  return published - 2.33 * Math.sqrt(variance * (1 / values.length + 1 / publishedCount));
+}
+
+export function meanOf(values: readonly number[]): number {
   return values.reduce((total, value) => total + value, 0) / values.length;
 }

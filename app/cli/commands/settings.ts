@@ -1,7 +1,8 @@
 // rushes settings: every setting with the value it would have and the source that gave it.
-import { type ModelChoice, type ModelManifest, needsPicture } from "../../../contract/models.ts";
-import { allSettings, settingOf } from "../../../contract/settings/derive.ts";
+import type { ModelChoice, ModelManifest } from "../../../contract/models.ts";
+import { allSettings, type Settings, settingOf } from "../../../contract/settings/derive.ts";
 import { formatValue } from "../../../contract/settings/flags.ts";
+import { readPictureSize } from "../../media/input-picture.ts";
 import { collectSources } from "../../settings/collect.ts";
 import { type ResolvedSources, resolveSettings, type ValueOrigin } from "../../settings/resolve.ts";
 import { libraryFolderOf } from "../../settings/library-folder.ts";
@@ -16,7 +17,9 @@ export const settings: Command = async ({ output, library }, _words, options) =>
     preset: textOption(options, "preset"),
     flags: flagValues(options),
   });
-  const resolved = resolveSettings(sources, await manifestOf(choice, library));
+  const { image } = Object.assign({}, ...sources.map(({ values }) => values)) as Partial<Settings>;
+  const picture = image && choice.mode === "i2v" ? await readPictureSize(image) : null;
+  const resolved = resolveSettings(sources, await traitsOf(choice, library), picture);
   output.printJson({ settings: jsonSettings(resolved), warnings: resolved.warnings });
   const rows = allSettings.map(({ id }) => [
     id,
@@ -28,18 +31,16 @@ export const settings: Command = async ({ output, library }, _words, options) =>
   return exitCodes.done;
 };
 
-/** The manifest of the model that would run; null when files are named in its place. */
-async function manifestOf(
-  { name, mode, ditPath }: ModelChoice,
-  library: string | undefined,
-): Promise<ModelManifest | null> {
-  if (ditPath !== undefined) return null;
+/** The model that would run, as its files say, or only its manifest where they cannot be read; null when files are named in
+ * its place. */
+async function traitsOf(choice: ModelChoice, library: string | undefined): Promise<ModelManifest | null> {
+  if (choice.ditPath !== undefined) return null;
   const { openStudio } = await import("../../studio/open-studio.ts");
   const studio = await openStudio(library === undefined ? {} : { libraryFolder: library });
   try {
-    const models = studio.models();
-    if (name !== undefined) return models.find(({ id }) => id === name.toLowerCase()) ?? null;
-    return (mode === "i2v" ? models.find(needsPicture) : models[0]) ?? null;
+    const named = choice.name?.toLowerCase();
+    const manifest = studio.models().find(({ id }) => id === named) ?? null;
+    return await studio.model(choice).catch(() => manifest);
   } finally {
     await studio.close();
   }

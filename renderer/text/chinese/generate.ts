@@ -163,6 +163,8 @@ export const generate: typeof english = {
 
   firstTitle: "制作您的第一个视频",
   firstSentence: "写一句话,或从下面的例子开始。",
+  firstPicture: "选择一张图片,并写下接下来发生什么。",
+  demoPictures: "随 Rushes 附带的模型只认识纯色背景上的彩色图形,不认识照片。用文字生成的视频中的一帧是很好的起点。",
   tryPrompt: (prompt) => `使用此提示词:${prompt}`,
   thenPress: "然后按",
   noModelTitle: "没有可用的模型",

@@ -169,6 +169,9 @@ export const generate = {
 
   firstTitle: "Make your first video",
   firstSentence: "Write a sentence, or begin with one of these.",
+  firstPicture: "Choose a picture, and say what happens next.",
+  demoPictures:
+    "The model that comes with Rushes knows coloured shapes on plain grounds, not photographs. A frame of a video made from a sentence is a good beginning.",
   tryPrompt: (prompt: string) => `Use this prompt: ${prompt}`,
   thenPress: "Then press",
   noModelTitle: "No model is ready",

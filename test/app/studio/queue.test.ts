@@ -61,11 +61,11 @@ describe("adding", () => {
     expect(studio.list()).toEqual([]);
   });
 
-  test("refuses a picture where no model can start from one, in one sentence", async () => {
-    const refused = studio.queue.add([{ ...draft("a ball"), imagePath: "/pictures/a.png" }]);
+  test("refuses a picture for a model of text, in one sentence", async () => {
+    const refused = studio.queue.add([{ ...draft("a ball", { model: "demo" }), imagePath: "/pictures/a.png" }]);
     await expect(refused).rejects.toMatchObject({
       code: "model.unsupported",
-      message: expect.stringContaining("No model on this machine can start from an image") as string,
+      message: expect.stringContaining("makes videos from text only") as string,
     });
   });
 

@@ -1,5 +1,5 @@
-// From a picture to a video in the window, with the real engine and a tiny model: what the first picture's place shows, what
-// comes out, and a result's own frame as the next picture.
+// From a picture to a video in the window, with the real engine, the model that comes with Rushes and a tiny one: what the first
+// picture's place shows, what comes out, and a result's own frame as the next picture.
 import { join } from "node:path";
 import { encode } from "fast-png";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
@@ -23,11 +23,21 @@ function picture(width: number, height: number): Buffer {
 
 const detailOf = async (jobId: number) => (await studio.request("history:detail", { jobId })).detail;
 
-test("where no model can begin with a picture, the place of the picture says what to install", async () => {
+test("on a new machine a picture becomes a video with the model that is there", async () => {
   const { page } = studio;
   await page.getByRole("radio", { name: "Image to Video" }).click();
   const well = page.getByRole("region", { name: "First picture" });
-  await well.getByText("TurboWan2.2-I2V-A14B").waitFor();
+  await well
+    .locator("input[type=file]")
+    .setInputFiles({ name: "square.png", mimeType: "image/png", buffer: picture(128, 128) });
+  await well.getByText("128 × 128").waitFor();
+  await studio.prompt.fill("a red square moves to the right on a blue background");
+  const jobId = await studio.generate();
+  await studio.shown(jobId);
+  expect(await detailOf(jobId)).toMatchObject({ state: "done", mode: "i2v", model: "demo-i2v" });
+  const { width, height } = await studio.pixels(jobId);
+  expect([width, height]).toEqual([128, 128]);
+  await well.getByRole("button", { name: "Remove the picture" }).click();
 });
 
 test("a picture is shown as the frame will cut it, and becomes a video in its shape", async () => {

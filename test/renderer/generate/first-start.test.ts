@@ -23,5 +23,10 @@ test("no example is offered before it is known which model there is", async () =
   expect(examples()).toHaveLength(0);
   for (const answer of answers) answer();
   await expect.poll(() => examples().length).toBe(3);
+  // A sentence alone begins no Image to Video: what makes a good picture is said in their place.
+  await page.getByRole("radio", { name: "Image to Video" }).click();
+  await expect.element(page.getByText(/Choose a picture, and say what happens next/)).toBeVisible();
+  await expect.element(page.getByText(/A frame of a video made from a sentence is a good beginning/)).toBeVisible();
+  expect(examples()).toHaveLength(0);
   stop();
 });

@@ -128,6 +128,14 @@ test("the keyboard stays in the picture's place when the picture is taken away",
   await expect.element(well.getByRole("button", { name: /Drop or paste a picture/ })).toHaveFocus();
 });
 
+test("where no model can begin with a picture, its place says what to install", async () => {
+  studio.models = [demoModel];
+  models.refresh();
+  form.replace({ mode: "i2v" }, null, null);
+  await render(ImageWell);
+  await expect.element(page.getByText(/TurboWan2\.2-I2V-A14B/)).toBeVisible();
+});
+
 test("a model of text that is chosen offers the one that can begin with a picture", async () => {
   form.replace({ mode: "i2v", model: "demo" }, null, null);
   await render(ImageWell);
