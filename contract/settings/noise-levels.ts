@@ -16,13 +16,9 @@ export function noiseLevels(numSteps: number, sigmaMax: number): number[] {
   });
 }
 
-/** Which expert of a two-expert model runs a step of that noise level. `earlierLevels`: of the steps before it. Where Sigma
- * Max is small the first step can have less noise than the second; once one was below the boundary, the low-noise expert
- * stays (addon/src/engine/stages.cpp). */
-export function expertOfStep(
-  noiseLevel: number,
-  boundary: number,
-  earlierLevels: readonly number[] = [],
-): "high" | "low" {
-  return [...earlierLevels, noiseLevel].every((level) => level >= boundary) ? "high" : "low";
+/** Which expert of a two-expert model runs each of the steps. Where Sigma Max is small the first step can have less noise than
+ * the second: once one was below the boundary, the low-noise expert stays (addon/src/engine/stages.cpp). */
+export function expertsOf(levels: readonly number[], boundary: number): ("high" | "low")[] {
+  const first = levels.findIndex((level) => level < boundary);
+  return levels.map((_, step) => (first === -1 || step < first ? "high" : "low"));
 }

@@ -1,7 +1,7 @@
 // The job that runs now, as the player shows it: stages as wide as they are planned, seconds gone and expected, the noise
 // level of the step, the latest picture, and what is announced of it. The queue itself is jobs.svelte.ts.
 import type { Job, JobProgress, JobStage } from "../../contract/job.ts";
-import { expertOfStep, noiseLevels } from "../../contract/settings/noise-levels.ts";
+import { expertsOf, noiseLevels } from "../../contract/settings/noise-levels.ts";
 import { request } from "../bridge.ts";
 import { text } from "../text/text.svelte.ts";
 import { announcer } from "./announcer.svelte.ts";
@@ -103,18 +103,24 @@ class CurrentJob {
 
   /** Noise level before the step under way; null outside sampling and for models whose schedule is their own. */
   get noise(): number | null {
-    const { step = 0, stage } = this.#progress ?? {};
-    if (this.#job === null || stage !== "sample" || step < 1) return null;
-    const { numSteps, sigmaMax } = this.#job.settings;
-    return noiseLevels(numSteps, sigmaMax)[step - 1] ?? null;
+    return this.#step === null ? null : (this.#levels[this.#step] ?? null);
   }
 
   /** The expert of a two-expert model that runs the step; null for other models. */
   get expert(): "high" | "low" | null {
     const job = this.#job;
-    return this.noise === null || job === null || !models.can(job.model, "twoExperts")
-      ? null
-      : expertOfStep(this.noise, job.settings.boundary);
+    if (this.#step === null || job === null || !models.can(job.model, "twoExperts")) return null;
+    return expertsOf(this.#levels, job.settings.boundary)[this.#step] ?? null;
+  }
+
+  /** From 0; null outside sampling. */
+  get #step(): number | null {
+    const { step = 0, stage } = this.#progress ?? {};
+    return stage === "sample" && step >= 1 ? step - 1 : null;
+  }
+
+  get #levels(): number[] {
+    return this.#job === null ? [] : noiseLevels(this.#job.settings.numSteps, this.#job.settings.sigmaMax);
   }
 
   /** The result of the job that has just ended is there. */

@@ -1,6 +1,6 @@
 // The steps of a run as the strip under the form shows them: noise levels live while Sigma Max and Steps move, the expert
 // that runs each, and the one that runs now. How the strip looks is views/generate/StepStrip.svelte.
-import { expertOfStep, noiseLevels } from "../../contract/settings/noise-levels.ts";
+import { expertsOf, noiseLevels } from "../../contract/settings/noise-levels.ts";
 import { form } from "./form.svelte.ts";
 import { liveJob } from "./live-job.svelte.ts";
 
@@ -26,11 +26,12 @@ class StepStrip {
 
   #steps = $derived.by<readonly StripStep[]>(() => {
     const boundary = form.check?.hidden.includes("boundary") ? null : (form.value("boundary") ?? null);
+    const experts = boundary === null ? null : expertsOf(this.#levels, boundary);
     const now = this.#runningStep();
     return this.#levels.map((noise, index) => ({
       number: index + 1,
       noise,
-      expert: boundary === null ? null : expertOfStep(noise, boundary),
+      expert: experts?.[index] ?? null,
       state: now === null || index + 1 > now ? "waiting" : index + 1 === now ? "running" : "done",
     }));
   });

@@ -1,7 +1,7 @@
 // The step strip's numbers are the engine's: both are held to the same golden case.
 import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
-import { expertOfStep, noiseLevels } from "../../contract/settings/noise-levels.ts";
+import { expertsOf, noiseLevels } from "../../contract/settings/noise-levels.ts";
 
 const golden = JSON.parse(readFileSync(new URL("../golden/time-steps/case.json", import.meta.url), "utf8")) as {
   rows: [sigmaMax: number, numSteps: number, ...times: number[]][];
@@ -25,8 +25,7 @@ describe("noise levels", () => {
     expect(noiseLevels(2, -5)).toEqual(noiseLevels(2, 1));
     expect(noiseLevels(NaN, 80)).toEqual([]);
   });
-  const experts = (sigmaMax: number, boundary: number) =>
-    noiseLevels(4, sigmaMax).map((level, step, levels) => expertOfStep(level, boundary, levels.slice(0, step)));
+  const experts = (sigmaMax: number, boundary: number) => expertsOf(noiseLevels(4, sigmaMax), boundary);
   test("the high-noise expert runs down to the boundary", () => {
     expect(experts(200, 0.9)).toEqual(["high", "high", "low", "low"]);
     expect(experts(200, 0.995)).toEqual(["high", "low", "low", "low"]);
