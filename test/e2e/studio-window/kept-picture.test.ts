@@ -111,6 +111,8 @@ test("a dropped video that this library does not know leaves the picture's place
   await giveOther();
   await shown(30);
   await studio.request("history:delete", { jobIds: [jobId] });
+  // The page asks for what it shows once more; what is purged meanwhile is a 404 on its console.
+  await page.locator(`video[src$="/media/video/${jobId}"]`).waitFor({ state: "detached" });
   await studio.request("history:purge", { jobIds: [jobId] });
   await dropVideo();
   await page.getByText("The picture it began with is not here. Choose it again.").waitFor();
