@@ -91,9 +91,7 @@ export async function readPictureFile(path: string): Promise<{ bytes: Buffer; en
     const { buffer: head, bytesRead } = await file.read(Buffer.alloc(pictureHeadBytes), 0, pictureHeadBytes, 0);
     const ending = pictureEndingOf(head.subarray(0, bytesRead));
     if (ending === null) throw refused(path, "is no picture (PNG, JPEG, WebP)");
-    const bytes = Buffer.alloc(size);
-    const whole = await file.read(bytes, 0, size, 0);
-    return { bytes: bytes.subarray(0, whole.bytesRead), ending };
+    return { bytes: await file.readFile(), ending };
   } finally {
     await file.close();
   }

@@ -1,14 +1,14 @@
 // Makes clips with the built program, each with its number as the seed, and draws them on sheets for people to look at: 24
 // sentences on docs/demo-model.jpg, 12 pictures with what comes of them on docs/demo-i2v.jpg. Not a test.
 //   npm run contact-sheet [-- demo|demo-i2v]
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { decode, encode } from "fast-png";
 import { chromium } from "playwright";
 import { chromiumLaunch } from "../chromium-launch.ts";
 import { type Entry, makeClips } from "./clips.ts";
-import { drawScene, randomNumbers, scenes } from "./world.ts";
+import { drawPictures } from "./pictures.ts";
 
 const sentences = [
   "A red ball bounces on a blue background",
@@ -64,13 +64,8 @@ try {
 }
 
 function pictures(): Entry[] {
-  const random = randomNumbers(7);
-  return scenes(pictureCount, 7).map((scene, index) => {
-    const image = join(folder, `${index}.png`);
-    const data = Uint8Array.from(drawScene(scene, random)[0]!, (value) => Math.round(255 * value));
-    writeFileSync(image, encode({ width: form.width, height: form.height, channels: 3, data }));
-    return { prompt: scene.sentence, image };
-  });
+  const drawn = drawPictures(pictureCount, 7, form.width, folder);
+  return drawn.map(({ sentence, image }) => ({ prompt: sentence, image }));
 }
 
 async function madeFrom(model: string, entries: readonly Entry[]): Promise<Strip[]> {

@@ -22,10 +22,12 @@ double seconds_since(std::chrono::steady_clock::time_point start) {
 // One call: a resolved plan, a context, and the report that grows stage by stage.
 class Session::Run {
  public:
-  Run(Session& session, const rushes_settings& settings, size_t id_count, const WarmStart& start,
+  Run(Session& session, const rushes_settings& settings, size_t id_count, bool embedding_kept, int start_step,
       const Observer& observer)
       : session_(session), observer_(observer) {
+    // Before the warm start is looked at: parts on another card go.
     const std::optional<Card> card = session.open_card(settings);
+    const WarmStart start = session.warm_start(embedding_kept, start_step);
     report_.plan = make_plan(session.headers_, settings, id_count, start, card);
     if (observer.planned) observer.planned(report_.plan.json().dump());
     report_.plan.require_fit();
@@ -266,7 +268,7 @@ GenerateReport Session::generate_once(const GenerateRequest& request, const Obse
   require_request(request);
   const std::filesystem::path& embedding = request.paths.embedding;
   const bool embedding_kept = !embedding.empty() && std::filesystem::exists(embedding);
-  Run run(*this, request.settings, request.ids.size(), warm_start(embedding_kept, request.paths.start_step), observer);
+  Run run(*this, request.settings, request.ids.size(), embedding_kept, request.paths.start_step, observer);
   Stages stages = run.stages();
   Tensor text = run.measure(RUSHES_STAGE_TEXT, [&] { return stages.encode_text(request.ids, request.paths); });
   Tensor picture;
@@ -298,7 +300,7 @@ GenerateReport Session::decode(const std::filesystem::path& latents, const rushe
 
 GenerateReport Session::decode_once(const std::filesystem::path& latents, const rushes_settings& settings,
                                     const Observer& observer) {
-  Run run(*this, settings, 0, warm_start(false), observer);
+  Run run(*this, settings, 0, false, 0, observer);
   const SavedLatents saved = load_latents(run.context(), latents, run.stages().latent_shape());
   run.note_kept(saved.kept_step);
   run.measure(RUSHES_STAGE_DECODE, [&] { run.make_frames(saved.latents); });
