@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "binding/loras.h"
 #include "binding/settings.h"
 
 namespace rushes::binding {
@@ -248,9 +249,11 @@ Napi::Value Model::plan(const Napi::CallbackInfo& info) {
   const rushes_settings settings = read_settings(info[1].As<Napi::Object>());
   const auto id_count = static_cast<size_t>(info[2].ToNumber().Int64Value());
   const std::shared_ptr<rushes_model> warm = info[3].IsObject() ? Unwrap(info[3].As<Napi::Object>())->model_ : nullptr;
+  const LoraList loras(info[4]);
   return start_light_call(info.Env(), [=](Call&, char** report) {
     const rushes_model_files paths = files.pointers();
-    return rushes_plan(&paths, warm.get(), &settings, id_count, report);
+    const std::vector<rushes_lora> list = loras.pointers();
+    return rushes_plan(&paths, warm.get(), &settings, id_count, list.data(), list.size(), report);
   });
 }
 
@@ -276,9 +279,11 @@ Napi::Value Model::generate(const Napi::CallbackInfo& info) {
   const int start_step = start_step_of(request);
   const bool previews = request.Get("preview").ToBoolean();
   const std::vector<uint8_t> image = picture_of(request, settings);
+  const LoraList loras(request.Get("loras"));
   return start_exclusive(info.Env(), listener_of(info[1]), [=, state = state_](Call& call, char** report) {
     Events events(call, state->cancelled, state->kept, previews);
     const rushes_callbacks callbacks = events.callbacks();
+    const std::vector<rushes_lora> list = loras.pointers();
     const rushes_request job{
         .settings = settings,
         .ids = tokens.data(),
@@ -290,6 +295,8 @@ Napi::Value Model::generate(const Napi::CallbackInfo& info) {
         .start_step = start_step,
         .image = image.empty() ? nullptr : image.data(),
         .image_bytes = image.size(),
+        .loras = list.data(),
+        .lora_count = list.size(),
     };
     return rushes_generate(model.get(), &job, &callbacks, report);
   });

@@ -42,6 +42,15 @@ rushes::ModelPaths paths_of(const rushes_model_files& files) {
   return {path_of(files.dit), path_of(files.vae), path_of(files.text_encoder), files.text_len, path_of(files.dit_low)};
 }
 
+std::vector<rushes::LoraRequest> loras_of(const rushes_lora* loras, size_t count) {
+  constexpr rushes::LoraExpert experts[] = {rushes::LoraExpert::both, rushes::LoraExpert::high,
+                                            rushes::LoraExpert::low};
+  std::vector<rushes::LoraRequest> out;
+  for (size_t i = 0; i < count; ++i)
+    out.push_back({path_of(loras[i].path), loras[i].strength, experts[loras[i].expert]});
+  return out;
+}
+
 rushes::PlannedFiles& planned_files() {
   static rushes::PlannedFiles files;
   return files;
@@ -134,13 +143,14 @@ void rushes_model_close(rushes_model* model) {
 uint64_t rushes_model_bytes(const rushes_model* model) { return model->session.held_bytes(); }
 
 rushes_status rushes_plan(const rushes_model_files* files, const rushes_model* warm, const rushes_settings* settings,
-                          size_t id_count, char** report) {
+                          size_t id_count, const rushes_lora* loras, size_t lora_count, char** report) {
   return guarded([&] {
     const rushes::ModelPaths paths = paths_of(*files);
     const rushes::WarmStart start = warm ? warm->session.warm_start_for(paths) : rushes::WarmStart{};
     const auto opened = planned_files().open(paths);
-    *report =
-        new_string(rushes::make_plan(*opened, *settings, id_count, start, rushes::card_for(*settings)).json().dump());
+    const rushes::Loras applied = rushes::open_loras(loras_of(loras, lora_count), *opened);
+    const auto card = rushes::card_for(*settings);
+    *report = new_string(rushes::make_plan(*opened, *settings, id_count, start, card, applied).json().dump());
   });
 }
 rushes_status rushes_keep_rates(const char* folder) {
@@ -148,6 +158,7 @@ rushes_status rushes_keep_rates(const char* folder) {
 }
 void rushes_release(void) {
   planned_files().forget();
+  rushes::forget_loras();
   rushes::return_freed_memory();
 }
 
@@ -159,7 +170,8 @@ rushes_status rushes_generate(rushes_model* model, const rushes_request* request
         {request->ids, request->ids + request->id_count},
         {request->image, request->image + (request->image ? request->image_bytes : 0)},
         {path_of(request->embedding_path), path_of(request->latents_path), path_of(request->step_latents_prefix),
-         path_of(request->resume_path), request->start_step}};
+         path_of(request->resume_path), request->start_step},
+        loras_of(request->loras, request->lora_count)};
     *report = new_string(model->session.generate(job, observer).json().dump());
   });
 }

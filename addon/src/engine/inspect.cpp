@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "files/refusal.h"
+#include "models/lora_file.h"
 #include "models/weights.h"
 
 namespace rushes {
@@ -48,6 +49,31 @@ std::string summary_of(const Json& report, const WeightReport& weights) {
   return text + ".";
 }
 
+struct LoraFacts {
+  bool is_one = false;
+  std::string architecture, refused;
+  int64_t rank = 0;
+  size_t layers = 0;
+  bool is_usable() const { return is_one && refused.empty(); }
+};
+
+LoraFacts lora_facts(const std::shared_ptr<const Checkpoint>& file) {
+  LoraFacts out;
+  if (!(out.is_one = LoraFile::looks_like_one(*file))) return out;
+  out.architecture = "LoRA";
+  try {
+    const auto lora = LoraFile::read(file);
+    out.rank = lora->rank();
+    out.layers = lora->layer_count();
+    out.architecture = "LoRA of rank " + std::to_string(out.rank) + " on " + std::to_string(out.layers) +
+                       (out.layers == 1 ? " layer" : " layers");
+  } catch (const Error& error) {
+    if (!error.code().starts_with("checkpoint.")) throw;
+    out.refused = error.sentence().substr(0, error.sentence().size() - 1);  // reports end their sentences themselves
+  }
+  return out;
+}
+
 }  // namespace
 
 std::string inspect_report(std::shared_ptr<const Checkpoint> file) {
@@ -70,12 +96,14 @@ std::string inspect_report(std::shared_ptr<const Checkpoint> file) {
     if (!detected && (detected = candidate.detect(names))) family = &candidate;
 
   if (!detected) {
-    const std::string foreign = foreign_file_noun(names);
-    report["family"] = nullptr;
-    report["architecture"] = foreign.empty() ? "unknown" : foreign;
+    const LoraFacts lora = lora_facts(file);
+    const std::string foreign = lora.is_one ? "LoRA" : foreign_file_noun(names);
+    report["family"] = lora.is_one ? Json("lora") : Json(nullptr);
+    report["architecture"] = foreign.empty() ? "unknown" : lora.is_one ? lora.architecture : foreign;
     report["layout"] = "unknown";
     report["prefix"] = names.prefix;
     report["sizes"] = Json::object();
+    if (lora.is_usable()) report["sizes"] = {{"rank", lora.rank}, {"layers", lora.layers}};
     report["tensors"] = file->tensors().size();
     report["parameters"] = elements;
     report["dtypes"] = types;
@@ -83,12 +111,15 @@ std::string inspect_report(std::shared_ptr<const Checkpoint> file) {
     report["quantizedLayers"] = 0;
     report["sla"] = false;
     report["missing"] = report["unexpected"] = report["wrongShape"] = Json::array();
-    report["complete"] = false;
+    report["complete"] = lora.is_usable();
     report["uses"] = Json::array();
-    report["refused"] = foreign.empty() ? "its tensors belong to no model this version knows"
-                                        : "it is a " + foreign + ", which this version cannot run";
-    report["summary"] = tensor_count(file->tensors().size()) + ", " + gigabytes(file->file_bytes()) +
-                        ". It cannot be used: " + report["refused"].get<std::string>() + ".";
+    if (lora.is_usable()) report["uses"].push_back("changing what a transformer draws");
+    report["refused"] = lora.is_one       ? lora.refused
+                        : foreign.empty() ? "its tensors belong to no model this version knows"
+                                          : "it is a " + foreign + ", which this version cannot run";
+    const std::string size = tensor_count(file->tensors().size()) + ", " + gigabytes(file->file_bytes());
+    report["summary"] = lora.is_usable() ? lora.architecture + ", " + size + ". For changing what a transformer draws."
+                                         : size + ". It cannot be used: " + report["refused"].get<std::string>() + ".";
     return report.dump(-1, ' ', false, Json::error_handler_t::replace);
   }
 

@@ -3,6 +3,7 @@
 #include <filesystem>
 
 #include "files/checkpoint.h"
+#include "models/lora_file.h"
 #include "models/weights.h"
 
 namespace rushes {
@@ -24,9 +25,10 @@ struct ModelFiles {
   std::shared_ptr<const Checkpoint> dit, vae, text_encoder, dit_low;  // dit_low: null without a second expert
   int64_t text_len = 512;
   int64_t latent_channels = 16, text_dim = 0;
-  bool quantized = false;     // the transformer holds int8 layers
-  bool sla = false;           // and proj_l
-  bool from_picture = false;  // reads a mask of kMaskChannels and a picture's latents beside the noise
+  bool quantized = false;               // the transformer holds int8 layers
+  bool sla = false;                     // and proj_l
+  std::vector<ChangeableLayer> layers;  // of the transformer, or of each of two: what LoRAs may change
+  bool from_picture = false;            // reads a mask of kMaskChannels and a picture's latents beside the noise
 
   /// Throws checkpoint.* when a file cannot be read, is of another kind, is not complete, is refused by this version,
   /// or does not fit the others (text width, latent channels, the other expert): one sentence, file named.

@@ -24,6 +24,7 @@ struct Job {
   size_t id_count;  // 0: only the decode is left
   const WarmStart& start;
   const std::optional<Card>& card;
+  const Loras& loras;
 };
 
 Plan walk(const Job& job, const rushes_settings& resolved, const Held& held) {
@@ -52,7 +53,7 @@ Plan walk(const Job& job, const rushes_settings& resolved, const Held& held) {
   LoadedParts parts;
   const Observer nobody;
   const Held used{resident, plan.text_keys_kept, held.streamed};
-  Stages stages(context, files, parts, resolved, used, nobody);
+  Stages stages(context, files, parts, resolved, job.loras, used, nobody);
   if (resident && start.packing == packing_key(resolved) && start.streamed == held.streamed) {
     if (start.text_encoder) parts.text_encoder = Umt5::load(context, files.text_encoder, text_encoder_format(resolved));
     if (start.dit) parts.dit = WanDit::load(context, files.dit, dit_format(resolved), {}, placement(used));
@@ -262,7 +263,7 @@ Error memory_shortage(uint64_t needed_bytes, uint64_t usable_bytes, bool of_card
 }
 
 Plan make_plan(const ModelFiles& files, const rushes_settings& settings, size_t id_count, const WarmStart& start,
-               const std::optional<Card>& card) {
+               const std::optional<Card>& card, const Loras& loras) {
   refresh_page_surcharge();
   const uint64_t usable = usable_memory(start);
   const uint64_t chosen =
@@ -275,7 +276,7 @@ Plan make_plan(const ModelFiles& files, const rushes_settings& settings, size_t 
   Budget budget;
   budget.host = !on_card && settings.memory_budget > 0 ? chosen : usable;
   if (on_card) budget.device = std::min(chosen, usable_memory(*card));
-  const Job job{files, id_count, start, card};
+  const Job job{files, id_count, start, card, loras};
   Plan plan = best_plan(job, resolved, budget, false);
   if (!budget.holds(plan)) {  // what was left open may become int8, then blocks may stream
     facts.fits_16bit = facts.text_fits_16bit = false;

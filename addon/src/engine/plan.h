@@ -6,6 +6,7 @@
 
 #include "engine/card.h"
 #include "engine/disk_rate.h"
+#include "engine/loras.h"
 #include "engine/model_files.h"
 #include "engine/settings.h"
 #include "models/wan_dit/wan_dit.h"
@@ -71,7 +72,7 @@ struct WarmStart {
 /// besides, and a budget limits that. `card`: the one a job with device auto or cuda would run on; it need not exist. A
 /// job of which not even one part at a time fits is planned all the same, with `fits` false. Throws settings.invalid.
 Plan make_plan(const ModelFiles& files, const rushes_settings& settings, size_t id_count, const WarmStart& start,
-               const std::optional<Card>& card);
+               const std::optional<Card>& card, const Loras& loras = {});
 
 /// memory.exhausted for a whole job: what it needs and may use.
 Error memory_shortage(uint64_t needed_bytes, uint64_t usable_bytes, bool of_card, const std::string& advice,

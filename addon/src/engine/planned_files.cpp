@@ -1,18 +1,15 @@
 #include "engine/planned_files.h"
 
+#include "engine/file_stamp.h"
+
 namespace rushes {
 namespace {
 
 constexpr size_t kKept = 4;
 
-// Changes when one of the files does; files that cannot be read have a stamp too, and opening them says what is wrong.
 std::string stamp_of(const ModelPaths& paths) {
   std::string stamp;
-  for (const auto& path : {paths.dit, paths.dit_low, paths.vae, paths.text_encoder}) {
-    std::error_code ignored;
-    stamp += std::to_string(std::filesystem::file_size(path, ignored)) + "@" +
-             std::to_string(std::filesystem::last_write_time(path, ignored).time_since_epoch().count()) + " ";
-  }
+  for (const auto& path : {paths.dit, paths.dit_low, paths.vae, paths.text_encoder}) stamp += file_stamp(path) + " ";
   return stamp;
 }
 

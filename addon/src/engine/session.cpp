@@ -23,12 +23,12 @@ double seconds_since(std::chrono::steady_clock::time_point start) {
 class Session::Run {
  public:
   Run(Session& session, const rushes_settings& settings, size_t id_count, bool embedding_kept, int start_step,
-      const Observer& observer)
-      : session_(session), observer_(observer) {
+      Loras loras, const Observer& observer)
+      : session_(session), observer_(observer), loras_(std::move(loras)) {
     // Before the warm start is looked at: parts on another card go.
     const std::optional<Card> card = session.open_card(settings);
     const WarmStart start = session.warm_start(embedding_kept, start_step);
-    report_.plan = make_plan(session.headers_, settings, id_count, start, card);
+    report_.plan = make_plan(session.headers_, settings, id_count, start, card, loras_);
     if (observer.planned) observer.planned(report_.plan.json().dump());
     report_.plan.require_fit();
     report_.settings = report_.plan.settings;
@@ -47,10 +47,11 @@ class Session::Run {
     session.parts_key_ = packing_key(report_.settings);
     session.parts_streamed_ = report_.plan.streamed;
     session.publish();
+    for (const std::string& warning : loras_.warnings) warn(warning);
   }
 
   Stages stages() {
-    return Stages(context_, session_.files_, session_.parts_, report_.settings,
+    return Stages(context_, session_.files_, session_.parts_, report_.settings, loras_,
                   {report_.plan.resident, report_.plan.text_keys_kept, report_.plan.streamed}, observer_);
   }
 
@@ -159,6 +160,7 @@ class Session::Run {
 
   Session& session_;
   const Observer& observer_;
+  const Loras loras_;
   Context context_;
   GenerateReport report_;
 };
@@ -268,7 +270,8 @@ GenerateReport Session::generate_once(const GenerateRequest& request, const Obse
   require_request(request);
   const std::filesystem::path& embedding = request.paths.embedding;
   const bool embedding_kept = !embedding.empty() && std::filesystem::exists(embedding);
-  Run run(*this, request.settings, request.ids.size(), embedding_kept, request.paths.start_step, observer);
+  Run run(*this, request.settings, request.ids.size(), embedding_kept, request.paths.start_step,
+          open_loras(request.loras, files_), observer);
   Stages stages = run.stages();
   Tensor text = run.measure(RUSHES_STAGE_TEXT, [&] { return stages.encode_text(request.ids, request.paths); });
   Tensor picture;
@@ -300,7 +303,7 @@ GenerateReport Session::decode(const std::filesystem::path& latents, const rushe
 
 GenerateReport Session::decode_once(const std::filesystem::path& latents, const rushes_settings& settings,
                                     const Observer& observer) {
-  Run run(*this, settings, 0, false, 0, observer);
+  Run run(*this, settings, 0, false, 0, {}, observer);
   const SavedLatents saved = load_latents(run.context(), latents, run.stages().latent_shape());
   run.note_kept(saved.kept_step);
   run.measure(RUSHES_STAGE_DECODE, [&] { run.make_frames(saved.latents); });

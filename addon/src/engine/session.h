@@ -13,6 +13,7 @@ struct GenerateRequest {
   std::vector<int32_t> ids;
   std::vector<uint8_t> picture;  // RGB of the settings' size, where the model starts from one
   JobPaths paths;
+  std::vector<LoraRequest> loras{};
 };
 
 /// What a run did. json() is rushes_generate's report.

@@ -137,6 +137,14 @@ void Stages::load_expert(const Context& context, bool low, const Progress& progr
   if (!part)
     part = WanDit::load(context, low ? files_.dit_low : files_.dit, dit_format(settings_), progress, placement(held_));
   files_.require_whole();
+  const std::vector<AppliedLora>& loras = low ? loras_.dit_low : loras_.dit;
+  if (part->is_adapted_with(loras)) return;
+  part->adapt(context, loras);
+  for (const AppliedLora& lora : loras)
+    if (lora.file->file().is_torn()) {
+      part->adapt(context, {});
+      refuse_torn(lora.file->file().path());
+    }
 }
 
 void Stages::load_transformer(int start_step) {

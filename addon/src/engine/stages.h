@@ -6,6 +6,7 @@
 #include <memory>
 #include <span>
 
+#include "engine/loras.h"
 #include "engine/model_files.h"
 #include "engine/observer.h"
 #include "engine/settings.h"
@@ -43,8 +44,14 @@ inline DitPlacement placement(const Held& held) {
 class Stages {
  public:
   Stages(const Context& context, const ModelFiles& files, LoadedParts& parts, const rushes_settings& resolved,
-         const Held& held, const Observer& observer)
-      : context_(context), files_(files), parts_(parts), settings_(resolved), held_(held), observer_(observer) {}
+         const Loras& loras, const Held& held, const Observer& observer)
+      : context_(context),
+        files_(files),
+        parts_(parts),
+        settings_(resolved),
+        loras_(loras),
+        held_(held),
+        observer_(observer) {}
 
   /// Token ids -> context f32 [text_len, text_dim]; read from paths.embedding when it is there, whole, and fits, else
   /// encoded and kept there.
@@ -54,8 +61,8 @@ class Stages {
   /// of the picture followed by frames of zeros, rounded to bf16 as in training
   /// (thu-ml/TurboDiffusion:turbodiffusion/inference/wan2.2_i2v_infer.py).
   Tensor encode_picture(std::span<const uint8_t> rgb);
-  /// Packs the weights of the transformer that the step after `start_step` needs; of two experts both, where all parts
-  /// stay in memory together.
+  /// Packs the weights of the transformer that the step after `start_step` needs, and the LoRAs; of two experts both,
+  /// where all parts stay in memory together.
   void load_transformer(int start_step = 0);
   /// Noise -> latents f32 [channels, T, h, w], saved to paths.latents; step states to the prefix. `picture`: of
   /// encode_picture, or empty for a model that starts from text alone. Of two experts the second one is loaded when its
@@ -98,6 +105,7 @@ class Stages {
   const ModelFiles& files_;
   LoadedParts& parts_;
   const rushes_settings& settings_;
+  const Loras& loras_;
   const Held held_;
   const Observer& observer_;
   int kept_step_ = 0;

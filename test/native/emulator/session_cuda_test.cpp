@@ -144,6 +144,8 @@ TEST_CASE("a lost card and a full one each fail their job alone: the next goes o
                                nullptr,
                                0,
                                nullptr,
+                               0,
+                               nullptr,
                                0};
   char* report = nullptr;
   const rushes_status full = rushes_generate(demo.model, &request, &callbacks, &report);

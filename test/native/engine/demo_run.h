@@ -60,7 +60,8 @@ struct Job {
   std::string embedding{};
   bool previews = false;
   std::vector<uint8_t> image{};
-  double order_at_fraction = 0;                                        // of that step
+  double order_at_fraction = 0;  // of that step
+  std::vector<rushes_lora> loras{};
   std::function<void(rushes_stage, double fraction)> while_running{};  // what else happens meanwhile
 };
 
@@ -168,7 +169,7 @@ inline Outcome generate(Demo& demo, const rushes_settings& settings, const Job& 
   const auto path = [](const std::string& text) { return text.empty() ? nullptr : text.c_str(); };
   const rushes_request request{settings,          ids.data(),       ids.size(),       path(job.embedding),
                                path(job.latents), path(job.prefix), path(job.resume), job.start_step,
-                               job.image.data(),  job.image.size()};
+                               job.image.data(),  job.image.size(), job.loras.data(), job.loras.size()};
   char* report = nullptr;
   outcome.status = rushes_generate(demo.model, &request, &callbacks, &report);
   demo_run::take(outcome, report);
@@ -187,10 +188,10 @@ inline Outcome decode(Demo& demo, const std::string& latents, const rushes_setti
 }
 
 inline nlohmann::json plan(const DemoFiles& names, const rushes_settings& settings, const rushes_model* warm = nullptr,
-                           size_t id_count = 5) {
+                           size_t id_count = 5, const std::vector<rushes_lora>& loras = {}) {
   const rushes_model_files files = names.pointers();
   char* report = nullptr;
-  const rushes_status status = rushes_plan(&files, warm, &settings, id_count, &report);
+  const rushes_status status = rushes_plan(&files, warm, &settings, id_count, loras.data(), loras.size(), &report);
   REQUIRE_MESSAGE(status.code[0] == 0, status.sentence);
   nlohmann::json out = nlohmann::json::parse(report);
   rushes_string_free(report);

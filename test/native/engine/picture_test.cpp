@@ -325,7 +325,7 @@ TEST_CASE("a plan notices what becomes of the low-noise expert's file") {
     const rushes_model_files pointers = files.pointers();
     const rushes_settings settings = picture_settings();
     char* report = nullptr;
-    const rushes_status status = rushes_plan(&pointers, nullptr, &settings, 5, &report);
+    const rushes_status status = rushes_plan(&pointers, nullptr, &settings, 5, nullptr, 0, &report);
     rushes_string_free(report);
     return std::string(status.code);
   };

@@ -149,10 +149,20 @@ TEST_CASE("inspect: what is missing or unexpected is grouped, what cannot run is
   CHECK(report["refused"].get<std::string>().find("Wan2.2 VAE") != std::string::npos);
 
   write_safetensors_sparse(folder / "lora.safetensors",
-                           {hole("diffusion_model.blocks.0.lora_A.weight", DType::f32, {4, 4})});
+                           {hole("diffusion_model.blocks.0.ffn.0.lora_A.weight", DType::f32, {4, 8})});
   report = report_of(folder / "lora.safetensors");
-  CHECK(report["family"].is_null());
+  CHECK(report["family"] == "lora");
   CHECK(report["architecture"] == "LoRA");
+  CHECK(report["complete"] == false);
+  CHECK(report["refused"] == "lora.safetensors is damaged: of blocks.0.ffn.0 only one of two matrices is there");
+  write_safetensors_sparse(folder / "lora.safetensors",
+                           {hole("diffusion_model.blocks.0.ffn.0.lora_A.weight", DType::f32, {4, 8}),
+                            hole("diffusion_model.blocks.0.ffn.0.lora_B.weight", DType::f32, {8, 4})});
+  report = report_of(folder / "lora.safetensors");
+  CHECK(report["architecture"] == "LoRA of rank 4 on 1 layer");
+  CHECK(report["sizes"] == json{{"rank", 4}, {"layers", 1}});
+  CHECK(report["complete"] == true);
+  CHECK(report["refused"] == "");
   write_safetensors_sparse(folder / "other.safetensors", {hole("x", DType::f32, {4, 4})});
   CHECK(report_of(folder / "other.safetensors")["architecture"] == "unknown");
 }

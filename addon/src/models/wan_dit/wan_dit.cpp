@@ -27,6 +27,7 @@ class LoadedWanDit final : public WanDit {
     load_blocks(context, opened.weights, format, progress, placement, reading);
   }
 
+  void adapt(const Context& context, const std::vector<AppliedLora>& loras) override;
   DitText embed_text(const Context& context, const Tensor& text, bool keep_keys) const override;
   using WanDit::velocity;
   Tensor velocity(const Context& context, const Tensor& latents, float timestep, const DitText& text,
@@ -37,10 +38,10 @@ class LoadedWanDit final : public WanDit {
   void load_blocks(const Context& context, const WeightSet& weights, LinearFormat format,
                    const std::function<void(double)>& progress, DitPlacement placement, const Reading& reading);
   void for_blocks(const Context& context, const std::function<void(const DitBlock&, size_t)>& visit) const;
-  void account(const DitBlock& block);
+  void account(DitBlock& block);
   TokenGrid require_input(const Tensor& latents, const DitText& text, const DitAttention& attention) const;
 
-  std::shared_ptr<Linear> patch_embedding_, text_embedding_[2], head_;
+  AdaptedLinear patch_embedding_, text_embedding_[2], head_;
   TimeEmbedding time_embedding_;
   std::unique_ptr<BlockStream> stream_;  // null: the blocks are resident
   std::vector<DitBlock> blocks_;
@@ -48,10 +49,10 @@ class LoadedWanDit final : public WanDit {
 };
 
 LoadedWanDit::LoadedWanDit(const WanDitLoader& loader, const WanDitConfig& config)
-    : patch_embedding_(loader.linear("patch_embedding", loader.plain_format())),
-      text_embedding_{loader.linear("text_embedding.0", loader.plain_format()),
-                      loader.linear("text_embedding.2", loader.plain_format())},
-      head_(loader.linear("head.head", loader.plain_format())),
+    : patch_embedding_(loader.adapted("patch_embedding", loader.plain_format())),
+      text_embedding_{loader.adapted("text_embedding.0", loader.plain_format()),
+                      loader.adapted("text_embedding.2", loader.plain_format())},
+      head_(loader.adapted("head.head", loader.plain_format())),
       time_embedding_(loader),
       head_modulation_(ModulationTable::load(loader, "head.modulation", {1})) {
   config_ = config;
@@ -90,12 +91,37 @@ void LoadedWanDit::for_blocks(const Context& context, const std::function<void(c
   }
 }
 
-void LoadedWanDit::account(const DitBlock& block) {
-  for (const Linear* layer : block.linears()) {
+void LoadedWanDit::account(DitBlock& block) {
+  for (const AdaptedLinear* adapted : block.linears()) {
+    const auto& layer = adapted->weights;
     bytes_16bit_ += layer->sixteen_bit_bytes();
     bytes_held_ += layer->resident_bytes;
     if (layer->format != LinearFormat::int8_tiles) continue;
     quantized_.push_back({layer->name, layer->out_features, layer->in_features});
+  }
+}
+
+void LoadedWanDit::adapt(const Context& context, const std::vector<AppliedLora>& loras) {
+  std::vector<AdaptedLinear*> layers = time_embedding_.linears();
+  layers.insert(layers.end(), {&patch_embedding_, &text_embedding_[0], &text_embedding_[1], &head_});
+  for (DitBlock& block : blocks_)
+    for (AdaptedLinear* layer : block.linears()) layers.push_back(layer);
+  const auto leave = [&] {
+    for (AdaptedLinear* layer : layers) layer->change = nullptr;
+    loras_.clear();
+  };
+  leave();
+  try {
+    const LoraChanges changes(wan_dit_layers(config_), loras);
+    const LinearFormat plain = context.compute == DType::bf16 ? LinearFormat::bf16 : LinearFormat::f32;
+    for (AdaptedLinear* layer : layers) {
+      const std::string& name = layer->weights->name;
+      layer->change = changes.pack(context, name, name.starts_with("time_") ? LinearFormat::f32 : plain);
+    }
+    loras_ = loras;
+  } catch (...) {
+    leave();
+    throw;
   }
 }
 
@@ -109,8 +135,8 @@ DitText LoadedWanDit::embed_text(const Context& context, const Tensor& text, boo
   convert(context, to_device(context, text), rounded);
   Tensor hidden = context.allocate(context.compute, {text.size(0), config_.dim});
   DitText out{context.allocate(context.compute, hidden.shape())};
-  linear(context, rounded, *text_embedding_[0], hidden, {.activation = Activation::gelu_tanh});
-  linear(context, hidden, *text_embedding_[1], out.rows);
+  linear(context, rounded, text_embedding_[0], hidden, {.activation = Activation::gelu_tanh});
+  linear(context, hidden, text_embedding_[1], out.rows);
   hidden = {};
   if (keep_keys)
     for_blocks(context, [&](const DitBlock& block, size_t) {
@@ -146,7 +172,7 @@ Tensor LoadedWanDit::velocity(const Context& context, const Tensor& latents, flo
   RotaryTable rotary = make_rotary_table(context.on_host(), grid.frames, grid.height, grid.width, config_.head_size);
   rotary = {to_device(context, rotary.cosine), to_device(context, rotary.sine)};
   Tensor x = context.allocate(DType::f32, {grid.count(), config_.dim});
-  linear(context, patches_of(context, to_device(context, latents), grid), *patch_embedding_, x);
+  linear(context, patches_of(context, to_device(context, latents), grid), patch_embedding_, x);
 
   // A bad value spreads to every token in the next block's attention, so a few rows are enough to find its block.
   const int64_t watched = std::min<int64_t>(x.size(0), 64);
@@ -169,7 +195,7 @@ Tensor LoadedWanDit::velocity(const Context& context, const Tensor& latents, flo
   Tensor normed = context.allocate(context.compute, x.shape());
   Tensor tokens = context.allocate(DType::f32, {x.size(0), config_.out_channels * 4});
   layer_norm(context, x, scale, shift, kDitEpsilon, normed);
-  linear(context, normed, *head_, tokens);
+  linear(context, normed, head_, tokens);
   if (!all_finite(context, tokens))
     throw Error("output.not_finite",
                 "The transformer gave a value that is not a number, first seen in " +

@@ -4,6 +4,7 @@
 #include <memory>
 #include <vector>
 
+#include "models/low_rank.h"
 #include "models/weights.h"
 #include "ops/attention/attention.h"
 #include "ops/linear/linear.h"
@@ -61,6 +62,11 @@ class WanDit {
   /// Bytes of the block linears at 16 bit, and as they are held.
   uint64_t linear_bytes_16bit() const { return bytes_16bit_; }
   uint64_t linear_bytes_held() const { return bytes_held_; }
+  /// From now on the layers do what these LoRAs make of them, and nothing of earlier ones; an empty list leaves the
+  /// model as it is in its file. What they hold counts as weights and lies where kernels read it, also where blocks
+  /// stream. Not while a pass runs. Errors: LoraFile::match's and LowRankChange::pack's; no LoRA is applied then.
+  virtual void adapt(const Context& context, const std::vector<AppliedLora>& loras) = 0;
+  bool is_adapted_with(const std::vector<AppliedLora>& loras) const { return loras_ == loras; }
   /// text f32 [text_len, text_dim], the umT5 context with its zero rows -> what the blocks attend to. Once per job.
   /// `keep_keys`: with every block's keys and values, layers x 2 x text_len x dim elements; the velocity is the same
   /// to the last bit without them.
@@ -80,6 +86,7 @@ class WanDit {
   WanDitConfig config_;
   std::vector<QuantizedLayer> quantized_;
   uint64_t bytes_16bit_ = 0, bytes_held_ = 0;
+  std::vector<AppliedLora> loras_;
 };
 
 }  // namespace rushes

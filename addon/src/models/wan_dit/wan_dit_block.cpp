@@ -38,8 +38,8 @@ DitBuffers::DitBuffers(const Context& context, const WanDitConfig& config, int64
 
 DitBlock::Attention DitBlock::Attention::load(const WanDitLoader& loader, const std::string& name,
                                               LinearFormat format) {
-  return {loader.linear(name + ".q", format),     loader.linear(name + ".k", format),
-          loader.linear(name + ".v", format),     loader.linear(name + ".o", format),
+  return {loader.adapted(name + ".q", format),    loader.adapted(name + ".k", format),
+          loader.adapted(name + ".v", format),    loader.adapted(name + ".o", format),
           loader.tensor(name + ".norm_q.weight"), loader.tensor(name + ".norm_k.weight")};
 }
 
@@ -54,13 +54,12 @@ DitBlock::DitBlock(const WanDitLoader& loader, int64_t index, LinearFormat forma
   norm3_weight_ = loader.tensor(block + "norm3.weight");
   norm3_bias_ = loader.tensor(block + "norm3.bias");
   cross_ = Attention::load(loader, block + "cross_attn", format);
-  up_ = loader.linear(block + "ffn.0", format);
-  down_ = loader.linear(block + "ffn.2", format);
+  up_ = loader.adapted(block + "ffn.0", format);
+  down_ = loader.adapted(block + "ffn.2", format);
 }
 
-std::vector<const Linear*> DitBlock::linears() const {
-  return {self_.q.get(),  self_.k.get(),  self_.v.get(),  self_.o.get(), cross_.q.get(),
-          cross_.k.get(), cross_.v.get(), cross_.o.get(), up_.get(),     down_.get()};
+std::vector<AdaptedLinear*> DitBlock::linears() {
+  return {&self_.q, &self_.k, &self_.v, &self_.o, &cross_.q, &cross_.k, &cross_.v, &cross_.o, &up_, &down_};
 }
 
 void DitBlock::forward(const Context& context, const DitPass& pass, DitBuffers& buffers, const TextKeys* kept,
@@ -81,9 +80,9 @@ void DitBlock::self_attention(const Context& context, const DitPass& pass, const
                               Tensor& x) const {
   auto& [normed, q, k, v, text, hidden, modulation] = buffers;
   const int64_t heads = pass.config.heads;
-  linear(context, normed, *self_.q, q);
-  linear(context, normed, *self_.k, k);
-  linear(context, normed, *self_.v, v);
+  linear(context, normed, self_.q, q);
+  linear(context, normed, self_.k, k);
+  linear(context, normed, self_.v, v);
   rms_norm_rotary(context, q, self_.norm_q, kDitEpsilon, heads, pass.rotary, q);
   rms_norm_rotary(context, k, self_.norm_k, kDitEpsilon, heads, pass.rotary, k);
   Tensor& mixed = normed;
@@ -94,12 +93,12 @@ void DitBlock::self_attention(const Context& context, const DitPass& pass, const
     const SparseAttention sparse{pass.attention.type, pass.attention.top_k, &projection_weight_, &projection_bias_};
     sparse_attention(context, q, k, v, heads, sparse, mixed);
   }
-  linear(context, mixed, *self_.o, x, {.accumulate = true, .gate = &gate});
+  linear(context, mixed, self_.o, x, {.accumulate = true, .gate = &gate});
 }
 
 void DitBlock::text_keys(const Context& context, const Tensor& text, TextKeys& out) const {
-  linear(context, text, *cross_.k, out.k);
-  linear(context, text, *cross_.v, out.v);
+  linear(context, text, cross_.k, out.k);
+  linear(context, text, cross_.v, out.v);
   rms_norm(context, out.k, cross_.norm_k, kDitEpsilon, out.k);
 }
 
@@ -107,14 +106,14 @@ void DitBlock::text_keys(const Context& context, const Tensor& text, TextKeys& o
 void DitBlock::cross_attention(const Context& context, const DitPass& pass, DitBuffers& buffers, const TextKeys* kept,
                                Tensor& x) const {
   auto& [normed, q, k, v, text, hidden, modulation] = buffers;
-  linear(context, normed, *cross_.q, q);
+  linear(context, normed, cross_.q, q);
   if (!kept) text_keys(context, pass.text, text);
   const TextKeys& keys = kept ? *kept : text;
   rms_norm(context, q, cross_.norm_q, kDitEpsilon, q);
   const auto scale = static_cast<float>(1 / std::sqrt(static_cast<double>(pass.config.head_size)));
   Tensor& mixed = normed;
   dense_attention(context, q, keys.k, keys.v, pass.config.heads, scale, nullptr, mixed);
-  linear(context, mixed, *cross_.o, x, {.accumulate = true});
+  linear(context, mixed, cross_.o, x, {.accumulate = true});
 }
 
 void DitBlock::feed_forward(const Context& context, const Tensor& gate, DitBuffers& buffers, Tensor& x) const {
@@ -122,8 +121,8 @@ void DitBlock::feed_forward(const Context& context, const Tensor& gate, DitBuffe
   for (int64_t begin = 0; begin < tokens; begin += kFeedForwardTokens) {
     const int64_t end = std::min(tokens, begin + kFeedForwardTokens);
     Tensor hidden = buffers.hidden.rows(0, end - begin), part = x.rows(begin, end);
-    linear(context, buffers.normed.rows(begin, end), *up_, hidden, {.activation = Activation::gelu_tanh});
-    linear(context, hidden, *down_, part, {.accumulate = true, .gate = &gate});
+    linear(context, buffers.normed.rows(begin, end), up_, hidden, {.activation = Activation::gelu_tanh});
+    linear(context, hidden, down_, part, {.accumulate = true, .gate = &gate});
   }
 }
 

@@ -52,11 +52,11 @@ class DitBlock {
   /// Keys and values of the embedded text [text_rows, dim] into `out`.
   void text_keys(const Context& context, const Tensor& text, TextKeys& out) const;
   /// The ten linears in the order of the forward pass.
-  std::vector<const Linear*> linears() const;
+  std::vector<AdaptedLinear*> linears();
 
  private:
   struct Attention {
-    std::shared_ptr<Linear> q, k, v, o;
+    AdaptedLinear q, k, v, o;
     Tensor norm_q, norm_k;  // f32 [dim]
     static Attention load(const WanDitLoader& loader, const std::string& name, LinearFormat format);
   };
@@ -71,7 +71,7 @@ class DitBlock {
   Tensor norm3_weight_, norm3_bias_;  // f32 [dim]
   Tensor projection_weight_,
       projection_bias_;  // proj_l, f32 [head_size, head_size] and [head_size]; undefined without SLA
-  std::shared_ptr<Linear> up_, down_;
+  AdaptedLinear up_, down_;
 };
 
 }  // namespace rushes

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "models/low_rank.h"
 #include "models/weights.h"
 #include "ops/linear/linear.h"
 
@@ -35,6 +36,8 @@ class WanDitLoader {
     release(weight);
     return out;
   }
+
+  AdaptedLinear adapted(const std::string& layer, LinearFormat format) const { return {linear(layer, format)}; }
 
   /// The format of layers that are never quantized: that of the activations.
   LinearFormat plain_format() const { return context_.compute == DType::bf16 ? LinearFormat::bf16 : LinearFormat::f32; }

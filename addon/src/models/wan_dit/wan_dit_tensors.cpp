@@ -239,6 +239,17 @@ std::vector<ExpectedTensor> wan_dit_tensors(const WanDitConfig& config) {
   return tensors_with(config, config.has_image_branch, false);
 }
 
+std::vector<ChangeableLayer> wan_dit_layers(const WanDitConfig& config) {
+  constexpr std::string_view kWeight = ".weight";
+  const auto module = [](std::string_view tensor) { return std::string(tensor.substr(0, tensor.rfind('.'))); };
+  std::vector<ChangeableLayer> out;
+  for (const ExpectedTensor& tensor : wan_dit_tensors(config))
+    if (tensor.name.ends_with(kWeight) && tensor.shape.size() == 2 && tensor.group.empty())
+      out.push_back(
+          {module(tensor.name), module(wan_dit_diffusers_name(tensor.name)), tensor.shape[0], tensor.shape[1]});
+  return out;
+}
+
 std::string wan_dit_diffusers_name(std::string_view original) {
   const std::vector<std::string_view> segments = name_segments(original);
   if (segments.size() > 2 && segments[0] == "blocks") {

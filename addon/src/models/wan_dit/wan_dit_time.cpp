@@ -45,24 +45,26 @@ TimeEmbedding::TimeEmbedding(const WanDitLoader& loader)
       projection_(layer(loader, "time_projection.1")) {}
 
 TimeEmbedding::Layer TimeEmbedding::layer(const WanDitLoader& loader, const std::string& name) {
-  Layer out{loader.linear(name, loader.plain_format(), false), loader.tensor(name + ".bias")};
+  Layer out{{loader.linear(name, loader.plain_format(), false)}, loader.tensor(name + ".bias")};
   out.bias = out.bias.reshaped({1, out.bias.count()});
   return out;
 }
 
 // The weights stay in bf16 where the file's are; a product of bf16 rows with f32 sums is then as exact as f32.
 Tensor TimeEmbedding::apply(const Context& context, const Layer& layer, const Tensor& x) {
-  const Tensor rows = layer.weight->format == LinearFormat::bf16 ? split_in_three(context, x) : x;
-  Tensor products = context.allocate(DType::f32, {rows.size(0), layer.weight->out_features});
-  linear(context, rows, *layer.weight, products);
+  const Linear& weights = *layer.linear.weights;
+  const Tensor rows = weights.format == LinearFormat::bf16 ? split_in_three(context, x) : x;
+  Tensor products = context.allocate(DType::f32, {rows.size(0), weights.out_features});
+  linear(context, rows, weights, products);
   Tensor out = context.allocate(DType::f32, layer.bias.shape());
   add(context, layer.bias, products.rows(0, 1), out);
   for (int64_t row = 1; row < rows.size(0); ++row) add(context, out, products.rows(row, row + 1), out);
+  if (layer.linear.change) add(context, out, (*layer.linear.change)(context, x), out);
   return out;
 }
 
 DitTime TimeEmbedding::operator()(const Context& context, float timestep) const {
-  Tensor hidden = apply(context, first_, sinusoid(context, timestep, first_.weight->in_features));
+  Tensor hidden = apply(context, first_, sinusoid(context, timestep, first_.linear.weights->in_features));
   silu(context, hidden, hidden);
   DitTime time;
   time.embedding = apply(context, second_, hidden);

@@ -17,11 +17,13 @@ class TimeEmbedding {
   explicit TimeEmbedding(const WanDitLoader& loader);
   /// timestep in 0..1000.
   DitTime operator()(const Context& context, float timestep) const;
+  /// LoRAs' changes of them are in f32.
+  std::vector<AdaptedLinear*> linears() { return {&first_.linear, &second_.linear, &projection_.linear}; }
 
  private:
   struct Layer {
-    std::shared_ptr<Linear> weight;
-    Tensor bias;  // f32 [1, N]
+    AdaptedLinear linear;  // without a bias
+    Tensor bias;           // f32 [1, N]
   };
   static Layer layer(const WanDitLoader& loader, const std::string& name);
   static Tensor apply(const Context& context, const Layer& layer, const Tensor& x);

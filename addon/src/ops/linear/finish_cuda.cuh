@@ -1,5 +1,6 @@
-// The way out of a linear layer's sums on the device: bias, activation, then a store or a gated addition. Fragments of
-// matrix instructions pass through shared memory, so that a warp writes whole rows, four outputs to a thread.
+// The way out of a linear layer's sums on the device: bias, addend, activation, then a store or a gated addition.
+// Fragments of matrix instructions pass through shared memory, so that a warp writes whole rows, four outputs to a
+// thread.
 #pragma once
 #include "cuda/device.h"
 #include "ops/linear/product_cuda.h"
@@ -24,10 +25,27 @@ RUSHES_DEVICE float activated_for_bf16(float y, int activation) {
   return divide_quick(y, 1.0f + exp2_quick(logistic_exponent(y, activation)));
 }
 
+/// One value of the addend.
+RUSHES_DEVICE float addend_at(const LinearOutput& o, int64_t at) {
+  return o.addend_is_bf16 ? from_bf16(static_cast<const uint16_t*>(o.addend)[at])
+                          : static_cast<const float*>(o.addend)[at];
+}
+/// Adds four neighbours of it.
+RUSHES_DEVICE void add_four(const LinearOutput& o, int64_t at, float (&y)[4]) {
+  if (o.addend_is_bf16) {
+    const Words2 words = *reinterpret_cast<const Words2*>(static_cast<const uint16_t*>(o.addend) + at);
+    for (int i = 0; i < 4; ++i) y[i] = add(y[i], i % 2 ? bf16_high(words.word[i / 2]) : bf16_low(words.word[i / 2]));
+    return;
+  }
+  const Words4 words = *reinterpret_cast<const Words4*>(static_cast<const float*>(o.addend) + at);
+  for (int i = 0; i < 4; ++i) y[i] = add(y[i], bits_float(words.word[i]));
+}
+
 /// One output on its way.
 RUSHES_DEVICE void finish_one(const LinearOutput& o, int row, int column, float y) {
   const int64_t at = static_cast<int64_t>(row) * o.outputs + column;
   if (o.bias) y = add(y, o.bias[column]);
+  if (o.addend) y = add(y, addend_at(o, at));
   if (o.is_bf16) {
     static_cast<uint16_t*>(o.out)[at] = to_bf16(activated_for_bf16(y, o.activation));
     return;
@@ -69,6 +87,7 @@ RUSHES_DEVICE void finish_four(const LinearOutput& o, const FourColumns& four, i
   const int64_t at = static_cast<int64_t>(row) * o.outputs + column;
   if (o.bias)
     for (int i = 0; i < 4; ++i) y[i] = add(y[i], four.bias[i]);
+  if (o.addend) add_four(o, at, y);
   if (o.is_bf16) {
     for (int i = 0; i < 4; ++i) y[i] = activated_for_bf16(y[i], o.activation);
     *reinterpret_cast<Words2*>(static_cast<uint16_t*>(o.out) + at) = {{pack_bf16(y[0], y[1]), pack_bf16(y[2], y[3])}};

@@ -117,6 +117,8 @@ void linear(const Context& context, const Tensor& x, const Linear& weights, Tens
   require(!epilogue.gate || (epilogue.accumulate && epilogue.gate->type() == DType::f32 &&
                              epilogue.gate->count() == weights.out_features),
           weights.name + " takes a f32 gate of its width, with accumulate only");
+  require(!epilogue.addend || (floating(*epilogue.addend) && epilogue.addend->shape() == out.shape()),
+          weights.name + " adds f32 or bf16 of the shape of its outputs");
   if (x.size(0) == 0) return;
   static_cast<const RunnableLinear&>(weights).run(context, x, out, epilogue);
 }

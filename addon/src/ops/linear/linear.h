@@ -58,12 +58,13 @@ std::shared_ptr<Linear> prepare_linear(const Context& context, const LinearSourc
 
 enum class Activation { none, silu, gelu_tanh };
 
-/// y -> out, in this order: + bias (f32, rounded once), activation, then either a store or
+/// y -> out, in this order: + bias and addend (f32, rounded once), activation, then either a store or
 /// out += gate[n] * y (gate null: out += y).
 struct Epilogue {
   Activation activation = Activation::none;
-  bool accumulate = false;       // out must be f32 then
-  const Tensor* gate = nullptr;  // f32 [N]; only with accumulate
+  bool accumulate = false;         // out must be f32 then
+  const Tensor* gate = nullptr;    // f32 [N]; only with accumulate
+  const Tensor* addend = nullptr;  // f32 or bf16 [M, N]
 };
 
 /// x [M, K] f32 or bf16; out [M, N] f32 or bf16. int8: x is rounded to bf16, quantized in tiles of 128 rows x 128

@@ -12,12 +12,17 @@ struct Case {
   Activation activation;
   bool accumulate;
   bool in_file;  // weights that stay in the file where the kernel can multiply them as they are
+  bool addend = false;
 };
 constexpr Case kCases[] = {
     {1, 128, 1, false, Activation::none, false, false},
     {129, 256, 136, true, Activation::gelu_tanh, false, false},
     {37, 384, 65, true, Activation::silu, true, false},
     {37, 1160, 136, true, Activation::none, true, true},
+    {3, 128, 65, true, Activation::none, false, false, true},
+    {129, 256, 136, true, Activation::gelu_tanh, false, false, true},
+    {37, 384, 72, true, Activation::none, true, false, true},
+    {130, 5, 136, false, Activation::none, false, false},  // the up side of a low-rank change
 };
 
 TensorView view_of(const Tensor& tensor) { return {"weight", tensor.type(), tensor.shape(), tensor.raw()}; }
@@ -35,7 +40,10 @@ Tensor run(const Context& maker, const Kernel<MakeLinear>& kernel, const Case& c
     source.in_file = {[&weight](const Context&) { return view_of(weight); }, [] {}};
   const auto layer = kernel.run(maker, source);
   Tensor out = check::random_tensor(maker, {c.rows, c.outputs}, 5);
-  Epilogue epilogue{c.activation, c.accumulate, c.accumulate ? &gate : nullptr};
+  // Of the other type than x, so that each kernel meets both.
+  const Tensor addend =
+      check::random_tensor(maker, out.shape(), 6, 1.0f, x_type == DType::f32 ? DType::bf16 : DType::f32);
+  const Epilogue epilogue{c.activation, c.accumulate, c.accumulate ? &gate : nullptr, c.addend ? &addend : nullptr};
   layer->run(maker, x, out, epilogue);
   return to_host(maker, out);
 }
@@ -51,7 +59,8 @@ void append_linear_checks(const CpuFeatures& features, std::vector<KernelCheck>&
         if (format == LinearFormat::int8_tiles && c.depth % kTile) continue;
         const DType x_type = c.rows == 37 ? DType::bf16 : DType::f32;
         const std::string text = "rows " + std::to_string(c.rows) + " in " + std::to_string(c.depth) + " out " +
-                                 std::to_string(c.outputs) + (c.in_file ? " in its file" : "");
+                                 std::to_string(c.outputs) + (c.in_file ? " in its file" : "") +
+                                 (c.addend ? " with addend" : "");
         checks.push_back({kernel.info, text, 2e-6, [=, &kernel, &kernels](int threads) {
                             const Context plain = check::context_for(kernels.front().info, threads, DType::bf16);
                             const Context tested = check::context_for(kernel.info, threads, DType::bf16);

@@ -166,10 +166,13 @@ void CudaLinear::count(const Context& context, const Tensor& x, const Tensor& ou
   if (epilogue.activation != Activation::none) work.of(Effort::activations) += static_cast<double>(out.count());
 }
 
-cuda::LinearOutput output_of(const Tensor& out, const Tensor& bias, const Epilogue& epilogue) {
+/// `addend`: the epilogue's, of the rows of `out`; may be undefined.
+cuda::LinearOutput output_of(const Tensor& out, const Tensor& bias, const Epilogue& epilogue, const Tensor& addend) {
   cuda::LinearOutput output = {};
   output.bias = bias.defined() ? bias.data<float>() : nullptr;
   output.gate = epilogue.gate ? epilogue.gate->data<float>() : nullptr;
+  output.addend = addend.defined() ? addend.raw() : nullptr;
+  output.addend_is_bf16 = addend.defined() && addend.type() == DType::bf16;
   output.out = out.raw();
   output.rows = static_cast<int>(out.size(0));
   output.outputs = static_cast<int>(out.size(1));
@@ -177,8 +180,8 @@ cuda::LinearOutput output_of(const Tensor& out, const Tensor& bias, const Epilog
   output.accumulate = epilogue.accumulate;
   output.is_bf16 = out.type() == DType::bf16;
   constexpr int kBytes = sizeof(float);
-  output.in_fours =
-      cuda::choose_run(4, output.outputs, {{output.bias, kBytes}, {output.gate, kBytes}}) == 4 && moves(4, out);
+  output.in_fours = cuda::choose_run(4, output.outputs, {{output.bias, kBytes}, {output.gate, kBytes}}) == 4 &&
+                    moves(4, out) && (!addend.defined() || moves(4, addend));
   return output;
 }
 
@@ -224,10 +227,11 @@ void CudaLinear::run(const Context& context, const Tensor& x, Tensor& out, const
   for (int64_t first = 0; first < rows; first += most) {
     const Tensor x_part = x.rows(first, std::min(rows, first + most));
     const Tensor out_part = out.rows(first, std::min(rows, first + most));
+    const Tensor addend = epilogue.addend ? epilogue.addend->rows(first, std::min(rows, first + most)) : Tensor();
     const int64_t part_rows = x_part.size(0);
     // A layer's few rows are few in every part; a last part of few rows still goes where the others went.
     const LinearChoice choice = choose(context, few ? part_rows : std::max<int64_t>(part_rows, cuda::kDotRows + 1));
-    const cuda::LinearOutput output = output_of(out_part, bias_, epilogue);
+    const cuda::LinearOutput output = output_of(out_part, bias_, epilogue, addend);
     if (few || product_ == LinearProduct::f32) {
       launch_plain(context, choice, x_part, output);
     } else {

@@ -46,6 +46,7 @@ double activate(double y, Activation activation) {
 
 void put(double y, const Epilogue& epilogue, Tensor& out, int64_t row, int64_t column) {
   const int64_t index = row * out.size(1) + column;
+  if (epilogue.addend) y += element(*epilogue.addend, index);
   const auto value = static_cast<float>(activate(y, epilogue.activation));
   if (epilogue.accumulate)
     out.data<float>()[index] += (epilogue.gate ? epilogue.gate->data<float>()[column] : 1.0f) * value;

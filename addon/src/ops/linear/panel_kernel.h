@@ -48,9 +48,11 @@ struct PanelProduct {
 
 /// A finished block of sums on its way out.
 struct PanelOutput {
-  const float* sums;  // [rows][columns]
-  int rows, columns;  // valid part
-  const float* bias;  // [columns of the panel], padded; or null
+  const float* sums;        // [rows][columns]
+  int rows, columns;        // valid part
+  const float* bias;        // [columns of the panel], padded; or null
+  const std::byte* addend;  // [rows][out_stride], valid part only; or null
+  DType addend_type;        // f32 or bf16
   Activation activation;
   bool accumulate;
   const float* gate;   // [columns], valid part only; or null

@@ -233,6 +233,11 @@ void PanelLinear::finish(const Chunk& chunk, int64_t row_panel, int64_t panel, c
   output.gate = epilogue.gate ? epilogue.gate->data<float>() + column : nullptr;
   output.out = out.raw() + ((chunk.begin + row) * out_features + column) * static_cast<int64_t>(dtype_size(out.type()));
   output.out_type = out.type();
+  if (const Tensor* addend = epilogue.addend) {
+    output.addend = addend->raw() +
+                    ((chunk.begin + row) * out_features + column) * static_cast<int64_t>(dtype_size(addend->type()));
+    output.addend_type = addend->type();
+  }
   output.out_stride = out_features;
   kernel_.finish(output);
 }

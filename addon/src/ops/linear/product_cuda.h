@@ -11,13 +11,15 @@ namespace rushes::cuda {
 
 /// Where sums go and what happens to them on the way (Epilogue of linear.h).
 struct LinearOutput {
-  const float* bias;  // [outputs] or null
-  const float* gate;  // [outputs] or null; with accumulate
-  void* out;          // [rows][outputs], f32 or bf16
+  const float* bias;   // [outputs] or null
+  const float* gate;   // [outputs] or null; with accumulate
+  const void* addend;  // [rows][outputs] or null, f32 or bf16
+  void* out;           // [rows][outputs], f32 or bf16
   int rows, outputs;
   int activation;  // Activation
   int accumulate;  // out is f32 and added to
   int is_bf16;
+  int addend_is_bf16;
   int in_fours;  // four neighbouring outputs may move in one instruction: outputs % 4 == 0, all pointers aligned
 };
 

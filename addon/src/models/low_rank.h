@@ -1,0 +1,60 @@
+// What LoRAs add to a linear layer, beside its weights: x -> up(down(x)). The weights stay as they are, so int8 layers
+// lose nothing of a change that is smaller than their step, and any strength is a matter of milliseconds.
+#pragma once
+#include <memory>
+#include <vector>
+
+#include "models/lora_file.h"
+#include "ops/linear/linear.h"
+
+namespace rushes {
+
+/// A file at a strength, for one transformer.
+struct AppliedLora {
+  std::shared_ptr<const LoraFile> file;
+  double strength = 1;
+  LoraExpert expert = LoraExpert::both;  // the transformer that it is applied to, where a model has two
+  bool operator==(const AppliedLora&) const = default;
+};
+
+/// All LoRAs' changes of one layer as one product of their ranks' sum. Immutable.
+class LowRankChange {
+ public:
+  /// Null when none of `changes` is of this layer. `format`: LinearFormat::f32 or bf16, of both matrices; strengths and
+  /// scales are in `up`, multiplied in f32. Throws checkpoint.corrupt for values that are not finite.
+  struct Weighted {
+    const LoraFile* file;
+    LoraChange change;
+    double strength;
+  };
+  static std::shared_ptr<const LowRankChange> pack(const Context& context, const ChangeableLayer& layer,
+                                                   const std::vector<Weighted>& changes, LinearFormat format);
+  /// x [M, K] f32 or bf16 -> [M, N], f32 where the format is f32, else of context.compute.
+  Tensor operator()(const Context& context, const Tensor& x) const;
+  int64_t rank() const { return down_->out_features; }
+
+ private:
+  std::shared_ptr<Linear> down_, up_;
+};
+
+/// The changes of all layers of one transformer, matched once.
+class LoraChanges {
+ public:
+  LoraChanges(const std::vector<ChangeableLayer>& layers, const std::vector<AppliedLora>& loras);
+  std::shared_ptr<const LowRankChange> pack(const Context& context, const std::string& layer,
+                                            LinearFormat format) const;
+
+ private:
+  std::map<std::string, std::pair<ChangeableLayer, std::vector<LowRankChange::Weighted>>, std::less<>> changes_;
+};
+
+/// A linear layer and what LoRAs add to it.
+struct AdaptedLinear {
+  std::shared_ptr<Linear> weights;
+  std::shared_ptr<const LowRankChange> change{};
+};
+/// linear() with the change added before the activation.
+void linear(const Context& context, const Tensor& x, const AdaptedLinear& layer, Tensor& out,
+            const Epilogue& epilogue = {});
+
+}  // namespace rushes
