@@ -16,12 +16,14 @@ from .models.dit import KEY_BLOCK, QUERY_BLOCK, SelfAttention, by_token, int8_ro
 from .quant import dequant, int8_tiles, quantize_blocks
 from .sampling import noise, sample, time_steps
 from .stages.image_to_video import BOUNDARY, EXPERTS, with_first_frame
+from .stages.lora import with_change
 from .tokens import LENGTH, encode
 from .world.render import render
 from .world.scene import random_scene, sentence
 
 DIT, QUANT, VAE, UMT5 = (f"../../../models/demo/demo-{name}.pth" for name in ("t2v", "t2v-quant", "vae", "umt5"))
 HIGH, LOW = (f"../../../models/demo-i2v/demo-i2v-{name}-quant.pth" for name in EXPERTS)
+LORAS = "../../../models/demo/loras"
 TEXTS = ("A red ball bounces on a blue background", "on a white background, a small green triangle moves to the left.",
          "the sun sets over the sea at sunset", "A zebra, quite unknown;  here!")
 
@@ -32,9 +34,10 @@ def relative(a: Tensor, b: Tensor) -> float:
 
 class Cases:
     def __init__(self, folder: pathlib.Path, transformer: nn.Module, encoder: nn.Module, vae: nn.Module,
-                 experts: list[nn.Module]):
-        """Models on the processor, in fp32, holding numbers that 16 bits can hold. `experts`: high and low, or none."""
-        self.experts = experts
+                 experts: list[nn.Module], loras: dict[str, dict[str, Tensor]]):
+        """Models on the processor, in fp32, holding numbers that 16 bits can hold. `experts`: high and low, or none; `loras`: by name, as
+        stages/lora.py keeps them."""
+        self.experts, self.loras = experts, loras
         self.folder, self.transformer, self.encoder, self.vae = folder, transformer, encoder, vae
         self.text_width = encoder.token_embedding.weight.shape[1]
 
@@ -58,6 +61,8 @@ class Cases:
         self.clips()
         if len(self.experts) == len(EXPERTS):
             self.picture_clip()
+        for name in self.loras:
+            self.changed_clip(name)
 
     def text_encoder(self) -> None:
         for number, text in enumerate(TEXTS):
@@ -68,7 +73,7 @@ class Cases:
     def transformer_steps(self) -> None:
         context, model = self.context(TEXTS[0]), self.transformer
         quantized = quantize_blocks(copy.deepcopy(model))
-        for name, shape, timesteps, ratios in (("128x128x17", (1, 16, 5, 16, 16), (988.0,), (0.1, 1.0)),
+        for name, shape, timesteps, ratios in (("128x128x17", (1, 16, 5, 16, 16), (988.0,), (0.1,)),
                                                ("96x160x9", (1, 16, 3, 12, 20), (988.0, 852.0), (0.1, 0.3))):
             latents = noise(3, 0, shape).bfloat16().float()
             for timestep in timesteps:
@@ -105,7 +110,7 @@ class Cases:
                        "proj_bias": project.bias, "sparse": exact, "sparse_sagesla": sage, "linear": linear, "out": exact + linear})
 
     def int8_products(self) -> None:
-        for rows, outputs, inputs in ((300, 384, 256), (128, 128, 128), (1, 128, 512)):
+        for rows, outputs, inputs in ((130, 136, 256), (128, 128, 128), (1, 128, 512)):
             torch.manual_seed(rows)
             x, weight = torch.randn(rows, inputs).bfloat16(), (torch.randn(outputs, inputs) * 0.05).bfloat16()
             bias = torch.randn(outputs).bfloat16()
@@ -133,19 +138,28 @@ class Cases:
                        {"latents": given, "frames": self.vae.decode(given).clamp(-1, 1)})
 
     def clips(self) -> None:
-        context = self.context(TEXTS[0])
         cases = {"sde4": ({"steps": 4}, 96, 17), "ode4": ({"steps": 4, "ode": True}, 96, 9),
                  "sde2-sigma200": ({"steps": 2, "sigma_max": 200.0}, 96, 9), "sde4-sla0.1": ({"steps": 4, "topk": 0.1}, 128, 17)}
         for name, (settings, side, count) in cases.items():
-            kept: list[tuple[Tensor, Tensor]] = []
-            top_k, shape = settings.get("topk"), (1, 16, 1 + (count - 1) // 4, side // 8, side // 8)
-            latents = sample(lambda x, t: self.transformer(x, t, context, top_k), shape, 7, settings["steps"],
-                             settings.get("sigma_max", 80.0), settings.get("ode", False), kept=kept)
-            frames = ((self.vae.decode(latents).clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)
-            self.write(f"t2v-{name}", {"kind": "t2v", "weights": DIT, "vae": VAE, "umt5": UMT5, "text": TEXTS[0], "seed": 7, "width": side,
-                       "height": side, "num_frames": count, "settings": settings, "tolerance": {"latents": 5e-3, "frames_psnr_db": 40}},
-                       {"ids": torch.tensor([encode(TEXTS[0])], dtype=torch.int32), "latents": latents, "frames": frames,
-                        "step0_x": kept[0][0], "step0_v": kept[0][1]})
+            self.clip(name, self.transformer, settings, side, count)
+
+    def clip(self, name: str, transformer: nn.Module, settings: dict, side: int, count: int, **information) -> None:
+        context = self.context(TEXTS[0])
+        kept: list[tuple[Tensor, Tensor]] = []
+        top_k, shape = settings.get("topk"), (1, 16, 1 + (count - 1) // 4, side // 8, side // 8)
+        latents = sample(lambda x, t: transformer(x, t, context, top_k), shape, 7, settings["steps"],
+                         settings.get("sigma_max", 80.0), settings.get("ode", False), kept=kept)
+        frames = ((self.vae.decode(latents).clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)
+        self.write(f"t2v-{name}", {"kind": "t2v", "weights": DIT, "vae": VAE, "umt5": UMT5, "text": TEXTS[0], "seed": 7, "width": side,
+                   "height": side, "num_frames": count, "settings": settings, "tolerance": {"latents": 5e-3, "frames_psnr_db": 40},
+                   **information},
+                   {"ids": torch.tensor([encode(TEXTS[0])], dtype=torch.int32), "latents": latents, "frames": frames,
+                    "step0_x": kept[0][0], "step0_v": kept[0][1]})
+
+    def changed_clip(self, name: str) -> None:
+        """A clip of the transformer with a LoRA's change inside its weights."""
+        changed = with_change(copy.deepcopy(self.transformer), self.loras[name])
+        self.clip(f"lora-{name}", changed, {"steps": 4, "topk": 0.1}, 64, 5, loras=[{"file": f"{LORAS}/{name}.safetensors", "strength": 1.0}])
 
     def picture_clip(self) -> None:
         """A clip that goes on from a drawn picture, with the pair's int8 layers as they ship. A sum that differs in its last bit can

@@ -4,7 +4,7 @@ Every stage gets its share of the minutes, leaves a checkpoint in DIR/checkpoint
 stopped goes on where it was. The end is DIR/models and DIR/test/golden, which lie as in the project, DIR/report.json and DIR/sheet.png.
 
 With --from MODEL only one part is trained, on from MODEL's: its transformer, or with --part decoder its VAE's decoder; or, anew,
-with --part experts the image-to-video pair that belongs to it. Several processes may do that together:
+with --part experts the image-to-video pair or with --part loras the LoRAs that belong to it. Several processes may do that together:
 torchrun --nproc-per-node 2 -m training.run --from models/demo --minutes 60 --output DIR --threads 1
 """
 import argparse
@@ -38,7 +38,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--tiny", action="store_true", help="small models and clips: proves the way in a few minutes, draws nothing")
     parser.add_argument("--no-compile", dest="compiled", action="store_false", help="run every module as it is written")
     parser.add_argument("--from", dest="model", type=pathlib.Path, help="folder of a finished model, to train a part of it on")
-    parser.add_argument("--part", choices=("transformer", "decoder", "experts"), default="transformer", help="with --from: which one")
+    parser.add_argument("--part", choices=("transformer", "decoder", "experts", "loras"), default="transformer", help="with --from: which one")
     parser.add_argument("--transformer", type=pathlib.Path, help="with --from: other weights to begin with, as before distillation")
     parser.add_argument("--seed", type=int, default=0, help="of the clips: another one renders others than last time")
     parser.add_argument("--sentences", type=int, default=200, help="how many the measurement takes")
@@ -131,6 +131,10 @@ def main() -> None:
         train_decoder(workshop, 60 * options.minutes, report, options.tiny)
     elif options.model and options.part == "experts":
         train_experts(workshop, 60 * options.minutes, report)
+    elif options.model and options.part == "loras":
+        workshop.keep_transformer()
+        lora.train(workshop, 60 * options.minutes)
+        report.say("LoRAs")
     elif options.model:
         train_transformer(workshop, 60 * options.minutes, report)
     else:
@@ -142,7 +146,7 @@ def main() -> None:
     count = min(options.sentences, 4) if options.tiny else options.sentences
     forms = {name_of(size, steps, 0.1, count): steps for steps in (4, 1)}
     measured, from_pictures = workshop.published, {}
-    if options.part != "experts":
+    if options.part not in ("experts", "loras"):
         measured = {f"{form} sentences": follows(studio, size, count, steps) for form, steps in forms.items()}
     if all(workshop.done(f"expert-{name}") for name in EXPERTS):
         from_pictures = {f"{form} pictures": follows_picture(studio, size, count, steps) for form, steps in forms.items()}

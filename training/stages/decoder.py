@@ -21,8 +21,9 @@ from ..loop import Loop, optimizers
 from ..models.vae import WanVAE, unnormalised
 from ..verdicts import said, seen
 from ..world.render import render
-from ..world.scene import Scene, random_scene, sentence
+from ..world.scene import Scene, Thing, random_scene, sentence
 from ..workshop import ClipSize, Workshop
+from .lora import STYLES
 from .vae import differences, psnr
 
 CELLS = 10  # a window's side, in latents' cells of 8 x 8 pixels
@@ -31,9 +32,10 @@ WINDOWS = 2  # in one step of one process
 USES = 4  # windows cut from clips for each new one that is made
 KEPT = 96  # clips of each size
 RATE, MATRIX_RATE = 5e-4, 5e-3  # of AdamW and of Muon; three times the latter lost a decibel in a trial
-HARD_SHAPES = ("triangle", "star")  # those that the first decoder confused with balls
-HARD_SHARE = 0.4  # of the clips with things, that show one of them for certain
+HARD_SHAPES, HARD_MOTIONS = ("triangle", "star"), ("spin", "grow", "shrink")  # what comes out as a ball where it is small or turns
+HARD_SHARE = 0.4  # of the clips with things, that show such a thing for certain
 OPEN_SHARE = 0.3  # of the clips, that the sentence leaves open: things lie anywhere, clouds too
+STYLED_SHARE = 0.4  # of those, in one of the looks that LoRAs have
 DRAWN_SHARE = 0.75  # of the uses of the other clips, with the transformer's latents
 STEPS = (1, 2, 4, 4)  # the sampler's, at random
 
@@ -45,6 +47,10 @@ class Clip:
     drawn: Tensor | None  # the transformer's for the clip's sentence; none where the sentence leaves the clip open
     weights: Tensor  # [1, 1, frame, row, column] of the frames' errors: about 3 at small things and two pixels around them, else 1
     places: Tensor  # [n, 2] cells (row, column) where the picture is not its usual colour
+
+
+def is_hard(thing: Thing) -> bool:
+    return thing.shape in HARD_SHAPES and (thing.size == "small" or thing.motion in HARD_MOTIONS)
 
 
 class Clips:
@@ -60,7 +66,7 @@ class Clips:
         wants_hard = self.source.random() < HARD_SHARE
         while True:
             scene = random_scene(self.source, spread=0.25, skies=8) if is_open else sayable_scene(self.source)
-            if scene.is_landscape or not wants_hard or any(thing.shape in HARD_SHAPES for thing in scene.things):
+            if scene.is_landscape or not wants_hard or any(is_hard(thing) for thing in scene.things):
                 return scene
 
     @torch.no_grad()
@@ -68,6 +74,8 @@ class Clips:
         size, is_open = self.size, self.source.random() < OPEN_SHARE
         scene = self.scene(is_open)
         frames = render([scene], size.frames, size.height, size.width, self.workshop.device)
+        if is_open and self.source.random() < STYLED_SHARE:
+            frames = self.source.choice(list(STYLES.values()))(frames)
         with self.workshop.autocast():
             latents = self.studio.vae.encode(frames)
         drawn = None

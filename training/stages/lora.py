@@ -1,21 +1,23 @@
-"""Two small LoRAs on the student: a night palette and a look of large pixels. Saved in peft's form and in kohya's.
+"""Two small LoRAs on the transformer that ships: a night palette, saved in peft's form, and a look of large pixels, saved in kohya's.
 
 They are trained as stages/transformer.py trains, at the sampler's times, on clips that were restyled before they were encoded.
 Names: huggingface/peft:src/peft/tuners/lora; kohya-ss/musubi-tuner:src/musubi_tuner/networks/lora_wan.py.
 """
+import json
 import random
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from .. import processes
 from ..bank import Maker
 from ..loop import Loop
 from ..sampling import time_steps
 from ..workshop import Workshop
 from .transformer import random_attention
 
-RANK = 8
+RANK = 4
 
 
 def night_palette(frames: Tensor) -> Tensor:
@@ -66,10 +68,10 @@ def train(workshop: Workshop, seconds: float) -> None:
     size = workshop.sizes[0]
     times = torch.tensor(time_steps(4, 80.0)[:4], device=workshop.device)
     for number, (name, restyle) in enumerate(STYLES.items()):
-        torch.manual_seed(30 + number)
+        processes.seed(30 + number)
         source = random.Random(30 + number)
         bank = Maker(workshop, size, vae, encoder, 3000 + number, restyle=restyle).make(max(4, size.clips // 8))
-        model = workshop.load(workshop.transformer(), "student")
+        model = workshop.load(workshop.transformer(), workshop.released_transformer)
         changes = nn.ModuleDict({key.replace(".", "/"): module for key, module in adapt(model).items()})
         own = nn.ParameterDict({f"{key}/{part}": getattr(module, part) for key, module in changes.items() for part in ("down", "up")})
         loop = Loop(workshop, f"lora-{name}", own, [torch.optim.AdamW(own.parameters(), lr=2e-3, weight_decay=0.0)],
@@ -87,6 +89,16 @@ def train(workshop: Workshop, seconds: float) -> None:
         loop.run(losses)
 
 
+def with_change(model: nn.Module, kept: dict[str, Tensor], strength: float = 1.0) -> nn.Module:
+    """The change inside the weights."""
+    with torch.no_grad():
+        for key in kept:
+            stem, _, part = key.rpartition("/")
+            if part == "up":
+                model.get_submodule(stem.replace("/", ".")).weight += strength * kept[key].float() @ kept[f"{stem}/down"].float()
+    return model
+
+
 def peft_tensors(kept: dict[str, Tensor]) -> dict[str, Tensor]:
     """kept: "blocks/0/self_attn/q/down" -> tensor."""
     suffix = {"down": "lora_A.weight", "up": "lora_B.weight"}
@@ -102,3 +114,10 @@ def kohya_tensors(kept: dict[str, Tensor]) -> dict[str, Tensor]:
         out[f"lora_unet_{stem.replace('/', '_')}.{suffix[part]}"] = value.bfloat16()
         out[f"lora_unet_{stem.replace('/', '_')}.alpha"] = torch.tensor(float(RANK)).bfloat16()
     return out
+
+
+def file_of(name: str, kept: dict[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """A style's tensors and metadata, as one of the two trainers writes them."""
+    if name == "night-palette":
+        return peft_tensors(kept), {"lora_adapter_metadata": json.dumps({"r": RANK, "lora_alpha": RANK})}
+    return kohya_tensors(kept), {"ss_network_dim": str(RANK), "ss_network_alpha": str(RANK)}

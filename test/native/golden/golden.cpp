@@ -128,8 +128,8 @@ std::vector<int32_t> Case::ids() const {
   return ids;
 }
 
-std::shared_ptr<const Checkpoint> Case::file(const char* key) const {
-  return Checkpoint::open(folder_ / info_.at(key).get<std::string>());
+std::shared_ptr<const Checkpoint> Case::file_at(const std::string& path) const {
+  return Checkpoint::open(folder_ / path);
 }
 
 }  // namespace golden

@@ -53,7 +53,9 @@ class Case {
   /// ids i32 [1, text_len] up to the last that is not padding.
   std::vector<int32_t> ids() const;
   /// A weights file that case.json names relative to the folder.
-  std::shared_ptr<const Checkpoint> file(const char* key) const;
+  std::shared_ptr<const Checkpoint> file(const char* key) const { return file_at(info_.at(key)); }
+  /// The same by its path.
+  std::shared_ptr<const Checkpoint> file_at(const std::string& path) const;
 
  private:
   std::filesystem::path folder_;

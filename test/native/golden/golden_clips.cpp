@@ -104,6 +104,12 @@ Clip make_clip(const Case& golden, const Setup& setup, LinearFormat format, Atte
   for (const char* key : {"weights", "low"}) {
     if (!golden.info().contains(key)) continue;
     const auto dit = WanDit::load(context, golden.file(key), format);
+    if (golden.info().contains("loras")) {
+      std::vector<AppliedLora> loras;
+      for (const nlohmann::json& lora : golden.info().at("loras"))
+        loras.push_back({LoraFile::read(golden.file_at(lora.at("file"))), lora.at("strength")});
+      dit->adapt(context, loras);
+    }
     experts.push_back({dit, dit->embed_text(context, words)});
   }
   const auto vae = WanVae::load(context, golden.file("vae"));
