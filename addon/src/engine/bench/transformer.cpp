@@ -29,6 +29,7 @@ struct StepForm {
   bool quantized;
   LinearFormat format;
   DitAttention attention;
+  int64_t lora_rank = 0;  // of a LoRA on every layer of the blocks; 0: none
 };
 
 // Patches of one step: 5 latent frames of 480p at 7,800 tokens, 21 at 32,760.
@@ -39,10 +40,27 @@ struct StepSize {
   int64_t tokens() const { return frames * rows * columns; }
 };
 
+// A LoRA of random values, of the size that trainers write for this model.
+RandomCheckpoint random_lora(const WanDitConfig& config, int64_t rank) {
+  std::vector<ExpectedTensor> tensors;
+  for (const ChangeableLayer& layer : wan_dit_layers(config)) {
+    if (!layer.name.starts_with("blocks.")) continue;
+    tensors.push_back({layer.name + ".lora_A.weight", {rank, layer.in_features}});
+    tensors.push_back({layer.name + ".lora_B.weight", {layer.out_features, rank}});
+  }
+  return RandomCheckpoint(tensors, false);
+}
+
 BenchResult measure_step(Bench& bench, const StepForm& form, const StepSize& size, const std::string& shape) {
   const RandomCheckpoint file(wan_dit_tensors(wan_dit_1_3b(size.layers)), form.quantized);
   const Context context = bench.context(DType::bf16);
   const auto model = WanDit::load(context, Checkpoint::open(file.path()), form.format);
+  std::vector<AppliedLora> loras;
+  if (form.lora_rank) {
+    const RandomCheckpoint lora = random_lora(model->config(), form.lora_rank);
+    loras.push_back({LoraFile::open(lora.path())});
+  }
+  model->adapt(context, loras);
   const Tensor latents = check::random_tensor(context, {16, size.frames, 2 * size.rows, 2 * size.columns}, 1);
   const DitText text = model->embed_text(context, check::random_tensor(context, {512, 4096}, 2, 0.1f));
 
@@ -64,6 +82,7 @@ BenchResult measure_step(Bench& bench, const StepForm& form, const StepSize& siz
   bench_case.error = [&] {  // on a few tokens, where the reference's loops end soon
     const Context plain = bench.reference_context(DType::f32);
     const auto reference = WanDit::load(plain, Checkpoint::open(file.path()), form.format);
+    reference->adapt(plain, loras);
     const Tensor few = check::random_tensor(plain, {16, 1, 4, 8}, 3),
                  words = check::random_tensor(plain, {8, 4096}, 4, 0.1f);
     return check::relative_error(model->velocity(context, few, 988, words, form.attention),
@@ -74,20 +93,25 @@ BenchResult measure_step(Bench& bench, const StepForm& form, const StepSize& siz
 }
 
 void bench_step(Bench& bench, const StepSize& size) {
-  const StepForm forms[] = {{"int8, SageSLA 0.1", true, LinearFormat::int8_tiles, {AttentionType::sagesla, 0.1}},
-                            {"bf16, original", false, LinearFormat::bf16, {AttentionType::original, 1.0}}};
+  const StepForm forms[] = {
+      {"int8, SageSLA 0.1", true, LinearFormat::int8_tiles, {AttentionType::sagesla, 0.1}},
+      {"bf16, original", false, LinearFormat::bf16, {AttentionType::original, 1.0}},
+      {"int8, SageSLA 0.1, LoRA of rank 32", true, LinearFormat::int8_tiles, {AttentionType::sagesla, 0.1}, 32}};
   const std::string text = std::to_string(size.tokens()) + " tokens, " + std::to_string(size.layers) + " of " +
                            std::to_string(kLayers) + " layers, ";
   std::vector<BenchResult> results;
   for (const StepForm& form : forms)
     if (const std::string shape = text + form.name; bench.wanted("transformer step", shape))
       results.push_back(measure_step(bench, form, size, shape));
-  if (results.size() < 2) return;
+  if (results.size() < std::size(forms)) return;
   bench.claim(
       {"a step of " + std::to_string(size.tokens()) + " tokens with int8 and SageSLA 0.1 against bf16 and dense",
        "times faster", results[1].seconds / results[0].seconds,
        results[1].processor_seconds / results[0].processor_seconds,
        bench.options().quick ? 0 : bench.asked(kTimesFaster)});
+  bench.claim({"a step of " + std::to_string(size.tokens()) + " tokens with a LoRA of rank 32 against one without",
+               "times the seconds", results[2].seconds / results[0].seconds,
+               results[2].processor_seconds / results[0].processor_seconds, 0});
 }
 
 void bench_opening(Bench& bench) {
