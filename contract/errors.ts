@@ -72,6 +72,11 @@ export const errorTexts = {
     advice: "Run `rushes inspect` on the file to see what it is.",
     retry: false,
   },
+  "lora.missing": {
+    text: "A LoRA file is not here.",
+    advice: "Put the file where it was, or into the folder loras of the library, and try again.",
+    retry: true,
+  },
   "memory.exhausted": {
     text: "There is not enough memory for this run.",
     advice: "Use a smaller size, fewer frames or int8, or close other programs.",

@@ -151,9 +151,19 @@ function valueSchema(setting: Setting, mayBeAbsent: boolean): Schema {
       return { ...plain("string"), enum: nullable ? [...choices, null] : choices, ...words };
     }
     case "loras":
-      return { type: "array", items: { type: "object" }, ...words };
+      return { type: "array", items: loraSchema, ...words };
   }
 }
+
+const loraSchema: Schema = {
+  type: "object",
+  properties: {
+    file: { type: "string", description: "A path, or a name in the folder loras of the library or beside the model." },
+    strength: { type: "number" },
+    expert: { type: "string", enum: ["both", "high", "low"] },
+  },
+  required: ["file", "strength", "expert"],
+};
 
 /** Job numbers are whole numbers from 1; the types cannot say it. */
 function withNumbers(schema: Schema): Schema {

@@ -101,7 +101,7 @@ ${rows.map(row).join("\n")}
 }
 
 function row(setting: Setting): string {
-  const needs = setting.needs === null ? "" : ` ${needsTexts[setting.needs]}`;
+  const needs = setting.needs === null || setting.needs === "lora" ? "" : ` ${needsTexts[setting.needs]}`;
   const cells = [
     `${setting.label} (\`${setting.id}\`)`,
     `\`--${kebabCase(setting.id)}\``,
@@ -112,6 +112,7 @@ function row(setting: Setting): string {
   return `| ${cells.join(" | ")} |`;
 }
 
+/** Every model takes LoRAs. */
 const needsTexts = {
   distilled: "Distilled models only.",
   base: "Base (not distilled) models only.",
@@ -119,7 +120,6 @@ const needsTexts = {
   t2v: "Text to Video only.",
   i2v: "Image to Video only.",
   twoExperts: "Two-expert models only.",
-  lora: "Models that take LoRA files only.",
   gpu: "With a GPU only.",
 } as const;
 

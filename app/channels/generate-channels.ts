@@ -14,7 +14,8 @@ export function generateChannels(studio: Studio, uploadPath: UploadPath): Handle
       } catch (error) {
         // A picture that this door may not use, or that is gone: the rest of the form is still answered.
         const { image: _image, ...values } = draft.values;
-        const check = await studio.form.check({ values, presetId: draft.presetId ?? null });
+        const { presetId = null } = draft;
+        const check = await studio.form.check(await localDraft({ values, presetId }, door, uploadPath));
         return { ...check, refusal: asRushesError(error).toJSON() };
       }
     },

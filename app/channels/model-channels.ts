@@ -22,6 +22,7 @@ export function modelChannels(studio: Studio): HandlersOf<ModelChannels> {
       await models.forget(request);
       return {};
     },
+    "models:loras": async ({ model }) => ({ loras: await models.loras(model), folder: studio.files.loras }),
     "models:inspect": async ({ path }, door) => ({ report: await models.report(await door.allowedPath(path)) }),
     "models:browse": ({ folder }, door) => browse(folder, door),
   };

@@ -60,10 +60,12 @@ export function queueChannels(studio: Studio, uploadPath: UploadPath): HandlersO
   };
 }
 
-/** The draft with its picture as a path this door may use. Throws path.refused or request.invalid. */
+/** The draft with its picture as a path this door may use, and the door's word on others. Throws path.refused or
+ * request.invalid. */
 export async function localDraft(draft: Draft, door: Door, uploadPath: UploadPath): Promise<LocalDraft> {
   const { values, presetId = null, image } = draft;
-  if (image && "uploadId" in image) return { values, presetId, imagePath: await uploadPath(image.uploadId) };
+  const local: LocalDraft = { values, presetId, allowedPath: (path) => door.allowedPath(path) };
+  if (image && "uploadId" in image) return { ...local, imagePath: await uploadPath(image.uploadId) };
   const path = image?.path ?? values.image ?? null;
-  return path === null ? { values, presetId } : { values, presetId, imagePath: await door.allowedPath(path) };
+  return path === null ? local : { ...local, imagePath: await door.allowedPath(path) };
 }

@@ -10,6 +10,8 @@ export interface FlagOption {
   readonly flags: string;
   readonly help: string;
   readonly group: string;
+  /** May be given several times. */
+  readonly isList: boolean;
 }
 
 const shortFlags = new Map([
@@ -110,6 +112,7 @@ export function settingOptions(): (FlagOption & { id: SettingId })[] {
     flags: `--${kebabCase(setting.id)} ${placeholder(setting)}`,
     help: `${setting.help} ${rangeText(setting)}`.trim(),
     group: setting.advanced ? "Advanced settings:" : "Settings:",
+    isList: setting.kind === "loras",
   }));
 }
 
@@ -133,7 +136,7 @@ function valueName(setting: Setting): string {
     case "resolution":
       return "480p|720p|WxH";
     case "loras":
-      return "file[:strength]";
+      return "file[:strength][,...]";
   }
 }
 

@@ -120,8 +120,16 @@ function withSettings(program: Program): Program {
     .optionsGroup("Sources of settings:")
     .option("--config <file>", "a config file, TurboDiffusion's config.yaml included")
     .option("--preset <name>", "a preset's name or file");
-  for (const { flags, help, group } of settingOptions()) program.addOption(new Option(flags, help).helpGroup(group));
+  for (const { flags, help, group, isList } of settingOptions()) {
+    const option = new Option(flags, help).helpGroup(group);
+    program.addOption(isList ? option.argParser(joined) : option);
+  }
   return program;
+}
+
+/** A list that is given in parts. */
+function joined(word: string, earlier: string | undefined): string {
+  return earlier ? `${earlier},${word}` : word;
 }
 
 /** A repeated option's words in order. */

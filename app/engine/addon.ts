@@ -12,6 +12,16 @@ export interface ModelFiles {
   textLength: number;
 }
 
+/** A LoRA that is added to the transformers' weights. */
+export interface EngineLora {
+  /** Absolute. */
+  path: string;
+  /** -2 to 2; at 0 it has no effect. */
+  strength: number;
+  /** Of a model of two experts, those it is added to. */
+  expert: "both" | "high" | "low";
+}
+
 /** One generation (addon/include/rushes/engine.h, rushes_request). */
 export interface GenerateRequest {
   settings: Partial<EngineSettings>;
@@ -24,6 +34,7 @@ export interface GenerateRequest {
   /** The first picture: RGB, settings.width * settings.height * 3 bytes. A transformer of 36 input channels needs one,
    * another refuses one. */
   image?: Uint8Array;
+  loras?: EngineLora[];
   /** Ask for a preview event after each step but the last, whose latents are decoded anyway. */
   preview?: boolean;
 }
@@ -258,7 +269,13 @@ export interface Addon {
    * go), and never waits for a running call. `warm`: the model in memory, whose packed weights count as loaded when it
    * is of these files and as free when it is of others. No ids: the latents are there, only the decode is planned. Rejects with settings.invalid and checkpoint.*; a job that does
    * not fit is a plan with `fits` false. */
-  plan(files: ModelFiles, settings: Partial<EngineSettings>, idCount: number, warm: AddonModel | null): Promise<Plan>;
+  plan(
+    files: ModelFiles,
+    settings: Partial<EngineSettings>,
+    idCount: number,
+    warm: AddonModel | null,
+    loras?: EngineLora[],
+  ): Promise<Plan>;
   /** Lets go of headers kept for plans and gives freed memory back to the system. */
   release(): void;
   /** Memory at this moment; never waits. */

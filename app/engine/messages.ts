@@ -6,6 +6,7 @@ import type {
   Clip,
   ClipEvent,
   EngineEvent,
+  EngineLora,
   GenerateReport,
   GenerateRequest,
   Inspection,
@@ -41,7 +42,7 @@ export interface EngineCalls {
   /** Answered at once, whatever is running. */
   status: { arguments: []; result: EngineStatus };
   /** Answered from headers alone, also while a generation runs; opens no model. */
-  plan: { arguments: [files: ModelFiles, settings: Values, idCount: number]; result: Plan };
+  plan: { arguments: [files: ModelFiles, settings: Values, idCount: number, loras?: EngineLora[]]; result: Plan };
   generate: { arguments: [files: ModelFiles, request: GenerateRequest]; result: GenerateReport };
   decode: { arguments: [files: ModelFiles, latentsPath: string, settings: Values]; result: GenerateReport };
   /** Forgets the warm model and gives its memory back to the system; engine.busy while it works. */

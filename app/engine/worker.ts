@@ -78,7 +78,8 @@ class EngineWorker {
       ),
     echo: async (_id, settings) => this.#loaded().echo(settings),
     status: async () => this.#status(),
-    plan: (_id, files, settings, idCount) => this.#loaded().plan(files, settings, idCount, this.#warm?.model ?? null),
+    plan: (_id, files, settings, idCount, loras) =>
+      this.#loaded().plan(files, settings, idCount, this.#warm?.model ?? null, loras),
     generate: (id, files, request) => this.#run(id, files, (model, onEvent) => model.generate(request, onEvent)),
     decode: (id, files, latentsPath, settings) =>
       this.#run(id, files, (model, onEvent) => model.decode(latentsPath, settings, onEvent)),

@@ -17,6 +17,7 @@ import { embeddingName, fingerprint } from "../models/fingerprint.ts";
 import { AttemptRecord, type RecordTools } from "./attempt-record.ts";
 import { attemptSettings, lowerPlan } from "./lowered-plan.ts";
 import { firstFrame } from "./first-frame.ts";
+import { lorasOfJob } from "./lora-paths.ts";
 import { findResumePoint, type ResumePoint } from "./resume-point.ts";
 import { adoptVideo, discardPending, saveVideo } from "./save-video.ts";
 
@@ -122,7 +123,9 @@ export class JobRun {
 
     // The file writer is read in while the engine works.
     void import("mediabunny");
-    const plan = await engine.call("plan", [modelFiles, settings, plannedIds(job, point)], { signal });
+    // A decode needs none, and is not to fail where one is gone.
+    const loras = point.kind === "latents" ? [] : lorasOfJob(job.settings);
+    const plan = await engine.call("plan", [modelFiles, settings, plannedIds(job, point), loras], { signal });
     this.#record.started(plan, point);
     if (point.kind === "latents") return engine.call("decode", [modelFiles, point.path, settings], { signal, onEvent });
     const image = await firstFrame(job.settings, signal);
@@ -135,6 +138,7 @@ export class JobRun {
       stepLatentsPrefix: files.stepLatentsPrefix(job),
       preview: this.#tools.previews(),
       ...(image === null ? {} : { image }),
+      ...(loras.length === 0 ? {} : { loras }),
       ...(point.kind === "step" ? { resumePath: point.path, startStep: point.step } : {}),
     };
     return engine.call("generate", [modelFiles, request], { signal, onEvent, keep: this.#keep.signal });
@@ -258,8 +262,9 @@ export class JobRun {
       await engine.call("unload", []);
       const job = this.#record.readNow();
       const idCount = plannedIds(job, findResumePoint(job, readStepLatents(database, job.id)));
+      const loras = idCount === 0 ? [] : lorasOfJob(job.settings);
       const full = { error, plan, settings: job.settings, before: job.lowered, decodeOnly: idCount === 0 };
-      const after = await lowerPlan(full, (changed) => engine.call("plan", [job.files, changed, idCount]));
+      const after = await lowerPlan(full, (changed) => engine.call("plan", [job.files, changed, idCount, loras]));
       // People may have wanted something else of the job meanwhile.
       this.heed();
       return { ...asIs, ...after };

@@ -10,6 +10,8 @@ export class LibraryFiles {
   readonly videos: string;
   readonly latents: string;
   readonly inputs: string;
+  /** Where people put LoRA files that they choose by name. */
+  readonly loras: string;
   readonly embeddings: string;
   /** What can be made again at any time. */
   readonly cache: string;
@@ -21,6 +23,7 @@ export class LibraryFiles {
     this.videos = join(folder, "videos");
     this.latents = join(folder, "latents");
     this.inputs = join(folder, "inputs");
+    this.loras = join(folder, "loras");
     this.cache = join(folder, "cache");
     this.embeddings = join(this.cache, "embeddings");
     this.logs = join(folder, "logs");
@@ -28,7 +31,8 @@ export class LibraryFiles {
 
   /** Makes the folders that are missing; throws file.unwritable. */
   make(): void {
-    for (const folder of [this.folder, this.videos, this.latents, this.inputs, this.embeddings, this.logs]) {
+    const { videos, latents, inputs, loras, embeddings, logs } = this;
+    for (const folder of [this.folder, videos, latents, inputs, loras, embeddings, logs]) {
       try {
         makeFolder(folder);
       } catch (error) {

@@ -10,6 +10,7 @@ import { writePendingVideo, writeVideo } from "../history/writes/runs.ts";
 import { muxVideo, readSettings, type VideoPacket, type VideoRecord } from "../media/mp4.ts";
 import { posterBytes, type Picture } from "../media/poster.ts";
 import { addFile, removePartialsOf, replaceFile } from "../media/whole-file.ts";
+import { withFileNames } from "../settings/file-names.ts";
 import type { LibraryFiles } from "./library-files.ts";
 import { copyTarget } from "./save-path.ts";
 
@@ -88,8 +89,6 @@ function posterPathOf(videoPath: string): string {
   return join(dirname(videoPath), `${basename(videoPath, extname(videoPath))}.png`);
 }
 
-/** The picture is named by what it holds: where somebody's library lies is nobody else's business. */
 function recordOf({ uid, model, settings }: Job): VideoRecord {
-  const { image } = settings;
-  return { rushes: 1, job: uid, model, settings: { ...settings, image: image === null ? null : basename(image) } };
+  return { rushes: 1, job: uid, model, settings: withFileNames(settings) };
 }

@@ -1,8 +1,10 @@
 // A model that is open in a studio: what `open` returns, and what the command line generates with.
+import { existsSync, statSync } from "node:fs";
+import { isAbsolute, resolve as resolvePath } from "node:path";
 import { asRushesError, RushesError } from "../../contract/errors.ts";
 import type { ModelChoice } from "../../contract/models.ts";
 import { isFinal, type Job, type JobDetail, type JobEvent, type JobProgress } from "../../contract/job.ts";
-import { checkSetting, type Settings } from "../../contract/settings/derive.ts";
+import { checkSetting, type Lora, type Settings } from "../../contract/settings/derive.ts";
 import type { Plan } from "../engine/addon.ts";
 import { type ResolvedSources, resolveSettings } from "../settings/resolve.ts";
 import { invalid, readNamedValues, type SettingSource } from "../settings/sources.ts";
@@ -115,12 +117,12 @@ export class Model {
     const problem = checkSetting("prompt", prompt);
     if (problem) throw invalid(problem, origin ?? null);
     const { settings: resolved, fixedSize } = this.resolve(settings, origin);
-    const { width, height, ...others } = resolved;
+    const { width, height, loras, ...others } = resolved;
     return {
       prompt,
       model: this.#choice,
       // A size that only follows from the resolution is left to follow from it again: an image may change its shape.
-      settings: { ...others, ...(fixedSize ? { width, height } : {}), prompt },
+      settings: { ...others, loras: loras.map(fromHere), ...(fixedSize ? { width, height } : {}), prompt },
       ...(savePath === undefined ? {} : { savePath }),
     };
   }
@@ -167,6 +169,14 @@ export async function untilAborted<T>(
   } finally {
     signal.removeEventListener("abort", abandon);
   }
+}
+
+/** Only who calls knows what the current folder is: a path from there is made one from anywhere. A name stays a name where
+ * there is no such file here. */
+function fromHere(lora: Lora): Lora {
+  const path = resolvePath(lora.file);
+  const isPath = isAbsolute(lora.file) || /[/\\]/.test(lora.file);
+  return isPath || (existsSync(path) && statSync(path).isFile()) ? { ...lora, file: path } : lora;
 }
 
 function defined(settings: Partial<Settings>): Record<string, unknown> {

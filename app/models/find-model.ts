@@ -140,9 +140,11 @@ const familyNames: Readonly<Record<string, string>> = {
   "wan-dit": "a Wan transformer",
   "wan-vae": "a Wan VAE",
   umt5: "a umT5 text encoder",
+  lora: "a LoRA",
 };
 
-async function inspectAs(inspect: Inspect, path: string, family: string): Promise<Inspection> {
+/** The header of a file of that family. Throws checkpoint.* for whatever else is there. */
+export async function inspectAs(inspect: Inspect, path: string, family: string): Promise<Inspection> {
   if (path === "")
     throw new RushesError("checkpoint.missing", {
       sentence: `${sentenceStart(familyNames[family])} that fits this model has not been found.`,

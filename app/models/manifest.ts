@@ -64,11 +64,11 @@ function impliedCapabilities(defaults: Partial<Settings>): Capability[] {
 }
 
 /** What a model can do as far as that is known before its headers are read: which modes only they say, where nobody has
- * said it. */
+ * said it. LoRAs go with every transformer that Rushes runs. */
 export function unreadCapabilities(said: readonly Capability[], { ditLow }: Pick<ModelPaths, "ditLow">): Capability[] {
   const modes = said.includes("t2v") || said.includes("i2v") ? [] : (["t2v", "i2v"] as const);
-  const experts = ditLow === undefined || said.includes("twoExperts") ? [] : (["twoExperts"] as const);
-  return [...said, ...modes, ...experts];
+  const experts = ditLow === undefined ? [] : (["twoExperts"] as const);
+  return [...new Set([...said, ...modes, ...experts, "lora" as const])];
 }
 
 function readSizes(path: string, value: unknown): ModelManifest["sizes"] {

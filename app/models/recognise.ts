@@ -36,7 +36,7 @@ export async function recognise(
     try {
       const header = await inspect(path);
       headers.push({ ...header, path });
-      notes.push({ path, note: header.summary });
+      notes.push({ path, note: noteOf(header) });
     } catch (error) {
       notes.push({ path, note: asRushesError(error).message });
     }
@@ -49,6 +49,12 @@ export async function recognise(
   if (found.more)
     notes.push({ path: folder ?? "", note: "There are more files here than are looked at; add the folder inside." });
   return { models, parts, notes };
+}
+
+/** A LoRA is no part of a model, however good a file it is. */
+function noteOf({ family, summary }: Inspection): string {
+  if (family !== "lora") return summary;
+  return "A LoRA, not a model. Put it into the folder loras of the library or beside a model, and choose it under LoRA.";
 }
 
 /** A part that was found for a model that lacked it; the model as it is where none fits. */

@@ -16,7 +16,7 @@ export interface FoundFiles {
 const deepest = 4;
 const mostEntries = 20_000;
 const mostCheckpoints = 200;
-const checkpointEnding = /\.(pth|pt|safetensors|bin|ckpt)$/i;
+export const checkpointEnding = /\.(pth|pt|safetensors|bin|ckpt)$/i;
 
 /** Files below a folder, nearest first. Folders that may not be read are passed over. */
 export async function scanFolder(folder: string, depth = deepest): Promise<FoundFiles> {

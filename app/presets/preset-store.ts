@@ -9,6 +9,7 @@ import type { Settings } from "../../contract/settings/derive.ts";
 import { builtInPresets, type Preset } from "../../contract/settings/presets.ts";
 import { addFile, replaceFile } from "../media/whole-file.ts";
 import { readTextFile } from "../settings/config-file.ts";
+import { withFileNames } from "../settings/file-names.ts";
 import { importPresetText, presetText, withoutPicture } from "../settings/preset-file.ts";
 import { presetFileNames, presetIdOf, presetSettings, presetsFolder, readPresetFile } from "../settings/presets.ts";
 import { readNamedValues } from "../settings/sources.ts";
@@ -148,7 +149,7 @@ export class PresetStore {
     if (builtIn) return { fileName: `${builtIn.id}.json`, text: presetText(builtIn.label, builtIn.settings) };
     const preset = this.#find(id);
     if (!preset.settings) throw broken(preset);
-    return { fileName: `${stemOf(preset.name)}.json`, text: presetText(preset.name, preset.settings) };
+    return { fileName: `${stemOf(preset.name)}.json`, text: presetText(preset.name, withFileNames(preset.settings)) };
   }
 
   import(fileName: string, text: string): Promise<{ id: string; notes: string[] }> {

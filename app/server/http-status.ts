@@ -16,6 +16,7 @@ const statuses: Partial<Record<ErrorCode, number>> = {
   "model.unknown": 404,
   "file.unreadable": 404,
   "checkpoint.missing": 404,
+  "lora.missing": 404,
   "latents.missing": 404,
   "job.started": 409,
   "job.not_running": 409,

@@ -3,7 +3,7 @@
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { allSettings, differences, type SettingId, type Settings } from "../../contract/settings/derive.ts";
-import { kebabCase } from "../../contract/settings/flags.ts";
+import { kebabCase, lorasAsText } from "../../contract/settings/flags.ts";
 import type { Setting } from "../../contract/settings/setting.ts";
 import type { ModelFileChoice } from "./sources.ts";
 
@@ -95,9 +95,7 @@ function flagWords(setting: Setting, value: unknown): string[] {
 
 function flagText(setting: Setting, value: unknown): string {
   if (value === null) return setting.absent === "random" ? "random" : "auto";
-  if (setting.kind !== "loras") return String(value);
-  const list = value as Settings["loras"];
-  return list.map(({ file, strength, expert }) => `${file}:${strength}:${expert}`).join(",");
+  return setting.kind === "loras" ? lorasAsText(value as Settings["loras"]) : String(value);
 }
 
 /** Plain words stay as they are; everything else in single quotes. */

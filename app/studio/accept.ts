@@ -4,13 +4,14 @@ import { randomInt } from "node:crypto";
 import { resolve } from "node:path";
 import { RushesError } from "../../contract/errors.ts";
 import { type ModelChoice, type ModelManifest, needsPicture } from "../../contract/models.ts";
-import { engineSettings, type ResolvedSettings } from "../../contract/settings/derive.ts";
+import { engineSettings, type Lora, type ResolvedSettings } from "../../contract/settings/derive.ts";
 import type { FrameSize } from "../../contract/settings/resolution.ts";
 import type { Plan } from "../engine/addon.ts";
 import type { EngineClient } from "../engine/client.ts";
 import { readWholePictureSize } from "../media/input-picture.ts";
 import { chooseAutomatic, engineFiles } from "../models/automatic-choices.ts";
 import { beginsWithPicture, manifestOf, type Model } from "../models/find-model.ts";
+import { type AllowedPath, engineLoras } from "../models/lora-files.ts";
 import { expertOf } from "../models/recognise.ts";
 import { modeOf, pictureMissing, resolveSettings, type ModelTraits } from "../settings/resolve.ts";
 import type { CheckedRequest, JobRequest } from "./studio.ts";
@@ -26,6 +27,7 @@ export interface ModelSource {
   settled(choice: ModelChoice): Promise<ModelChoice>;
   model(choice: ModelChoice): Promise<Model>;
   added(): readonly ModelManifest[];
+  findLoras(given: readonly Lora[], model: Model, allowed: AllowedPath): Promise<Lora[]>;
 }
 
 export interface PlannedRequest extends CheckedRequest {
@@ -44,6 +46,7 @@ export async function acceptRequest(
   const tokenizing = import("../text/tokenize.ts");
   const model = await models.model(choice);
   const { settings: sized, warnings } = resolved(request, model, await pictureOf(request, model));
+  const loras = await models.findLoras(sized.loras, model, request.allowedPath ?? anyPath);
   const chosen = chooseAutomatic(sized, model);
   const { quantLinear, attentionType } = chosen;
   const { tokenize } = await tokenizing;
@@ -57,12 +60,15 @@ export async function acceptRequest(
     seed: sized.seed ?? randomInt(randomSeeds),
     quantLinear,
     attentionType,
+    loras,
   };
   const files = engineFiles(chosen, model);
-  const plan = await engine.call("plan", [files, engineSettings(settings), ids.length]);
+  const plan = await engine.call("plan", [files, engineSettings(settings), ids.length, engineLoras(loras)]);
   const said = [...warnings, ...aboutExperts(model), ...aboutPrompt(ids.length, cut, model)];
   return { model, files, settings, ids, tokens, cut, warnings: said, plan };
 }
+
+const anyPath: AllowedPath = (path) => Promise.resolve(path);
 
 function choiceOf({ model, settings = {} }: JobRequest): ModelChoice {
   const mode = modeOf([{ values: settings }], null);

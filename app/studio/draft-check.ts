@@ -9,6 +9,7 @@ import {
   checkSetting,
   engineSettings,
   isSettingId,
+  type Lora,
   type SettingId,
   type SettingProblem,
   type Settings,
@@ -18,11 +19,12 @@ import { noiseLevels } from "../../contract/settings/noise-levels.ts";
 import { readPictureSize } from "../media/input-picture.ts";
 import { chooseAutomatic, engineFiles } from "../models/automatic-choices.ts";
 import { manifestOf, type Model } from "../models/find-model.ts";
+import { engineLoras } from "../models/lora-files.ts";
 import { collectSources } from "../settings/collect.ts";
 import { type ModelTraits, modeOf, type ResolvedSources, resolveSettings } from "../settings/resolve.ts";
 import type { SettingSource } from "../settings/sources.ts";
 import { aboutExperts, aboutPrompt } from "./accept.ts";
-import type { LocalDraft } from "./draft-request.ts";
+import { type LocalDraft, noPath } from "./draft-request.ts";
 import { planCard } from "./plan-card.ts";
 import { countPrompt, type CountedPrompt } from "./prompt-count.ts";
 import type { LocalModels } from "./local-models.ts";
@@ -68,7 +70,8 @@ export async function checkDraft(core: StudioCore, models: LocalModels, draft: L
   const counted = await countOf(draft, resolved, model ?? null, refuse);
   if (model) findings.warnings.push(...aboutExperts(model));
   if (counted && model) findings.warnings.push(...aboutPrompt(counted.tokens, counted.cut, model));
-  const planned = model && (await planOf(core, model, resolved, picture, counted, refuse));
+  const loras = model ? await lorasOf(models, model, resolved, draft, findings) : [];
+  const planned = model && (await planOf(core, model, resolved, picture, loras, counted, refuse));
   return {
     settings: { ...resolved.settings, prompt: promptOf(draft, resolved) },
     automatic: {
@@ -109,6 +112,23 @@ async function pictureOf(
   } catch (error) {
     refuse(error);
     return null;
+  }
+}
+
+/** The LoRAs as files; none where one of them cannot be used, which becomes a problem. */
+async function lorasOf(
+  models: LocalModels,
+  model: Model,
+  { settings }: ResolvedSources,
+  draft: LocalDraft,
+  { problems }: Findings,
+): Promise<Lora[]> {
+  try {
+    return await models.findLoras(settings.loras, model, draft.allowedPath ?? noPath);
+  } catch (error) {
+    const { message: sentence, advice } = asRushesError(error);
+    problems.push({ id: "loras", sentence, advice });
+    return [];
   }
 }
 
@@ -214,6 +234,7 @@ async function planOf(
   model: Model,
   { settings: sized }: ResolvedSources,
   picture: FrameSize | null,
+  loras: readonly Lora[],
   counted: CountedPrompt | null,
   refuse: (error: unknown) => void,
 ) {
@@ -228,6 +249,7 @@ async function planOf(
         files,
         engineSettings({ ...settings, ...changes }),
         counted?.tokens || model.textLength,
+        engineLoras(loras),
       ]);
     const plan = await ask({});
     const ran: Partial<Settings> = { ...plan.settings, quantLinear, attentionType };

@@ -7,6 +7,7 @@ import type { FrameSize } from "../../contract/settings/resolution.ts";
 import { readPictureSize } from "../media/input-picture.ts";
 import { chooseAutomatic, engineFiles } from "../models/automatic-choices.ts";
 import { manifestOf } from "../models/find-model.ts";
+import { engineLoras } from "../models/lora-files.ts";
 import { collectSources } from "../settings/collect.ts";
 import { commandLine } from "../settings/command-line.ts";
 import { resolveSettings, type ModelTraits } from "../settings/resolve.ts";
@@ -112,7 +113,8 @@ async function automaticOf(
     const { quantLinear, attentionType } = chosen;
     const files = engineFiles(chosen, model);
     const asked = engineSettings({ ...alike, quantLinear, attentionType, seed: job.seed });
-    return { ...(await core.engine.call("plan", [files, asked, job.tokenCount])).settings, quantLinear, attentionType };
+    const plan = await core.engine.call("plan", [files, asked, job.tokenCount, engineLoras(job.settings.loras)]);
+    return { ...plan.settings, quantLinear, attentionType };
   } catch {
     // Nothing is known of the engine's own choices: every flag is said.
     return {};

@@ -2,17 +2,23 @@
 import { RushesError } from "../../contract/errors.ts";
 import type { Draft } from "../../contract/channels/generate.ts";
 import { checkSetting } from "../../contract/settings/derive.ts";
+import type { AllowedPath } from "../models/lora-files.ts";
 import { collectSources } from "../settings/collect.ts";
 import { invalid, readNamedValues } from "../settings/sources.ts";
 import type { JobRequest } from "./studio.ts";
 
-/** A draft whose picture is a path: doors turn uploads into paths before. */
+/** A draft whose picture is a path that its door allows: doors turn uploads into paths before. */
 export interface LocalDraft {
   readonly values: Draft["values"];
   readonly presetId?: string | null;
   /** Absolute. */
   readonly imagePath?: string;
+  /** The door's word on the paths of LoRA files: those of the preset and the config file, which the door does not see, are
+   * asked about too. Absent: none may be used; names are for every door. */
+  readonly allowedPath?: AllowedPath;
 }
+
+export const noPath: AllowedPath = () => Promise.reject(new RushesError("path.refused"));
 
 /** Throws settings.unknown, settings.invalid or settings.unreadable. */
 export async function requestOfDraft(draft: LocalDraft, libraryFolder: string): Promise<JobRequest> {
@@ -34,6 +40,7 @@ export async function requestOfDraft(draft: LocalDraft, libraryFolder: string): 
     prompt: prompt ?? "",
     model: choice,
     settings: others,
+    allowedPath: draft.allowedPath ?? noPath,
     ...(savePath === undefined ? {} : { savePath }),
   };
 }

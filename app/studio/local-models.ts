@@ -1,11 +1,11 @@
 // The models of a studio: those that are shipped and those that were added, with the state of their files and what they need
 // on this machine.
 import { stat } from "node:fs/promises";
-import type { InspectionReport, ModelEntry, ModelFileEntry } from "../../contract/channels/models.ts";
+import type { InspectionReport, LoraEntry, ModelEntry, ModelFileEntry } from "../../contract/channels/models.ts";
 import { asRushesError, RushesError } from "../../contract/errors.ts";
 import { inspectionText } from "../../contract/inspection-text.ts";
 import { knownModel, type ModelChoice, type ModelManifest } from "../../contract/models.ts";
-import { engineSettings } from "../../contract/settings/derive.ts";
+import { engineSettings, type Lora } from "../../contract/settings/derive.ts";
 import type { Plan } from "../engine/addon.ts";
 import { addedFolders, type AddedManifest, addedModels, addModels, forgetModels } from "../models/added-models.ts";
 import { chooseAutomatic, engineFiles } from "../models/automatic-choices.ts";
@@ -13,6 +13,7 @@ import { settledChoice } from "../models/automatic-model.ts";
 import { findModel, listModels } from "../models/catalogue.ts";
 import { findChosenModel, type Inspect, type Model } from "../models/find-model.ts";
 import { withHeaderCache } from "../models/header-cache.ts";
+import { type AllowedPath, findLoras, listLoras, loraFolderOf, namedLora } from "../models/lora-files.ts";
 import { resolveSettings } from "../settings/resolve.ts";
 import type { StudioCore } from "./studio-core.ts";
 import type { StudioModels } from "./studio.ts";
@@ -69,6 +70,22 @@ export class LocalModels implements StudioModels {
     this.#core.announce({ kind: "models:changed" });
   }
 
+  loras(model: string): Promise<LoraEntry[]> {
+    return listLoras(this.#loraFolders(findModel(model, this.added())), this.inspect);
+  }
+
+  /** The files that a job's LoRAs are. Throws lora.missing, checkpoint.*, settings.invalid, and what `allowed` throws. */
+  findLoras(given: readonly Lora[], model: Model, allowed: AllowedPath): Promise<Lora[]> {
+    const named = this.#loraFolders(model);
+    const known = () => [...named, ...this.manifests().map(loraFolderOf)];
+    return findLoras(given, model, { named, known: given.length === 0 ? [] : known() }, this.inspect, allowed);
+  }
+
+  /** The file of that name beside this library's other LoRAs or beside the model; null where there is none. */
+  namedLora(name: string, model: string): string | null {
+    return namedLora(name, this.#loraFolders(findModel(model, this.added())));
+  }
+
   async report(path: string): Promise<InspectionReport> {
     const facts = await stat(path).catch(() => null);
     if (!facts) throw new RushesError("checkpoint.missing", { sentence: `There is no file ${path}.` });
@@ -88,6 +105,10 @@ export class LocalModels implements StudioModels {
     if (!found) return `${knownModel(name)?.name ?? name} is not on this machine.`;
     const { dit, vae, textEncoder } = found.files;
     return [dit, vae, textEncoder].every((path) => path !== "") ? null : `${found.name} is not complete.`;
+  }
+
+  #loraFolders(model: Pick<ModelManifest, "files"> | null): string[] {
+    return [this.#core.files.loras, ...(model ? [loraFolderOf(model)] : [])];
   }
 
   async #entry(manifest: ModelManifest, builtIn: boolean): Promise<ModelEntry> {

@@ -2,15 +2,21 @@
 import { existsSync } from "node:fs";
 import { basename, join } from "node:path";
 import type { RestoredVideo } from "../../contract/channels/studio.ts";
-import { checkSetting, isSettingId, type ResolvedSettings } from "../../contract/settings/derive.ts";
+import {
+  checkSetting,
+  isSettingId,
+  type Lora,
+  loraName,
+  type ResolvedSettings,
+} from "../../contract/settings/derive.ts";
 import { applyRenames } from "../../contract/settings/renames.ts";
 import { readJobIdByUid } from "../history/reads/job-by-uid.ts";
 import { readVideoSettings } from "../media/video-record.ts";
 import type { StudioCore } from "./studio-core.ts";
-import type { StudioModels } from "./studio.ts";
+import type { LocalModels } from "./local-models.ts";
 
 /** Throws video.foreign for a file that Rushes did not make, file.unreadable where there is none. */
-export async function restoreVideo(core: StudioCore, models: StudioModels, path: string): Promise<RestoredVideo> {
+export async function restoreVideo(core: StudioCore, models: LocalModels, path: string): Promise<RestoredVideo> {
   const { record } = await readVideoSettings(path);
   const settings: Record<string, unknown> = {};
   const notes: string[] = [];
@@ -27,6 +33,14 @@ export async function restoreVideo(core: StudioCore, models: StudioModels, path:
     const kept = join(core.files.inputs, basename(picture));
     if (existsSync(kept)) settings["image"] = kept;
     else delete settings["image"];
+  }
+  const loras = settings["loras"] as readonly Lora[] | undefined;
+  if (loras) {
+    const found = loras.map((lora) => ({ lora, file: models.namedLora(loraName(lora), record.model) }));
+    settings["loras"] = found.flatMap(({ lora, file }) => (file === null ? [] : [{ ...lora, file }]));
+    for (const { lora, file } of found)
+      if (file === null)
+        notes.push(`The LoRA ${loraName(lora).slice(0, 100)} is not here; put it into ${core.files.loras}.`);
   }
   const missing = models.missing(record.model);
   if (missing !== null) {

@@ -3,7 +3,7 @@
 import type { DiagnosticFact, MachineState } from "../../contract/channels/machine.ts";
 import type { QueueState } from "../../contract/channels/queue.ts";
 import type { DraftCheck } from "../../contract/channels/generate.ts";
-import type { InspectionReport, ModelEntry } from "../../contract/channels/models.ts";
+import type { InspectionReport, LoraEntry, ModelEntry } from "../../contract/channels/models.ts";
 import type { RestoredVideo, Session } from "../../contract/channels/studio.ts";
 import type { Job, JobDetail, JobEvent, RetryChanges } from "../../contract/job.ts";
 import type { ModelChoice, ModelManifest } from "../../contract/models.ts";
@@ -12,6 +12,7 @@ import type { EndToEndOptions, Inspection, Machine, ModelFiles, Plan, SelfTest }
 import type { SpawnEngine } from "../engine/engine-process.ts";
 import type { HistoryQuery } from "../history/reads/jobs.ts";
 import type { Model } from "../models/find-model.ts";
+import type { AllowedPath } from "../models/lora-files.ts";
 import type { PresetStore } from "../presets/preset-store.ts";
 import type { LocalDraft } from "./draft-request.ts";
 import type { StudioCore } from "./studio-core.ts";
@@ -31,6 +32,8 @@ export interface JobRequest {
   settings?: Partial<Settings>;
   /** An extra copy: a folder (existing, or ending in a separator), or a file path, which is overwritten. */
   savePath?: string;
+  /** Asked about the paths that settings name in other places than the library; absent: all of them may be used. */
+  allowedPath?: AllowedPath;
 }
 
 /** What would run, before it is accepted. */
@@ -121,6 +124,8 @@ export interface StudioModels {
   add(path: string): Promise<{ models: ModelEntry[]; notes: { path: string; note: string }[] }>;
   /** Forgets what was added; files are never touched. Throws model.unknown. */
   forget(what: { id: string } | { folder: string }): Promise<void>;
+  /** The LoRA files that can be chosen by name: the library's, then those that come with the model of that name. */
+  loras(model: string): Promise<LoraEntry[]>;
   /** What a file's header says. Throws checkpoint.*. */
   report(path: string): Promise<InspectionReport>;
   /** Why a model of that name cannot run here, in one sentence, or null. */

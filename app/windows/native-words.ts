@@ -41,6 +41,7 @@ const english = {
   choose: {
     modelFile: "Choose a model file",
     modelFolder: "Choose a folder of models",
+    lora: "Choose a LoRA file",
     image: "Choose a picture",
     video: "Choose a video made by Rushes",
     folder: "Choose a folder",
@@ -48,6 +49,7 @@ const english = {
   },
   kinds: {
     modelFile: "Models",
+    lora: "LoRAs",
     image: "Pictures",
     video: "Videos",
     text: "Lists of prompts",
@@ -99,6 +101,7 @@ const chinese: NativeWords = {
   choose: {
     modelFile: "选择模型文件",
     modelFolder: "选择模型文件夹",
+    lora: "选择 LoRA 文件",
     image: "选择图片",
     video: "选择由 Rushes 生成的视频",
     folder: "选择文件夹",
@@ -106,6 +109,7 @@ const chinese: NativeWords = {
   },
   kinds: {
     modelFile: "模型",
+    lora: "LoRA",
     image: "图片",
     video: "视频",
     text: "提示词列表",

@@ -20,6 +20,7 @@ export interface WindowDoorParts {
 
 const endings: Readonly<Partial<Record<Wanted, readonly string[]>>> = {
   modelFile: ["safetensors", "pth", "pt", "ckpt", "bin", "gguf"],
+  lora: ["safetensors", "pth", "pt", "ckpt", "bin"],
   image: ["png", "jpg", "jpeg", "webp"],
   video: ["mp4", "webm", "png"],
   text: ["txt", "csv", "jsonl", "json", "yaml", "yml"],

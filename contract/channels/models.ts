@@ -62,6 +62,16 @@ export interface InspectionReport {
   readonly text: string;
 }
 
+/** A file that can be chosen as a LoRA by its name. */
+export interface LoraEntry {
+  readonly name: string;
+  readonly bytes: number;
+  /** null where the file cannot be used. */
+  readonly rank: number | null;
+  /** Why it cannot be used, or null. */
+  readonly problem: string | null;
+}
+
 export interface ModelChannels {
   "models:list": { request: Nothing; reply: { models: ModelEntry[]; folders: string[] } };
   /** A checkpoint file or a folder, used in place. What was recognised is said per file. */
@@ -71,6 +81,9 @@ export interface ModelChannels {
   };
   /** Forgets an added model or folder; files are never deleted. */
   "models:forget": { request: { id: string } | { folder: string }; reply: Nothing };
+  /** The LoRA files that a name is enough for: the library's, then those that come with the model. `folder` is where people
+   * put their own. */
+  "models:loras": { request: { model: string }; reply: { loras: LoraEntry[]; folder: string } };
   "models:inspect": { request: { path: string }; reply: { report: InspectionReport } };
   /** Files and folders at a place, for choosing one where there is no native dialog; inside the roots only. */
   "models:browse": {

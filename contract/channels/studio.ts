@@ -61,7 +61,7 @@ export interface StudioChannels {
   "studio:restoreVideo": { request: { path: string }; reply: RestoredVideo };
   /** Native dialogs; refused with capability.missing where there are none. null: the user chose nothing. */
   "studio:choosePath": {
-    request: { what: "modelFile" | "modelFolder" | "image" | "video" | "folder" | "text" };
+    request: { what: "modelFile" | "modelFolder" | "lora" | "image" | "video" | "folder" | "text" };
     reply: { path: string | null };
   };
   "studio:showInFolder": { request: { jobId: number } | { folder: "library" | "logs" | "videos" }; reply: Nothing };

@@ -378,7 +378,7 @@ export const catalogue = [
     needs: "lora",
     unfit: "refuse",
     aliases: ["lora"],
-    help: "LoRA files as FILE, FILE:STRENGTH or FILE:STRENGTH:EXPERT (strength -2 to 2; expert high, low or both).",
+    help: "Files that teach the model a style, by name in the library's folder loras or by path: FILE, FILE:STRENGTH (-2 to 2) or FILE:STRENGTH:EXPERT (high, low or both).",
     default: [],
   },
   {

@@ -11,6 +11,7 @@ export type SettingId = Entry["id"];
 
 /** One LoRA file; strength -2 to 2. */
 export interface Lora {
+  /** A path, or a name that is looked for where LoRA files are kept (app/models/lora-files.ts). */
   readonly file: string;
   readonly strength: number;
   readonly expert: "high" | "low" | "both";
@@ -91,6 +92,11 @@ export function engineSettings(settings: Partial<Settings>): Partial<EngineSetti
   return Object.fromEntries(fields.map(({ id }) => [id, settings[id]])) as Partial<EngineSettings>;
 }
 
+/** A LoRA file as people call it: without its folders, whichever system they were written on. */
+export function loraName({ file }: Pick<Lora, "file">): string {
+  return file.split(/[/\\]/).at(-1) || file;
+}
+
 export interface SettingDifference {
   readonly id: SettingId;
   readonly from: SettingValue | undefined;
@@ -137,9 +143,13 @@ function checkKind(setting: Setting, value: unknown, limit: SettingLimit): Reaso
         "Use 480p, 720p, or a size such as 832x480.",
       );
     case "loras":
-      return Array.isArray(value) && value.every(isLora)
-        ? null
-        : refusal(setting, value, "is a list of files with a strength from -2 to 2", "Use FILE:STRENGTH.");
+      if (!Array.isArray(value) || !value.every(isLora))
+        return refusal(setting, value, "is a list of files with a strength from -2 to 2", "Use FILE:STRENGTH.");
+      if (value.length <= mostLoras) return null;
+      return {
+        sentence: `${setting.label} is a list of ${mostLoras} files at most, not ${count(value.length)}.`,
+        advice: "Take some out.",
+      };
   }
 }
 
@@ -198,9 +208,16 @@ function count(value: number): string {
   return value.toLocaleString("en-US");
 }
 
+/** Each is looked at with every change of a form. */
+const mostLoras = 16;
+
 function isLora(value: unknown): value is Lora {
   if (typeof value !== "object" || value === null) return false;
   const { file, strength, expert } = value as Record<string, unknown>;
   const known = expert === "high" || expert === "low" || expert === "both";
-  return typeof file === "string" && file !== "" && typeof strength === "number" && Math.abs(strength) <= 2 && known;
+  return isFile(file) && typeof strength === "number" && Math.abs(strength) <= 2 && known;
+}
+
+function isFile(file: unknown): boolean {
+  return typeof file === "string" && file.trim() !== "" && file.length <= 4096 && !file.includes("\0");
 }

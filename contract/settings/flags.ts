@@ -5,6 +5,7 @@ import {
   allSettings,
   checkSetting,
   type Lora,
+  loraName,
   type SettingId,
   type SettingLimit,
   type SettingProblem,
@@ -78,7 +79,7 @@ function valueOfText(setting: Setting, text: string): unknown {
     case "resolution":
       return word;
     case "loras":
-      return text === "" ? [] : text.split(",").map(loraOfText);
+      return text === "" || word === "none" ? [] : text.split(/(?<!\\),/).map(loraOfText);
   }
 }
 
@@ -103,11 +104,22 @@ const booleanWords = new Map([
   ["0", false],
 ]);
 
-/** FILE, FILE:STRENGTH or FILE:STRENGTH:EXPERT. Text that is none of these becomes a value that the check refuses. */
+/** FILE, FILE:STRENGTH or FILE:STRENGTH:EXPERT; a comma of the file's own stands behind a backslash. Text that is none of
+ * these becomes a value that the check refuses. */
 function loraOfText(text: string): Lora | string {
-  const [, file, strength, expert] = /^(.+?)(?::([+-]?[\d.]+))?(?::(high|low|both))?$/.exec(text.trim()) ?? [];
+  const form = /^(.+?)(?::([+-]?[\d.]+(?:e[+-]?\d+)?))?(?::(high|low|both))?$/i;
+  const [, file, strength, expert] = form.exec(text.trim()) ?? [];
   if (!file) return text;
-  return { file, strength: strength ? Number(strength) : 1, expert: (expert as Lora["expert"] | undefined) ?? "both" };
+  return {
+    file: file.replaceAll("\\,", ","),
+    strength: strength ? Number(strength) : 1,
+    expert: (expert?.toLowerCase() as Lora["expert"] | undefined) ?? "both",
+  };
+}
+
+/** A list as `readText` reads it back. */
+export function lorasAsText(loras: readonly Lora[]): string {
+  return loras.map(({ file, ...rest }) => formatLora(file.replaceAll(",", "\\,"), rest)).join(",");
 }
 
 /** A value as a person reads it: "random" for a null seed, "auto" for 0 threads. */
@@ -116,10 +128,11 @@ export function formatValue(setting: Setting, value: unknown): string {
   if ((setting.kind === "integer" || setting.kind === "real") && value === 0 && setting.zero !== undefined)
     return setting.zero;
   if (setting.kind === "boolean") return value === true ? "on" : "off";
-  if (setting.kind === "loras") return (value as readonly Lora[]).map(formatLora).join(", ") || "none";
+  if (setting.kind === "loras")
+    return (value as readonly Lora[]).map((lora) => formatLora(loraName(lora), lora)).join(", ") || "none";
   return String(value);
 }
 
-function formatLora({ file, strength, expert }: Lora): string {
+function formatLora(file: string, { strength, expert }: Omit<Lora, "file">): string {
   return expert === "both" ? `${file}:${strength}` : `${file}:${strength}:${expert}`;
 }

@@ -8,11 +8,20 @@ import {
   type EngineSettings,
   engineSettings,
   isSettingId,
+  type Lora,
   type SettingId,
   type Settings,
   settingOf,
 } from "../../contract/settings/derive.ts";
-import { formatValue, kebabCase, readText, readValue, settingIdOf, snakeCase } from "../../contract/settings/flags.ts";
+import {
+  formatValue,
+  kebabCase,
+  lorasAsText,
+  readText,
+  readValue,
+  settingIdOf,
+  snakeCase,
+} from "../../contract/settings/flags.ts";
 import { applyRenames } from "../../contract/settings/renames.ts";
 import { sizeOfResolution } from "../../contract/settings/resolution.ts";
 
@@ -96,6 +105,44 @@ describe("checks", () => {
       ],
     });
     expect(readText(named("loras"), "a.safetensors:3")).toHaveProperty("problem");
+    for (const strength of [Number.NaN, Infinity, -2.01, "1", null])
+      expect(checkSetting("loras", [{ file: "a", strength, expert: "both" }]), String(strength)).not.toBeNull();
+    for (const file of ["", " ", "a\0b", 3, "a".repeat(5000)])
+      expect(checkSetting("loras", [{ file, strength: 1, expert: "both" }])).not.toBeNull();
+    expect(checkSetting("loras", [{ file: "a", strength: 1, expert: "all" }])).not.toBeNull();
+    expect(checkSetting("loras", [{ file: "a", strength: 1 }])).not.toBeNull();
+  });
+  test("there are sixteen LoRAs at most", () => {
+    const many = (count: number) =>
+      Array.from({ length: count }, (_, index) => ({ file: `${index}.pth`, strength: 1, expert: "both" }));
+    expect(checkSetting("loras", many(16))).toBeNull();
+    expect(checkSetting("loras", many(17))?.sentence).toBe("LoRA is a list of 16 files at most, not 17.");
+  });
+  test.each([
+    ["night", "night", 1, "both"],
+    ["night:0.8", "night", 0.8, "both"],
+    ["night:high", "night", 1, "high"],
+    ["night:-1.5:LOW", "night", -1.5, "low"],
+    ["C:\\loras\\night.safetensors:2", "C:\\loras\\night.safetensors", 2, "both"],
+    ["style-v1.5", "style-v1.5", 1, "both"],
+    ["night:1e-7", "night", 1e-7, "both"],
+    ["a\\,b.pth:1", "a,b.pth", 1, "both"],
+  ])("the LoRA %s", (text, file, strength, expert) => {
+    const value = [{ file, strength, expert }] as Lora[];
+    expect(readText(named("loras"), text)).toEqual({ value });
+    expect(readText(named("loras"), lorasAsText(value))).toEqual({ value });
+    expect(readValue(named("loras"), [text])).toEqual({ value });
+  });
+  test("no LoRAs are none", () => {
+    for (const text of ["", "none"]) expect(readText(named("loras"), text)).toEqual({ value: [] });
+    expect(formatValue(named("loras"), [])).toBe("none");
+  });
+  test("a LoRA is shown without its folders, whichever system named it", () => {
+    const value = [
+      { file: "/home/me/loras/night.safetensors", strength: 0.5, expert: "both" },
+      { file: "D:\\styles\\old.pth", strength: 1, expert: "low" },
+    ];
+    expect(formatValue(named("loras"), value)).toBe("night.safetensors:0.5, old.pth:1:low");
   });
 });
 

@@ -20,6 +20,7 @@ export const errors: Readonly<Partial<Record<ErrorCode, { readonly text: string;
     advice: "请在“模型”中检查该文件,查看缺少什么。",
   },
   "checkpoint.unsupported": { text: "某个模型文件的格式 Rushes 无法读取。", advice: "请在“模型”中检查该文件。" },
+  "lora.missing": { text: "LoRA 文件不在这里。", advice: "请将文件放回原处,或放入媒体库的 loras 文件夹,然后重试。" },
   "memory.exhausted": { text: "内存不足,无法完成此次运行。", advice: "请减小尺寸或帧数,使用 int8,或关闭其他程序。" },
   "disk.full": { text: "磁盘已满。", advice: "请腾出空间,或选择其他媒体库。" },
   "file.unwritable": { text: "无法写入文件。", advice: "请确认文件夹存在且可写。" },

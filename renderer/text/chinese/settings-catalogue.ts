@@ -56,7 +56,11 @@ export const settings: Readonly<Record<SettingId, SettingWords>> = {
     help: "文本编码器的权重格式,与变换器分开设置。",
     choices: { auto: "自动", "16-bit": "16 位", int8: "Int8" },
   },
-  loras: { label: "LoRA", help: "LoRA 文件及其强度(-2 到 2)和所属专家。", choices: none },
+  loras: {
+    label: "LoRA",
+    help: "为模型增添风格的文件,可用媒体库 loras 文件夹中的名称或路径,各有强度(-2 到 2)和所属专家。",
+    choices: none,
+  },
   negativePrompt: { label: "负面提示词", help: "视频中不应出现的内容。", choices: none },
   guidanceScale: { label: "引导强度", help: "视频遵循提示词的程度。", choices: none },
   flowShift: { label: "流偏移", help: "将各噪声水平移向高噪声一端。", choices: none },

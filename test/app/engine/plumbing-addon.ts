@@ -3,12 +3,13 @@
 // the script at PLUMBING_SCRIPT says at that moment (PlumbingScript in plumbing.ts). Loaded by the engine's process in
 // place of rushes.node.
 import { appendFileSync, existsSync, readFileSync, writeFileSync } from "node:fs";
-import { basename } from "node:path";
+import { basename, isAbsolute } from "node:path";
 import type { EngineSettings } from "../../../contract/settings/derive.ts";
 import type {
   Addon,
   AddonModel,
   EngineEvent,
+  EngineLora,
   GenerateReport,
   GenerateRequest,
   Inspection,
@@ -44,6 +45,21 @@ const stagesOf = (settings: EngineSettings, peakBytes: number, picture: boolean)
     }));
 /** A file whose name says so is a transformer that begins with a picture. */
 const takesPicture = (path: string) => basename(path).includes("i2v");
+
+/** Refuses what the engine refuses: a file that is gone, is no LoRA, or by its name one for another model. */
+function lookAt(loras: readonly EngineLora[] = []): void {
+  for (const { path, strength, expert } of loras) {
+    const name = basename(path);
+    if (!isAbsolute(path) || !["both", "high", "low"].includes(expert)) throw new TypeError("loras are not as agreed.");
+    if (!(Math.abs(strength) <= 2)) throw failure("settings.invalid", "A LoRA's strength is from -2 to 2.");
+    if (!existsSync(path)) throw failure("checkpoint.missing", `There is no file ${path}.`);
+    if (!isLora(name)) throw failure("checkpoint.unsupported", `${name} is not a LoRA.`);
+    if (name.includes("foreign"))
+      throw failure("checkpoint.unsupported", `${name} is a LoRA for another model: width.`);
+  }
+}
+
+const isLora = (name: string) => name.includes("lora");
 
 /** A budget in the script decides whether a job fits. */
 function planOf(settings: EngineSettings, picture: boolean): Plan {
@@ -91,6 +107,8 @@ class PlumbingModel implements AddonModel {
     const steps = settings.numSteps;
     const start = request.startStep ?? 0;
     note(`generate from ${start}`);
+    lookAt(request.loras);
+    for (const { path, strength, expert } of request.loras ?? []) note(`lora ${basename(path)} ${strength} ${expert}`);
     if (request.image) note(`picture of ${request.image.length} bytes, ${[...request.image.subarray(0, 3)].join(" ")}`);
     if ((request.image !== undefined) !== this.#picture)
       throw failure("settings.invalid", "A picture too many or few.");
@@ -258,11 +276,15 @@ function inspectionOf(path: string): Inspection {
     path,
     container: "pth",
     bytes: 1,
-    family: name.includes("vae") ? "wan-vae" : name.includes("umt5") ? "umt5" : "wan-dit",
-    architecture: takesPicture(name) ? "wan2.2-i2v" : "wan2.1-t2v",
+    family: isLora(name) ? "lora" : name.includes("vae") ? "wan-vae" : name.includes("umt5") ? "umt5" : "wan-dit",
+    architecture: isLora(name) ? "LoRA of rank 4 on 80 layers" : takesPicture(name) ? "wan2.2-i2v" : "wan2.1-t2v",
     layout: "original",
     prefix: "",
-    sizes: takesPicture(name) ? { dim: 128, layers: 1, inChannels: 36, outChannels: 16, textDim: 256 } : {},
+    sizes: isLora(name)
+      ? { rank: 4, layers: 80 }
+      : takesPicture(name)
+        ? { dim: 128, layers: 1, inChannels: 36, outChannels: 16, textDim: 256 }
+        : {},
     tensors: 1,
     parameters: 1,
     dtypes: {},
@@ -290,7 +312,13 @@ const addon: Addon = {
   openModel: (files) => Promise.resolve(new PlumbingModel(files)),
   // Errors come as rejections, as the addon gives them.
   inspect: async (path) => Promise.resolve(inspectionOf(path)),
-  plan: async ({ dit }, settings) => Promise.resolve(planOf(full(settings), takesPicture(dit))),
+  plan: async ({ dit }, settings, _idCount, _warm, loras) => {
+    await Promise.resolve();
+    if (loras?.length)
+      note(`plan with ${loras.map(({ path, strength }) => `${basename(path)} ${strength}`).join(" and ")}`);
+    lookAt(loras);
+    return planOf(full(settings), takesPicture(dit));
+  },
   release: () => note("release"),
   memory: () => ({ totalBytes: 1, freeBytes: 1, residentBytes: 1 }),
   machine: () => ({

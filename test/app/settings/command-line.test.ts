@@ -95,7 +95,11 @@ function randomValue(setting: Setting, next: () => number): unknown {
       return pick(["480p", "720p", "128x96", "1280x720"]);
     case "loras":
       return [
-        { file: pick(["a.pth", "/m/b c.safetensors"]), strength: Math.round(next() * 40) / 10 - 2, expert: "both" },
+        {
+          file: pick(["a.pth", "/m/b c.safetensors", "/m/warm, soft.pth", "night:0.5"]),
+          strength: pick([Math.round(next() * 40) / 10 - 2, 1e-7]),
+          expert: pick(["both", "high", "low"]),
+        },
       ];
   }
 }

@@ -108,6 +108,8 @@ describe("what a model cannot do", () => {
   test("a LoRA or an image would change the video, so they are refused", () => {
     const lora = { file: "a.safetensors", strength: 1, expert: "both" } as const;
     expect(() => flags({ loras: [lora] })).toThrow("Demo cannot use LoRA.");
+    const able = { ...demo, capabilities: [...demo.capabilities, "lora"] as const };
+    expect(flags({ loras: [lora] }, able)).toMatchObject({ settings: { loras: [lora] }, warnings: [] });
     expect(() => flags({ image: "cat.png" })).toThrow("Demo makes videos from text only");
     expect(() => flags({ mode: "i2v" })).toThrow("Demo makes videos from text only");
     expect(flags({ loras: [] }).warnings).toEqual([]);

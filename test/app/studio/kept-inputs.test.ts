@@ -44,6 +44,7 @@ beforeEach(async () => {
     settled: (choice: ModelChoice) => Promise.resolve(choice),
     model: () => Promise.resolve(takesPictures),
     added: () => [takesPictures],
+    findLoras: () => Promise.resolve([]),
   };
   queue = new LocalQueue(core, (request) => acceptRequest(request, core.engine, source));
 });

@@ -1,0 +1,132 @@
+// LoRA files: where they lie, which of them can be chosen by name, and from what a person wrote to files that the engine
+// was asked about. Which paths a door may name is the door's to say.
+import { type Stats, statSync } from "node:fs";
+import { readdir, realpath } from "node:fs/promises";
+import { basename, dirname, isAbsolute, join, resolve } from "node:path";
+import type { LoraEntry } from "../../contract/channels/models.ts";
+import { asRushesError, RushesError } from "../../contract/errors.ts";
+import type { ModelManifest } from "../../contract/models.ts";
+import { type Lora, loraName } from "../../contract/settings/derive.ts";
+import type { EngineLora } from "../engine/addon.ts";
+import { type Inspect, inspectAs, type Model } from "./find-model.ts";
+import { checkpointEnding } from "./scan-files.ts";
+
+/** Makes a path that somebody named one that may be used. Throws path.refused. */
+export type AllowedPath = (path: string) => Promise<string>;
+
+/** More than anybody looks through. */
+const mostListed = 500;
+
+/** The folder of LoRAs that come with a model. */
+export function loraFolderOf({ files }: Pick<ModelManifest, "files">): string {
+  return join(dirname(files.dit), "loras");
+}
+
+export interface LoraPlaces {
+  /** Where a name is looked for, the first place first. */
+  readonly named: readonly string[];
+  /** Every folder whose files have names: a path to one of them says no more than its name. */
+  readonly known: readonly string[];
+}
+
+/** Each LoRA with its file's absolute path, after a look at the file. Throws lora.missing, checkpoint.*, settings.invalid,
+ * and what `allowed` throws. */
+export async function findLoras(
+  given: readonly Lora[],
+  model: Pick<Model, "name" | "capabilities">,
+  places: LoraPlaces,
+  inspect: Inspect,
+  allowed: AllowedPath,
+): Promise<Lora[]> {
+  const found: Lora[] = [];
+  for (const lora of given) {
+    checkExpert(lora, model);
+    const file = await pathOf(lora.file, places, allowed);
+    await inspectAs(inspect, file, "lora");
+    found.push({ ...lora, file });
+  }
+  await checkTwice(found);
+  return found;
+}
+
+/** The files of these folders that may be LoRAs, with what their headers say; of equal names the first. */
+export async function listLoras(folders: readonly string[], inspect: Inspect): Promise<LoraEntry[]> {
+  const paths = new Map<string, string>();
+  for (const folder of folders) {
+    const names = await readdir(folder).catch(() => []);
+    for (const name of names.sort((one, other) => one.localeCompare(other))) {
+      if (name.startsWith(".") || !checkpointEnding.test(name) || paths.size >= mostListed) continue;
+      if (!paths.has(name) && isFile(join(folder, name))) paths.set(name, join(folder, name));
+    }
+  }
+  return Promise.all([...paths].map(([name, path]) => entryOf(name, path, inspect)));
+}
+
+/** The path of a file that is called so in one of the folders, with or without its ending; null where there is none. */
+export function namedLora(name: string, folders: readonly string[]): string | null {
+  if (/[/\\]/.test(name) || name === "." || name === "..") return null;
+  const candidates = folders.flatMap((folder) => [join(folder, name), join(folder, `${name}.safetensors`)]);
+  return candidates.find(isFile) ?? null;
+}
+
+/** As the engine takes them; files are absolute. */
+export function engineLoras(loras: readonly Lora[]): EngineLora[] {
+  return loras.map(({ file, strength, expert }) => ({ path: file, strength, expert }));
+}
+
+async function pathOf(file: string, { named, known }: LoraPlaces, allowed: AllowedPath): Promise<string> {
+  const path = isAbsolute(file) && known.includes(dirname(resolve(file))) ? resolve(file) : null;
+  const found = path ?? namedLora(file, named) ?? (/[/\\]/.test(file) ? await allowed(file) : null);
+  if (found !== null && isAbsolute(found) && factsOf(found)) return found;
+  throw new RushesError("lora.missing", {
+    sentence: `There is no LoRA ${file}.`,
+    advice: `Put its file into ${named[0] ?? "the library"} and name it, or check the path.`,
+  });
+}
+
+function checkExpert({ file, expert }: Lora, { name, capabilities }: Pick<Model, "name" | "capabilities">): void {
+  if (expert === "both" || capabilities.includes("twoExperts")) return;
+  throw new RushesError("settings.invalid", {
+    sentence: `LoRA ${loraName({ file })} is for the ${expert}-noise expert, and ${name} has one transformer for all steps.`,
+    advice: "Leave its expert at both.",
+  });
+}
+
+/** A file may go to both experts with a strength for each. */
+async function checkTwice(loras: readonly Lora[]): Promise<void> {
+  const taken = new Set<string>();
+  for (const { file, expert } of loras) {
+    const real = await realpath(file).catch(() => file);
+    for (const each of expert === "both" ? ["high", "low"] : [expert]) {
+      const key = JSON.stringify([real, each]);
+      if (taken.has(key))
+        throw new RushesError("settings.invalid", {
+          sentence: `LoRA ${basename(file)} is given twice${expert === "both" ? "" : ` for the ${expert}-noise expert`}.`,
+          advice: "Give it once, with the strength that both would have together.",
+        });
+      taken.add(key);
+    }
+  }
+}
+
+async function entryOf(name: string, path: string, inspect: Inspect): Promise<LoraEntry> {
+  try {
+    const { sizes, bytes } = await inspectAs(inspect, path, "lora");
+    return { name, bytes, rank: sizes["rank"] ?? null, problem: null };
+  } catch (error) {
+    return { name, bytes: factsOf(path)?.size ?? 0, rank: null, problem: asRushesError(error).message };
+  }
+}
+
+function isFile(path: string): boolean {
+  return factsOf(path)?.isFile() ?? false;
+}
+
+/** null: there is nothing, or nothing that can be looked at. */
+function factsOf(path: string): Stats | null {
+  try {
+    return statSync(path);
+  } catch {
+    return null;
+  }
+}
