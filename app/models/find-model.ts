@@ -54,7 +54,7 @@ export async function findChosenModel(
 }
 
 /** What headers say of a model, whatever its manifest says. */
-const fromHeaders: readonly Capability[] = ["sla", "t2v", "i2v", "twoExperts"];
+const fromHeaders: readonly Capability[] = ["sla", "t2v", "i2v", "twoExperts", "lora"];
 
 function capabilitiesOf(said: readonly Capability[], dit: Inspection, twoExperts: boolean): Capability[] {
   return [
@@ -62,6 +62,7 @@ function capabilitiesOf(said: readonly Capability[], dit: Inspection, twoExperts
     ...(dit.sla ? (["sla"] as const) : []),
     beginsWithPicture(dit) ? "i2v" : "t2v",
     ...(twoExperts ? (["twoExperts"] as const) : []),
+    "lora",
   ];
 }
 

@@ -74,7 +74,7 @@ describe("a folder", () => {
       knownAs: "wan2.2-a14b",
       dit16: join(folder, turbo("high")),
       ditLow16: join(folder, turbo("low")),
-      capabilities: ["distilled", "i2v", "twoExperts"],
+      capabilities: ["distilled", "i2v", "twoExperts", "lora"],
       defaults: { resolution: "720p" },
     });
     expect(namesOf(model!.files)).toEqual(
@@ -127,7 +127,7 @@ describe("a folder", () => {
       JSON.stringify({ version: 1, models: [{ id: "a", name: "a", files, textDim: 4096, latentChannels: 16 }] }),
     );
     expect(readModelsFile(folder).models).toMatchObject([{ id: "a", inputChannels: 0, files }]);
-    expect(addedModels(folder)[0]?.capabilities).toEqual(["distilled", "t2v", "i2v"]);
+    expect(addedModels(folder)[0]?.capabilities).toEqual(["distilled", "t2v", "i2v", "lora"]);
   });
 });
 
@@ -137,7 +137,7 @@ describe("both experts", () => {
 
   test("of text make a model of text with two experts", async () => {
     const model = await findChosenModel(choice("t2v-high.pth", "t2v-low.pth"), headerOf);
-    expect(model.capabilities).toEqual(["distilled", "sla", "t2v", "twoExperts"]);
+    expect(model.capabilities).toEqual(["distilled", "sla", "t2v", "twoExperts", "lora"]);
   });
 
   test.each([

@@ -77,7 +77,7 @@ describe("adding models", () => {
 describe("the catalogue", () => {
   test("has the demo model that is shipped", () => {
     const demo = findModel("demo");
-    expect(demo).toMatchObject({ id: "demo", name: "Demo", textLength: 64, capabilities: ["distilled", "sla", "t2v", "i2v"] });
+    expect(demo).toMatchObject({ id: "demo", name: "Demo", textLength: 64, capabilities: ["distilled", "sla", "t2v", "i2v", "lora"] });
     expect(demo?.sizes[0]).toEqual({ width: 128, height: 128 });
     expect(demo?.defaults).toMatchObject({ numFrames: 17, numSteps: 4 });
     expect(basename(demo?.files.dit ?? "")).toBe("demo-t2v-quant.pth");
@@ -173,8 +173,8 @@ describe("a choice of files", () => {
     const parts = { vaePath: file("vae.pth"), textEncoderPath: file("umt5.pth") };
     const withSla = await findChosenModel({ ...parts, ditPath: file("dit.pth") }, headerOf);
     const without = await findChosenModel({ ...parts, ditPath: file("plain.pth") }, headerOf);
-    expect(withSla.capabilities).toEqual(["distilled", "sla", "t2v"]);
-    expect(without.capabilities).toEqual(["distilled", "t2v"]);
+    expect(withSla.capabilities).toEqual(["distilled", "sla", "t2v", "lora"]);
+    expect(without.capabilities).toEqual(["distilled", "t2v", "lora"]);
   });
 });
 

@@ -204,9 +204,9 @@ describe("which model", () => {
     );
     await studio.installedModels.add(folder);
     const { model } = await studio.check(request({ model: "words" }));
-    expect(model.capabilities).toEqual(["distilled", "sla", "t2v"]);
+    expect(model.capabilities).toEqual(["distilled", "sla", "t2v", "lora"]);
     const own = await studio.model({ name: "moving-pictures" });
-    expect(own.capabilities).toEqual(["distilled", "sla", "i2v", "twoExperts"]);
+    expect(own.capabilities).toEqual(["distilled", "sla", "i2v", "twoExperts", "lora"]);
   });
 
   test("experts of another form, or a low one that is not there, are refused in one sentence", async () => {
