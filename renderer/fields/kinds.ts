@@ -1,5 +1,6 @@
 // What every field is given, and which control suits a setting: pure choices, without markup.
 import type { ValueSource } from "../../contract/channels/generate.ts";
+import type { LoraEntry } from "../../contract/channels/models.ts";
 import type {
   SettingId,
   SettingLimit,
@@ -34,6 +35,17 @@ export interface ControlProps<Value extends SettingValue = SettingValue> {
   /** Id of the element with the help and the problem. */
   readonly describedBy: string;
   readonly onchange: (value: Value) => void;
+}
+
+/** The LoRA files to choose from, and the way to others. */
+export interface LoraChoice {
+  readonly offered: readonly LoraEntry[];
+  /** Where people put their own; "" until it is known. */
+  readonly folder: string;
+  /** The files are to be looked at anew. */
+  look(): void;
+  /** Asks for a file, and gives it to `take` if one is chosen. */
+  chooseFile(take: (path: string) => void): void;
 }
 
 export type NumberSetting = IntegerSetting | RealSetting;

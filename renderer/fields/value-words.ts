@@ -1,5 +1,5 @@
 // A setting's value in the words of the current language: for "Reset Steps to 4", for lists of changes, for results.
-import { type Lora, type SettingId, settingOf, type SettingValue } from "../../contract/settings/derive.ts";
+import { type Lora, loraName, type SettingId, settingOf, type SettingValue } from "../../contract/settings/derive.ts";
 import { text } from "../text/text.svelte.ts";
 
 /** Long texts are cut to this many characters. */
@@ -25,6 +25,6 @@ export function valueWords(id: SettingId, value: SettingValue | undefined): stri
   return value.length === 0 ? words.noLoras : text.list(value.map(loraWords));
 }
 
-function loraWords({ file, strength }: Lora): string {
-  return `${file.split(/[/\\]/).at(-1)} ${text.number(strength)}`;
+function loraWords(lora: Lora): string {
+  return `${loraName(lora)} ${text.number(lora.strength)}`;
 }

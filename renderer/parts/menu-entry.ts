@@ -3,6 +3,8 @@ import type { LucideIcon } from "@lucide/svelte";
 
 export interface MenuAction {
   readonly label: string;
+  /** Said smaller, behind. */
+  readonly note?: string;
   readonly icon?: LucideIcon;
   /** Keys that do the same, shown behind. */
   readonly keys?: string;

@@ -1,5 +1,5 @@
 // A recorded setting's value in words.
-import { settingOf, type SettingId, type SettingValue } from "../../contract/settings/derive.ts";
+import { loraName, settingOf, type SettingId, type SettingValue } from "../../contract/settings/derive.ts";
 import { text } from "./text.svelte.ts";
 
 export function settingValue(id: SettingId, value: SettingValue | undefined): string {
@@ -17,6 +17,6 @@ export function settingValue(id: SettingId, value: SettingValue | undefined): st
   if (typeof value === "string") return text.setting(id).choices[value] ?? (value === "" ? "–" : value);
   if (value.length === 0) return fields.noLoras;
   return value
-    .map(({ file, strength, expert }) => `${file}: ${text.number(strength)} (${fields.experts[expert]})`)
+    .map((lora) => `${loraName(lora)}: ${text.number(lora.strength)} (${fields.experts[lora.expert]})`)
     .join("\n");
 }

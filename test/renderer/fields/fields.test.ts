@@ -1,5 +1,5 @@
 // Every setting of the catalogue as a field: named, described, reached and changed by the keyboard, reset, kept in range.
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { page, userEvent } from "vitest/browser";
 import { render } from "vitest-browser-svelte";
 import { allSettings, checkSetting, type SettingId, settingOf } from "../../../contract/settings/derive.ts";
@@ -250,14 +250,68 @@ describe("texts and lists", () => {
     expect(accepted(form)).toBe("一只红球 in the rain");
   });
 
+  const offered = [
+    { name: "night.safetensors", bytes: 2_000_000, rank: 4, problem: null },
+    { name: "broken.pth", bytes: 10, rank: null, problem: "broken.pth is damaged." },
+  ];
+  const loraChoice = (files: (string | null)[] = []) => ({
+    offered,
+    folder: "/library/loras",
+    look: vi.fn<() => void>(),
+    chooseFile: (take: (path: string) => void) => {
+      const file = files.shift() ?? null;
+      if (file !== null) take(file);
+    },
+  });
+  const addLora = () => page.getByRole("button", { name: "Add a LoRA" });
+  const entry = (name: string | RegExp) => page.getByRole("menuitem", { name });
+
+  test("LoRA files are chosen by name, those that cannot be used are not, and where more belong is said", async () => {
+    const choice = loraChoice();
+    const form = await show("loras", undefined, { loraChoice: choice });
+    await expect.element(page.getByText("Files in /library/loras can be chosen by name.")).toBeVisible();
+    (addLora().element() as HTMLElement).focus();
+    await userEvent.keyboard("{Enter}");
+    await expect.element(entry("broken.pth cannot be used")).toHaveAttribute("aria-disabled", "true");
+    expect(choice.look).toHaveBeenCalledOnce();
+    await settled();
+    expect(await axeFindings()).toEqual([]);
+    await userEvent.keyboard("{Enter}");
+    await expect.poll(() => accepted(form)).toEqual([{ file: "night.safetensors", strength: 1, expert: "both" }]);
+    expect(page.getByRole("radio").elements()).toEqual([]);
+    await addLora().click();
+    await expect.element(entry(/^night.safetensors rank 4, 1.9 MB$/)).toHaveAttribute("aria-disabled", "true");
+  });
+
+  test("one for an expert that the model lacks shows its expert, so that it can be changed", async () => {
+    const loras = [{ file: "night.safetensors", strength: 1, expert: "low" as const }];
+    const form = await show("loras", new FieldForm("loras", {}, { loras }));
+    await page.getByRole("radio", { name: "Both" }).click();
+    expect(accepted(form)).toEqual([{ ...loras[0], expert: "both" }]);
+  });
+
+  test("of two experts each may have the file with a strength of its own", async () => {
+    const form = await show("loras", undefined, { twoExperts: true, loraChoice: loraChoice() });
+    await addLora().click();
+    await entry(/^night/).click();
+    await page.getByRole("radio", { name: "High noise" }).click();
+    await addLora().click();
+    await entry(/^night/).click();
+    expect(accepted(form)).toMatchObject([{ expert: "high" }, { expert: "low" }]);
+    await addLora().click();
+    await expect.element(entry(/^night/)).toHaveAttribute("aria-disabled", "true");
+  });
+
   test("LoRA files are added with a strength, sent to an expert, and removed", async () => {
     const files = ["/models/style.safetensors", null];
-    const form = await show("loras", undefined, { twoExperts: true, chooseFile: async () => files.shift() ?? null });
-    await page.getByRole("button", { name: "Add a LoRA file" }).click();
+    const form = await show("loras", undefined, { twoExperts: true, loraChoice: loraChoice(files) });
+    await addLora().click();
+    await entry("Choose a file …").click();
     await expect
       .poll(() => accepted(form))
       .toEqual([{ file: "/models/style.safetensors", strength: 1, expert: "both" }]);
-    await page.getByRole("button", { name: "Add a LoRA file" }).click();
+    await addLora().click();
+    await entry("Choose a file …").click();
     const strength = page.getByRole("spinbutton", { name: "Strength: style.safetensors: exact value" });
     await strength.fill("-3");
     await userEvent.keyboard("{Enter}");
