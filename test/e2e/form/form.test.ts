@@ -98,7 +98,7 @@ describe("a check", () => {
     ["a known model that is not here", { prompt, model: "wan2.1-14b" }, [], "model.unknown"],
     ["Image to Video without a picture", { prompt, mode: "i2v" }, ["image"], null],
     ["Image to Video with a model of text", { prompt, mode: "i2v", model: "demo" }, [], "model.unsupported"],
-    ["a LoRA", { prompt, loras: [{ file: "a", strength: 1, expert: "both" }] }, [], "model.unsupported"],
+    ["a LoRA that is not here", { prompt, loras: [{ file: "a", strength: 1, expert: "both" }] }, ["loras"], null],
   ])("of %s is answered", async (_what, values, problems, refusal) => {
     const answer = await check(values);
     expect(answer.problems.map(({ id }) => id)).toEqual(problems);
