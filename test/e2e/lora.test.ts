@@ -33,7 +33,7 @@ async function made(...words: string[]): Promise<Made> {
 
 async function refused(...words: string[]): Promise<string> {
   const { code, stderr } = await runRushes(["generate", "a red ball bounces", ...small, ...words], options);
-  expect(code).toBe(1);
+  expect(code).toBe(2);
   return stderr;
 }
 

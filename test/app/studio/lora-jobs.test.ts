@@ -10,6 +10,7 @@ import type { Studio } from "../../../app/studio/studio.ts";
 import { RushesError } from "../../../contract/errors.ts";
 import type { Job } from "../../../contract/job.ts";
 import type { Lora, Settings } from "../../../contract/settings/derive.ts";
+import { runRushes } from "../cli/run-rushes.ts";
 import { Plumbing } from "../engine/plumbing.ts";
 
 let plumbing: Plumbing;
@@ -108,6 +109,58 @@ describe("where a LoRA is found", () => {
       process.chdir(before);
     }
     studio = await openStudio({ libraryFolder: plumbing.library });
+  });
+});
+
+describe("the command line", () => {
+  const rushes = (...words: string[]) => {
+    const { library, folder: cwd, environment } = plumbing;
+    return runRushes([...words, "--json"], { library, cwd, environment });
+  };
+
+  test("takes several flags, a config file, and the rows of a list", async () => {
+    const [night, day] = [inLibrary("night-lora.safetensors"), plumbing.file("day-lora.pth")];
+    writeFileSync(join(plumbing.folder, "config.yaml"), "lora: [night-lora:0.25]\n");
+    writeFileSync(
+      join(plumbing.folder, "list.csv"),
+      'prompt,loras\nA red ball,\nA blue ball,"night-lora:0.3,./day-lora.pth:-1"\nA green ball,none\n',
+    );
+    const made = async (...words: string[]) => {
+      const { code, stdout, stderr } = await rushes("generate", ...words);
+      expect(code, stderr).toBe(0);
+      const { videos } = JSON.parse(stdout) as { videos: { settings: Settings }[] };
+      return videos.map(({ settings }) => settings.loras);
+    };
+    expect(await made("A red ball", "--lora", "night-lora:0.5", "--loras=day-lora.pth")).toEqual([
+      [lora(night, 0.5), lora(day)],
+    ]);
+    expect(await made("--prompts-file", "list.csv", "--config", "config.yaml")).toEqual([
+      [lora(night, 0.25)],
+      [lora(night, 0.3), lora(day, -1)],
+      [],
+    ]);
+  });
+
+  test("refuses with exit code 2 what it cannot use", async () => {
+    for (const [file, sentence] of [
+      ["./none.pth", `There is no LoRA ${join(plumbing.folder, "none.pth")}.`],
+      ["none:5", "LoRA is a list of files with a strength from -2 to 2"],
+    ] as const) {
+      const { code, stdout } = await rushes("generate", "A red ball", "--loras", file);
+      expect([code, stdout]).toEqual([2, expect.stringContaining(sentence)]);
+    }
+  });
+
+  test("shows names, and what a flag comes to", async () => {
+    const { stdout } = await rushes("settings", "--lora", "/far/away/night-lora.pth:0.5:high", "--lora", "b");
+    const { settings } = JSON.parse(stdout) as { settings: { loras: { value: Lora[]; source: string } } };
+    expect(settings.loras).toMatchObject({
+      value: [lora("/far/away/night-lora.pth", 0.5, "high"), lora("b")],
+      source: "flag",
+    });
+    const { library, environment } = plumbing;
+    const table = await runRushes(["settings", "--lora", "/far/away/night-lora.pth:0.5"], { library, environment });
+    expect(table.stdout).toMatch(/loras +night-lora\.pth:0\.5 +flag/);
   });
 });
 
