@@ -4,6 +4,7 @@ import { mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:
 import { join, relative } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { openModel } from "../../../app/library/open.ts";
+import { muxVideo } from "../../../app/media/mp4.ts";
 import { readSettings } from "../../../app/media/video-record.ts";
 import { openStudio } from "../../../app/studio/open-studio.ts";
 import type { Studio } from "../../../app/studio/studio.ts";
@@ -12,6 +13,7 @@ import type { Job } from "../../../contract/job.ts";
 import type { Lora, Settings } from "../../../contract/settings/derive.ts";
 import { runRushes } from "../cli/run-rushes.ts";
 import { Plumbing } from "../engine/plumbing.ts";
+import { encodedClip } from "../media/encoded-clip.ts";
 
 let plumbing: Plumbing;
 let studio: Studio;
@@ -383,7 +385,25 @@ describe("what others see", () => {
     ]);
   });
 
-  test("so does a preset that is given away, and one's own keeps the path", async () => {
+  test("a video made by somebody else leads to no other place than the folders of LoRAs", async () => {
+    const file = inLibrary("night-lora.safetensors");
+    plumbing.file("secret-lora.pth");
+    const loras = [
+      lora("../../secret-lora.pth"),
+      lora(join(plumbing.folder, "secret-lora.pth")),
+      lora("/etc/.."),
+      lora("C:\\styles\\night-lora.safetensors", -1),
+    ];
+    const form = { width: 64, height: 64, frameRate: 16 };
+    const record = { rushes: 1, job: "another", model: "../../etc", settings: { loras } } as const;
+    const path = join(plumbing.folder, "foreign.mp4");
+    writeFileSync(path, await muxVideo(encodedClip(64, 64, 5), form, record));
+    const { settings, notes } = await studio.form.restoreVideo(path);
+    expect(settings.loras).toEqual([lora(file, -1)]);
+    expect(notes.filter((note) => note.includes("LoRA secret-lora.pth is not here"))).toHaveLength(2);
+  });
+
+  test("a preset that is given away does so too, and one's own keeps the path", async () => {
     const file = plumbing.file("elsewhere/other-lora.pth");
     const id = await studio.presets.save("Mine", { loras: [lora(file, 0.5)] });
     expect(studio.presets.settingsOf(id)).toEqual({ loras: [lora(file, 0.5)] });
