@@ -417,7 +417,7 @@ describe("what others see", () => {
 
 test("a LoRA among models is called one, and what to do with it is said", async () => {
   const file = plumbing.file("downloads/night-lora.safetensors");
-  const advice = expect.stringMatching(/^A LoRA, not a model\. Put it into the folder loras of the library/) as string;
+  const advice = expect.stringMatching(/^A LoRA, not a model\. In the folder loras of the library/) as string;
   await expect(studio.installedModels.add(file)).rejects.toMatchObject({
     code: "checkpoint.unsupported",
     message: "night-lora.safetensors is no part of a model Rushes knows.",
