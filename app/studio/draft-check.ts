@@ -71,7 +71,9 @@ export async function checkDraft(core: StudioCore, models: LocalModels, draft: L
   if (model) findings.warnings.push(...aboutExperts(model));
   if (counted && model) findings.warnings.push(...aboutPrompt(counted.tokens, counted.cut, model));
   const loras = model ? await lorasOf(models, model, resolved, draft, findings) : [];
-  const planned = model && (await planOf(core, model, resolved, picture, loras, counted, refuse));
+  const plan = (some: readonly Lora[], say: (error: unknown) => void) =>
+    model ? planOf(core, model, resolved, picture, some, counted, say) : Promise.resolve(null);
+  const planned = await planDespiteLoras(plan, loras, findings, refuse);
   return {
     settings: { ...resolved.settings, prompt: promptOf(draft, resolved) },
     automatic: {
@@ -126,10 +128,30 @@ async function lorasOf(
   try {
     return await models.findLoras(settings.loras, model, draft.allowedPath ?? noPath);
   } catch (error) {
-    const { message: sentence, advice } = asRushesError(error);
-    problems.push({ id: "loras", sentence, advice });
+    problems.push(loraProblem(error));
     return [];
   }
+}
+
+function loraProblem(error: unknown): SettingProblem {
+  const { message: sentence, advice } = asRushesError(error);
+  return { id: "loras", sentence, advice };
+}
+
+/** Whether a LoRA goes with the model only a plan says. Where there is one without them, they are what is wrong. */
+async function planDespiteLoras<Planned>(
+  plan: (loras: readonly Lora[], say: (error: unknown) => void) => Promise<Planned | null>,
+  loras: readonly Lora[],
+  { problems }: Findings,
+  refuse: (error: unknown) => void,
+): Promise<Planned | null> {
+  if (loras.length === 0) return plan([], refuse);
+  let refusal: unknown = null;
+  const whole = await plan(loras, (error) => (refusal = error));
+  if (whole) return whole;
+  const without = await plan([], refuse);
+  if (without) problems.push(loraProblem(refusal));
+  return without;
 }
 
 /** The form's values that the catalogue accepts; the others become problems. */

@@ -218,7 +218,7 @@ describe("the door", () => {
       { title: "Choose a folder of models", properties: ["openDirectory"] },
       { filters: [{ name: "Pictures", extensions: ["png", "jpg", "jpeg", "webp"] }, { extensions: ["*"] }] },
     ]);
-    for (const what of ["modelFile", "modelFolder", "image", "video", "folder", "text"] as const)
+    for (const what of ["modelFile", "lora", "modelFolder", "image", "video", "folder", "text"] as const)
       expect(dialogOptions(what, nativeWords(["zh"])).title).toMatch(/^选择/);
   });
 
