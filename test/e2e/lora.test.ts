@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
 import { projectRoot, type RunOptions, runRushes } from "../app/cli/run-rushes.ts";
 import { openStudio } from "../../app/studio/open-studio.ts";
+import { writeSparseSafetensors } from "../sparse-model.ts";
 import { readFrames } from "../video-frames.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "rushes-lora-"));
@@ -37,6 +38,17 @@ async function refused(...words: string[]): Promise<string> {
   return stderr;
 }
 
+/** A LoRA of rank 4 for layers of that width, which changes nothing. */
+function writeLora(name: string, width: number, layers: readonly string[] = []): string {
+  const path = join(folder, `${name}.safetensors`);
+  const tensors = ["blocks.0.self_attn.q", ...layers].flatMap((layer) => [
+    [`diffusion_model.${layer}.lora_A.weight`, [4, width]] as const,
+    [`diffusion_model.${layer}.lora_B.weight`, [width, 4]] as const,
+  ]);
+  writeSparseSafetensors(path, Object.fromEntries(tensors));
+  return path;
+}
+
 /** How far two videos are apart in their pixels, 0..1. */
 function distance(one: Made, other: Made): number {
   const [a, b] = [readFrames(one.path).frames, readFrames(other.path).frames];
@@ -49,7 +61,7 @@ describe("at the command line", () => {
     const without = await made();
     const whole = await made("--loras", "night-palette");
     expect(whole.settings.loras).toEqual([{ file: night, strength: 1, expert: "both" }]);
-    expect(whole.warnings).toEqual([]);
+    expect(whole.warnings.join()).not.toMatch(/left out/);
     expect(distance(without, whole)).toBeGreaterThan(0.01);
     expect(distance(whole, await made("--loras", "night-palette.safetensors:1"))).toBe(0);
     expect(distance(without, await made("--loras", "night-palette:0"))).toBe(0);
@@ -84,7 +96,17 @@ describe("at the command line", () => {
     expect(await refused("--loras", "night-palette:3")).toMatch(/strength from -2 to 2/);
     writeFileSync(join(folder, "broken.safetensors"), "words");
     expect(await refused("--loras", "broken.safetensors")).toMatch(/broken\.safetensors/);
-    expect(await refused("--dit_path", night)).toMatch(/night-palette\.safetensors is a LoRA, and a Wan transformer/);
+    expect(await refused("--model", "demo", "--dit_path", night)).toMatch(
+      /night-palette\.safetensors is a LoRA, and a Wan transformer is needed\./,
+    );
+    expect(await refused("--loras", writeLora("large", 1536))).toMatch(
+      /large\.safetensors is a LoRA for another model/,
+    );
+  });
+
+  test("what of one the model has no place for is left out, and said", async () => {
+    const video = await made("--loras", writeLora("more", 256, ["blocks.99.self_attn.q"]));
+    expect(video.warnings.join("\n")).toMatch(/more\.safetensors.* left out/);
   });
 
   test("inspect says what it is", async () => {
@@ -107,6 +129,14 @@ describe("in the studio", () => {
       const loras = [{ file: "pixel-art", strength: 1, expert: "both" as const }];
       const check = await studio.form.check({ values: { prompt: "a red ball bounces", loras } });
       expect(check).toMatchObject({ problems: [], refusal: null, plan: { fits: true } });
+      const foreign = [{ file: writeLora("large", 1536), strength: 1, expert: "both" as const }];
+      const values = { prompt: "a red ball bounces", loras: foreign };
+      const allowedPath = (path: string) => Promise.resolve(path);
+      expect(await studio.form.check({ values, allowedPath })).toMatchObject({
+        problems: [{ id: "loras", sentence: expect.stringContaining("is a LoRA for another model") as string }],
+        refusal: null,
+        plan: { fits: true },
+      });
       const restored = await studio.form.restoreVideo(video.path);
       expect(restored).toMatchObject({ settings: { loras: [{ file: night, strength: 1.5 }] }, notes: [] });
       expect(await studio.form.command({ jobId: video.id })).toContain(`--loras ${night}:1.5`);
