@@ -62,6 +62,9 @@ constexpr std::string_view kPrefixes[] = {"base_model.model.", "model.diffusion_
                                           "lycoris_",          "unet."};
 constexpr std::string_view kLowNoisePrefix = "transformer_2.";
 
+// Far beyond any that is trained; a file may claim more elements than it has bytes (strides of 0).
+constexpr int64_t kMostRank = 1 << 16;
+
 constexpr std::string_view kFirstLayer = "patch_embedding";
 
 struct Parsed {
@@ -169,6 +172,11 @@ std::string underscored(std::string name) {
   return name;
 }
 
+/// Rows of something, as many as can be counted.
+bool is_matrix(const TensorView& tensor) {
+  return tensor.shape.size() >= 2 && checked_bytes(tensor.shape, tensor.type).value_or(0) > 0;
+}
+
 /// Every spelling of a layer's name. Underscores are looked up, never split: "cross_attn_k_img" has four of them.
 using Spellings = std::map<std::string, const ChangeableLayer*, std::less<>>;
 Spellings spellings_of(const std::vector<ChangeableLayer>& layers) {
@@ -248,8 +256,8 @@ std::shared_ptr<const LoraFile> LoraFile::read(std::shared_ptr<const Checkpoint>
       refuse_corrupt(file->path(), "of " + printable(key) + " only one of two matrices is there");
     if (change.down) {
       ++sides;
-      const Shape &down = change.down->shape, &up = change.up->shape;
-      if (down.size() < 2 || up.size() < 2 || down[0] < 1 || up[0] < 1 || change.up->count() != up[0] * down[0])
+      const bool plausible = is_matrix(*change.down) && is_matrix(*change.up) && change.rank() <= kMostRank;
+      if (!plausible || change.up->count() / change.up->shape[0] != change.rank())
         refuse_corrupt(file->path(), "the two matrices of " + printable(key) + " do not fit each other");
       const auto alpha = alphas.find(key);
       // An alpha of 0 is kohya's way of saying that there is none.

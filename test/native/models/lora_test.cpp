@@ -277,6 +277,15 @@ TEST_CASE("a file that is no plain LoRA, or a damaged one, is refused in a sente
         "checkpoint.corrupt");
   CHECK(refused({tensor_of(stem + ".lora_down.weight", DType::f32, {0, 2}, {}),
                  tensor_of(stem + ".lora_up.weight", DType::f32, {2, 0}, {})}) == "checkpoint.corrupt");
+  // One number that stands for more than can be counted.
+  TensorSource endless = down, rows = up;
+  endless.shape = {int64_t{1} << 40, int64_t{1} << 20};
+  rows.shape = {int64_t{1} << 20, int64_t{1} << 40};
+  endless.strides = rows.strides = {0, 0};
+  endless.storage_count = rows.storage_count = 1;
+  endless.fill = rows.fill = {};
+  fixtures::write_pth(small.folder / "endless.pth", {endless, rows});
+  CHECK(code_of([&] { LoraFile::open(small.folder / "endless.pth"); }) == "checkpoint.corrupt");
   CHECK(code_of([&] { LoraFile::open(small.folder / "dit.safetensors"); }) == "checkpoint.unsupported");
   CHECK(code_of([&] { LoraFile::open(small.folder / "absent.safetensors"); }) == "checkpoint.missing");
 
