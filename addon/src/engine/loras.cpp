@@ -2,6 +2,7 @@
 
 #include <list>
 #include <mutex>
+#include <set>
 
 #include "engine/file_stamp.h"
 #include "files/refusal.h"
@@ -74,15 +75,15 @@ Loras open_loras(const std::vector<LoraRequest>& requests, const ModelFiles& fil
                   display_name(path) + " is meant for one of two experts, and this model has one transformer.",
                   "Leave the expert out.");
     const auto lora = OpenLoraFiles::of_this_process().open(path);
-    std::vector<std::string> left_out;
+    std::set<std::string> left_out;  // a tensor that neither expert has a place for counts once
     const auto apply = [&](std::vector<AppliedLora>& to, LoraExpert of) {
-      left_out = lora->match(files.layers, of).left_out;
+      for (const std::string& name : lora->match(files.layers, of).left_out) left_out.insert(name);
       if (strength != 0) to.push_back({lora, strength, of});
     };
     if (!is_pair) apply(out.dit, LoraExpert::both);
     if (is_pair && expert != LoraExpert::low) apply(out.dit, LoraExpert::high);
     if (is_pair && expert != LoraExpert::high) apply(out.dit_low, LoraExpert::low);
-    if (!left_out.empty()) out.warnings.push_back(left_out_text(*lora, left_out));
+    if (!left_out.empty()) out.warnings.push_back(left_out_text(*lora, {left_out.begin(), left_out.end()}));
   }
   return out;
 }

@@ -12,6 +12,7 @@
 using namespace rushes;
 using namespace rushes::check;
 using fixtures::TemporaryFolder;
+using fixtures::TensorSource;
 
 namespace {
 
@@ -96,6 +97,30 @@ TEST_CASE("each of two experts takes the LoRAs that are for it") {
   CHECK(high != low);
   CHECK(both != high);
   CHECK(run({lora.at(1, RUSHES_LORA_HIGH), lora.at(1, RUSHES_LORA_LOW)}) == both);
+}
+
+TEST_CASE("what one of two experts has no place for is told of once, whichever it is") {
+  const ExpertPair pair;
+  const TemporaryFolder folder;
+  const std::vector<ChangeableLayer> layers = layers_of(pair.high());
+  auto tensors = fixtures::lora_tensors(layers, {.rank = 2, .size = 0.3f, .form = fixtures::LoraForm::diffusers});
+  for (TensorSource tensor : fixtures::lora_tensors({layers[6]}, {.rank = 2, .form = fixtures::LoraForm::diffusers})) {
+    tensor.name = "transformer_2." + tensor.name.substr(std::string("transformer.").size());
+    tensors.push_back(tensor);
+  }
+  for (const char* side : {"lora_A", "lora_B"})
+    tensors.push_back(fixtures::tensor_of("transformer.blocks.9.attn1.to_q." + std::string(side) + ".weight",
+                                          DType::f32, {1, 1}, {0}));
+  const std::string path = (folder / "pair.safetensors").string();
+  fixtures::write_lora(path, tensors);
+  Demo demo(pair.files());
+  Job job;
+  job.image = picture_of(small_settings());
+  job.loras = {{path.c_str(), 1, RUSHES_LORA_BOTH}};
+  const Outcome outcome = generate(demo, small_settings(), job);
+  REQUIRE_MESSAGE(outcome.status.code[0] == 0, outcome.status.sentence);
+  REQUIRE(outcome.report["warnings"].size() == 1);
+  CHECK(outcome.report["warnings"][0].get<std::string>().find("pair.safetensors: 2 tensors fit nothing") == 0);
 }
 
 TEST_CASE("a LoRA that cannot be used is refused before any work, in plans as in jobs") {
