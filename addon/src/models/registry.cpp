@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "files/refusal.h"
+#include "models/lora_file.h"
 #include "models/name_segments.h"
 #include "models/umt5/umt5_tensors.h"
 #include "models/wan_dit/wan_dit_tensors.h"
@@ -34,15 +35,6 @@ int64_t Family::Detected::size(std::string_view size_name) const {
 }
 
 std::string foreign_file_noun(const StrippedNames& names) {
-  const auto any = [&](auto matches) {
-    return std::any_of(names.tensors.begin(), names.tensors.end(),
-                       [&](const auto& entry) { return matches(std::string_view(entry.first)); });
-  };
-  if (any([](std::string_view name) {
-        return name.find(".lora_A") != name.npos || name.find(".lora_B") != name.npos ||
-               name.find("lora_down") != name.npos || name.find("lora_up") != name.npos;
-      }))
-    return "LoRA";
   if (first_of(names, {"visual.patch_embedding.weight", "vision_model.embeddings.patch_embedding.weight"}))
     return "CLIP image encoder";
   if (first_of(names, {"double_blocks.0.img_attn.qkv.weight", "single_blocks.0.linear1.weight"}))
@@ -63,7 +55,7 @@ OpenedWeights open_weights(std::shared_ptr<const Checkpoint> file, std::string_v
       if (other.name != family_name && other.detect(names))
         throw Error("checkpoint.unsupported", name + " is a " + std::string(other.noun) + ", not a " + noun + ".",
                     "Choose the file of the " + noun + ".", path);
-    const std::string foreign = foreign_file_noun(names);
+    const std::string foreign = LoraFile::looks_like_one(*file) ? "LoRA" : foreign_file_noun(names);
     if (!foreign.empty())
       throw Error("checkpoint.unsupported", name + " is a " + foreign + ", not a " + noun + ".",
                   "Choose the file of the " + noun + ".", path);

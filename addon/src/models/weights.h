@@ -112,7 +112,7 @@ struct OpenedWeights {
 /// Recognise, bind, require completeness. Errors: checkpoint.unsupported (another family: "This file is a Wan VAE, not a
 /// Wan transformer", or an architecture this version refuses), checkpoint.incomplete.
 OpenedWeights open_weights(std::shared_ptr<const Checkpoint> file, std::string_view family);
-/// "It is a LoRA", for a file of no registered family; "" when nothing is known about it.
+/// "CLIP image encoder", for a file of no registered family and no LoRA; "" when nothing is known about it.
 std::string foreign_file_noun(const StrippedNames& names);
 
 }  // namespace rushes
