@@ -73,15 +73,6 @@ std::shared_ptr<const LowRankChange> LowRankChange::pack(const Context& context,
   return out;
 }
 
-Tensor LowRankChange::operator()(const Context& context, const Tensor& x) const {
-  const DType type = down_->format == LinearFormat::f32 ? DType::f32 : context.compute;
-  Tensor narrow = context.allocate(type, {x.size(0), down_->out_features});
-  linear(context, x, *down_, narrow);
-  Tensor out = context.allocate(type, {x.size(0), up_->out_features});
-  linear(context, narrow, *up_, out);
-  return out;
-}
-
 LoraChanges::LoraChanges(const std::vector<ChangeableLayer>& layers, const std::vector<AppliedLora>& loras) {
   for (const auto& [file, strength, expert] : loras) {
     if (strength == 0) continue;
@@ -108,9 +99,9 @@ void linear(const Context& context, const Tensor& x, const AdaptedLinear& layer,
     linear(context, x, *layer.weights, out, epilogue);
     return;
   }
-  const Tensor change = (*layer.change)(context, x);
+  const LowRank change = layer.change->product();
   Epilogue with = epilogue;
-  with.addend = &change;
+  with.low_rank = &change;
   linear(context, x, *layer.weights, out, with);
 }
 

@@ -29,8 +29,7 @@ class LowRankChange {
   };
   static std::shared_ptr<const LowRankChange> pack(const Context& context, const ChangeableLayer& layer,
                                                    const std::vector<Weighted>& changes, LinearFormat format);
-  /// x [M, K] f32 or bf16 -> [M, N], f32 where the format is f32, else of context.compute.
-  Tensor operator()(const Context& context, const Tensor& x) const;
+  LowRank product() const { return {down_.get(), up_.get()}; }
   int64_t rank() const { return down_->out_features; }
 
  private:

@@ -59,7 +59,7 @@ Tensor TimeEmbedding::apply(const Context& context, const Layer& layer, const Te
   Tensor out = context.allocate(DType::f32, layer.bias.shape());
   add(context, layer.bias, products.rows(0, 1), out);
   for (int64_t row = 1; row < rows.size(0); ++row) add(context, out, products.rows(row, row + 1), out);
-  if (layer.linear.change) add(context, out, (*layer.linear.change)(context, x), out);
+  if (layer.linear.change) add(context, out, layer.linear.change->product()(context, x), out);
   return out;
 }
 

@@ -75,6 +75,20 @@ void check_source(const LinearSource& source, LinearFormat format) {
 
 }  // namespace
 
+// On a card in the type of the model's other values: a change has as many as the layer's outputs.
+Tensor LowRank::operator()(const Context& context, const Tensor& x) const {
+  Tensor narrow = narrow_rows(context, x.size(0));
+  linear(context, x, *down, narrow);
+  const DType type = context.backend == Backend::cuda ? narrow.type() : DType::f32;
+  Tensor out = context.allocate(type, {x.size(0), up->out_features});
+  linear(context, narrow, *up, out);
+  return out;
+}
+
+Tensor LowRank::narrow_rows(const Context& context, int64_t rows) const {
+  return context.allocate(down->format == LinearFormat::f32 ? DType::f32 : context.compute, {rows, down->out_features});
+}
+
 const std::vector<Kernel<MakeLinear>>& linear_kernels(LinearFormat format, DType compute) {
   static const auto f32 = with(kF32Kernels, f32_linear_cuda_kernels());
   static const auto bf16_widened = with(kBf16WidenedKernels, bf16_linear_cuda_kernels(DType::f32));
@@ -119,8 +133,21 @@ void linear(const Context& context, const Tensor& x, const Linear& weights, Tens
           weights.name + " takes a f32 gate of its width, with accumulate only");
   require(!epilogue.addend || (floating(*epilogue.addend) && epilogue.addend->shape() == out.shape()),
           weights.name + " adds f32 or bf16 of the shape of its outputs");
+  require(!epilogue.low_rank || (!epilogue.addend && epilogue.low_rank->down->in_features == weights.in_features &&
+                                 epilogue.low_rank->up->out_features == weights.out_features &&
+                                 epilogue.low_rank->down->out_features == epilogue.low_rank->up->in_features),
+          weights.name + " adds a change of its own form, and not with an addend");
   if (x.size(0) == 0) return;
-  static_cast<const RunnableLinear&>(weights).run(context, x, out, epilogue);
+  const auto& layer = static_cast<const RunnableLinear&>(weights);
+  if (!epilogue.low_rank || layer.adds(*epilogue.low_rank)) {
+    layer.run(context, x, out, epilogue);
+    return;
+  }
+  const Tensor change = (*epilogue.low_rank)(context, x);
+  Epilogue with = epilogue;
+  with.low_rank = nullptr;
+  with.addend = &change;
+  layer.run(context, x, out, with);
 }
 
 }  // namespace rushes

@@ -58,13 +58,24 @@ std::shared_ptr<Linear> prepare_linear(const Context& context, const LinearSourc
 
 enum class Activation { none, silu, gelu_tanh };
 
-/// y -> out, in this order: + bias and addend (f32, rounded once), activation, then either a store or
+/// A change of a layer by a product of few ranks: x [M, K] -> up(down(x)) [M, N]. Neither is int8.
+struct LowRank {
+  const Linear* down;  // [K] -> [rank]
+  const Linear* up;    // [rank] -> [N]
+  /// up(down(x)): f32, on a card of context.compute where `down` is not f32.
+  Tensor operator()(const Context& context, const Tensor& x) const;
+  /// Room for `rows` rows of down(x): f32 between f32 layers, else of context.compute.
+  Tensor narrow_rows(const Context& context, int64_t rows) const;
+};
+
+/// y -> out, in this order: + bias, addend and low_rank (f32, rounded once), activation, then either a store or
 /// out += gate[n] * y (gate null: out += y).
 struct Epilogue {
   Activation activation = Activation::none;
   bool accumulate = false;         // out must be f32 then
   const Tensor* gate = nullptr;    // f32 [N]; only with accumulate
-  const Tensor* addend = nullptr;  // f32 or bf16 [M, N]
+  const Tensor* addend = nullptr;  // f32 or bf16 [M, N]; not with low_rank
+  const LowRank* low_rank = nullptr;
 };
 
 /// x [M, K] f32 or bf16; out [M, N] f32 or bf16. int8: x is rounded to bf16, quantized in tiles of 128 rows x 128

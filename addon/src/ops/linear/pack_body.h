@@ -56,17 +56,16 @@ RUSHES_INLINE void interleave_six(const std::byte* rows, int64_t row_bytes, int6
   }
 }
 
-/// `count` rows of words of kBytes, one after the other, to their places among the kRows of their panel; `to` is the
-/// first one's.
+/// `row_bytes` of each of `count` rows, `stride` bytes apart, as words of kBytes to their places among the kRows of
+/// their panel; `to` is the first one's.
 template <int kLanes, int kBytes, int kRows>
-RUSHES_INLINE void scatter_rows(const std::byte* rows, int64_t row_bytes, int count, std::byte* to) {
+RUSHES_INLINE void scatter_rows(const std::byte* rows, int64_t stride, int64_t row_bytes, int count, std::byte* to) {
   if constexpr (kBytes == 4 && kRows == 6)
     if (count == kRows && row_bytes % (4 * kLanes) == 0) {
-      interleave_six<kLanes>(rows, row_bytes, row_bytes / 4, to);
+      interleave_six<kLanes>(rows, stride, row_bytes / 4, to);
       return;
     }
-  for (int row = 0; row < count; ++row)
-    scatter_row<kBytes, kRows>(rows + row * row_bytes, row_bytes, to + row * kBytes);
+  for (int row = 0; row < count; ++row) scatter_row<kBytes, kRows>(rows + row * stride, row_bytes, to + row * kBytes);
 }
 
 /// One row of the tile as f32, rounded to bf16 when asked; zeros from `depth` to 128. Rows need no alignment.
@@ -182,7 +181,7 @@ void pack_int8(const PackTile& t) {
     }
     constexpr int kWord = kGroup * static_cast<int>(sizeof(Element));
     scatter_rows<kLanes, kWord, kRows>(
-        from, kTile * sizeof(Element), count,
+        from, kTile * sizeof(Element), kTile * sizeof(Element), count,
         t.panels + panel * t.panel_bytes + (t.first_depth * kRows + slot * kGroup) * sizeof(Element));
   }
 }
@@ -237,6 +236,14 @@ void pack_float(const PackTile& t) {
     const int64_t panel = (t.first_row + row) / kRows, slot = (t.first_row + row) % kRows;
     count = kRows - static_cast<int>(slot);
     if (count > t.padded_rows - row) count = t.padded_rows - row;
+    std::byte* to = t.panels + panel * t.panel_bytes + (t.first_depth * kRows + slot * kGroup) * kBytes;
+    // As they lie, where nothing has to be rounded or filled up.
+    if constexpr (kBf16)
+      if (t.x_type == DType::bf16 && row_bytes == kTile * kBytes && t.depth == kTile && row + count <= t.rows) {
+        scatter_rows<kLanes, kGroup * kBytes, kRows>(t.x + row * t.x_stride * kBytes, t.x_stride * kBytes, row_bytes,
+                                                     count, to);
+        continue;
+      }
     alignas(64) std::byte rows[kRows * kTile * kBytes];
     for (int r = 0; r < count; ++r) {
       alignas(64) float values[kTile] = {};
@@ -247,8 +254,7 @@ void pack_float(const PackTile& t) {
       const void* from = kBf16 ? static_cast<const void*>(halves) : static_cast<const void*>(values);
       std::memcpy(rows + r * row_bytes, from, static_cast<size_t>(row_bytes));
     }
-    scatter_rows<kLanes, kGroup * kBytes, kRows>(
-        rows, row_bytes, count, t.panels + panel * t.panel_bytes + (t.first_depth * kRows + slot * kGroup) * kBytes);
+    scatter_rows<kLanes, kGroup * kBytes, kRows>(rows, row_bytes, row_bytes, count, to);
   }
 }
 

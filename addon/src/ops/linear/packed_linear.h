@@ -12,6 +12,8 @@ class RunnableLinear : public Linear {
  public:
   /// Shapes are checked by the caller. Counts work, takes scratch, returns early on a dry run.
   virtual void run(const Context& context, const Tensor& x, Tensor& out, const Epilogue& epilogue) const = 0;
+  /// True where run() adds such a change itself, block by block; otherwise it is made first and given as addend.
+  virtual bool adds(const LowRank&) const { return false; }
 };
 
 /// What a table entry is: makes the packed layer from a source, quantizing or dequantizing as the format asks.
