@@ -1,7 +1,7 @@
 // LoRA files: where they lie, which of them can be chosen by name, and from what a person wrote to files that the engine
 // was asked about. Which paths a door may name is the door's to say.
 import { type Stats, statSync } from "node:fs";
-import { readdir, realpath } from "node:fs/promises";
+import { realpath } from "node:fs/promises";
 import { basename, dirname, isAbsolute, join, resolve } from "node:path";
 import type { LoraEntry } from "../../contract/channels/models.ts";
 import { asRushesError, RushesError } from "../../contract/errors.ts";
@@ -9,13 +9,15 @@ import type { ModelManifest } from "../../contract/models.ts";
 import { type Lora, loraName } from "../../contract/settings/derive.ts";
 import type { EngineLora } from "../engine/addon.ts";
 import { type Inspect, inspectAs, type Model } from "./find-model.ts";
-import { checkpointEnding } from "./scan-files.ts";
+import { scanFolder } from "./scan-files.ts";
 
 /** Makes a path that somebody named one that may be used. Throws path.refused. */
 export type AllowedPath = (path: string) => Promise<string>;
 
 /** More than anybody looks through. */
 const mostListed = 500;
+/** Folders within folders. */
+const deepest = 3;
 
 /** The folder of LoRAs that come with a model. */
 export function loraFolderOf({ files }: Pick<ModelManifest, "files">): string {
@@ -23,7 +25,7 @@ export function loraFolderOf({ files }: Pick<ModelManifest, "files">): string {
 }
 
 export interface LoraPlaces {
-  /** Where a name is looked for, the first place first. */
+  /** Where a name is looked for, the first place first, folders within included. */
   readonly named: readonly string[];
   /** Every folder whose files have names: a path to one of them says no more than its name. */
   readonly known: readonly string[];
@@ -49,24 +51,31 @@ export async function findLoras(
   return found;
 }
 
-/** The files of these folders that may be LoRAs, with what their headers say; of equal names the first. */
+/** The files of these folders and the folders within that may be LoRAs, with what their headers say; of equal names the
+ * first, of the uppermost folder. */
 export async function listLoras(folders: readonly string[], inspect: Inspect): Promise<LoraEntry[]> {
   const paths = new Map<string, string>();
-  for (const folder of folders) {
-    const names = await readdir(folder).catch(() => []);
-    for (const name of names.sort((one, other) => one.localeCompare(other))) {
-      if (name.startsWith(".") || !checkpointEnding.test(name) || paths.size >= mostListed) continue;
-      if (!paths.has(name) && isFile(join(folder, name))) paths.set(name, join(folder, name));
-    }
-  }
+  for (const path of await filesIn(folders)) if (!paths.has(basename(path))) paths.set(basename(path), path);
   return Promise.all([...paths].map(([name, path]) => entryOf(name, path, inspect)));
 }
 
-/** The path of a file that is called so in one of the folders, with or without its ending; null where there is none. */
-export function namedLora(name: string, folders: readonly string[]): string | null {
+/** The path of the file that is called so, with or without its ending: the one that listLoras gives for the name; null
+ * where there is none. */
+export async function namedLora(name: string, folders: readonly string[]): Promise<string | null> {
   if (/[/\\]/.test(name) || name === "." || name === "..") return null;
-  const candidates = folders.flatMap((folder) => [join(folder, name), join(folder, `${name}.safetensors`)]);
-  return candidates.find(isFile) ?? null;
+  const wanted = [name, `${name}.safetensors`];
+  const direct = folders.flatMap((folder) => wanted.map((file) => join(folder, file))).find(isFile);
+  return direct ?? (await filesIn(folders)).find((path) => wanted.includes(basename(path))) ?? null;
+}
+
+async function hasName(path: string, folders: readonly string[]): Promise<boolean> {
+  return folders.includes(dirname(path)) || (await filesIn(folders)).includes(path);
+}
+
+/** Nearest first in each folder. */
+async function filesIn(folders: readonly string[]): Promise<string[]> {
+  const found = await Promise.all(folders.map((folder) => scanFolder(folder, deepest, mostListed)));
+  return found.flatMap(({ checkpoints }) => checkpoints).slice(0, mostListed);
 }
 
 /** As the engine takes them; files are absolute. */
@@ -75,8 +84,8 @@ export function engineLoras(loras: readonly Lora[]): EngineLora[] {
 }
 
 async function pathOf(file: string, { named, known }: LoraPlaces, allowed: AllowedPath): Promise<string> {
-  const path = isAbsolute(file) && known.includes(dirname(resolve(file))) ? resolve(file) : null;
-  const found = path ?? namedLora(file, named) ?? (/[/\\]/.test(file) ? await allowed(file) : null);
+  const path = isAbsolute(file) && (await hasName(resolve(file), known)) ? resolve(file) : null;
+  const found = path ?? (await namedLora(file, named)) ?? (/[/\\]/.test(file) ? await allowed(file) : null);
   if (found !== null && isAbsolute(found) && factsOf(found)) return found;
   throw new RushesError("lora.missing", {
     sentence: `There is no LoRA ${file}.`,
@@ -112,9 +121,9 @@ async function checkTwice(loras: readonly Lora[]): Promise<void> {
 async function entryOf(name: string, path: string, inspect: Inspect): Promise<LoraEntry> {
   try {
     const { sizes, bytes } = await inspectAs(inspect, path, "lora");
-    return { name, bytes, rank: sizes["rank"] ?? null, problem: null };
+    return { name, path, bytes, rank: sizes["rank"] ?? null, problem: null };
   } catch (error) {
-    return { name, bytes: factsOf(path)?.size ?? 0, rank: null, problem: asRushesError(error).message };
+    return { name, path, bytes: factsOf(path)?.size ?? 0, rank: null, problem: asRushesError(error).message };
   }
 }
 

@@ -54,7 +54,7 @@ export async function recognise(
 /** A LoRA is no part of a model, however good a file it is. */
 function noteOf({ family, summary }: Inspection): string {
   if (family !== "lora") return summary;
-  return "A LoRA, not a model. In the folder loras of the library, or beside a model, it can be chosen under LoRA.";
+  return "A LoRA, not a model. Put it into the folder loras of the library, or beside a model; it is then offered under Advanced Settings.";
 }
 
 /** A part that was found for a model that lacked it; the model as it is where none fits. */

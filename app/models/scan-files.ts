@@ -16,10 +16,10 @@ export interface FoundFiles {
 const deepest = 4;
 const mostEntries = 20_000;
 const mostCheckpoints = 200;
-export const checkpointEnding = /\.(pth|pt|safetensors|bin|ckpt)$/i;
+const checkpointEnding = /\.(pth|pt|safetensors|bin|ckpt)$/i;
 
-/** Files below a folder, nearest first. Folders that may not be read are passed over. */
-export async function scanFolder(folder: string, depth = deepest): Promise<FoundFiles> {
+/** Files below a folder, nearest first; `most` checkpoints. Folders that may not be read are passed over. */
+export async function scanFolder(folder: string, depth = deepest, most = mostCheckpoints): Promise<FoundFiles> {
   const found: FoundFiles & { more: boolean } = { checkpoints: [], tokenizers: [], manifests: [], more: false };
   const seen = new Set<string>();
   let level = [folder];
@@ -33,7 +33,7 @@ export async function scanFolder(folder: string, depth = deepest): Promise<Found
       const names = (await readdir(each).catch(() => [])).sort();
       for (const name of names) {
         if (name.startsWith(".") || name === "node_modules") continue;
-        if (++entries > mostEntries || found.checkpoints.length >= mostCheckpoints) return { ...found, more: true };
+        if (++entries > mostEntries || found.checkpoints.length >= most) return { ...found, more: true };
         const path = join(each, name);
         const facts = await stat(path).catch(() => null);
         if (facts?.isDirectory()) next.push(path);

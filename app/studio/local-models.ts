@@ -70,8 +70,12 @@ export class LocalModels implements StudioModels {
     this.#core.announce({ kind: "models:changed" });
   }
 
-  loras(model: string): Promise<LoraEntry[]> {
-    return listLoras(this.#loraFolders(findModel(model, this.added())), this.inspect);
+  loras(model: string | null): Promise<LoraEntry[]> {
+    const folders =
+      model === null
+        ? [this.#core.files.loras, ...this.manifests().map(loraFolderOf)]
+        : this.#loraFolders(findModel(model, this.added()));
+    return listLoras([...new Set(folders)], this.inspect);
   }
 
   /** The files that a job's LoRAs are. Throws lora.missing, checkpoint.*, settings.invalid, and what `allowed` throws. */
@@ -82,7 +86,7 @@ export class LocalModels implements StudioModels {
   }
 
   /** The file of that name beside this library's other LoRAs or beside the model; null where there is none. */
-  namedLora(name: string, model: string): string | null {
+  namedLora(name: string, model: string): Promise<string | null> {
     return namedLora(name, this.#loraFolders(findModel(model, this.added())));
   }
 

@@ -36,7 +36,8 @@ export async function restoreVideo(core: StudioCore, models: LocalModels, path: 
   }
   const loras = settings["loras"] as readonly Lora[] | undefined;
   if (loras) {
-    const found = loras.map((lora) => ({ lora, file: models.namedLora(loraName(lora), record.model) }));
+    const named = (lora: Lora) => models.namedLora(loraName(lora), record.model);
+    const found = await Promise.all(loras.map(async (lora) => ({ lora, file: await named(lora) })));
     settings["loras"] = found.flatMap(({ lora, file }) => (file === null ? [] : [{ ...lora, file }]));
     for (const { lora, file } of found)
       if (file === null)

@@ -124,8 +124,9 @@ export interface StudioModels {
   add(path: string): Promise<{ models: ModelEntry[]; notes: { path: string; note: string }[] }>;
   /** Forgets what was added; files are never touched. Throws model.unknown. */
   forget(what: { id: string } | { folder: string }): Promise<void>;
-  /** The LoRA files that can be chosen by name: the library's, then those that come with the model of that name. */
-  loras(model: string): Promise<LoraEntry[]>;
+  /** The LoRA files that can be chosen by name: the library's, then those that come with the model of that name, or with
+   * any where it is null. */
+  loras(model: string | null): Promise<LoraEntry[]>;
   /** What a file's header says. Throws checkpoint.*. */
   report(path: string): Promise<InspectionReport>;
   /** Why a model of that name cannot run here, in one sentence, or null. */

@@ -65,6 +65,7 @@ export interface InspectionReport {
 /** A file that can be chosen as a LoRA by its name. */
 export interface LoraEntry {
   readonly name: string;
+  readonly path: string;
   readonly bytes: number;
   /** null where the file cannot be used. */
   readonly rank: number | null;
@@ -81,9 +82,9 @@ export interface ModelChannels {
   };
   /** Forgets an added model or folder; files are never deleted. */
   "models:forget": { request: { id: string } | { folder: string }; reply: Nothing };
-  /** The LoRA files that a name is enough for: the library's, then those that come with the model. `folder` is where people
-   * put their own. */
-  "models:loras": { request: { model: string }; reply: { loras: LoraEntry[]; folder: string } };
+  /** The LoRA files that a name is enough for: the library's, then those that come with the model; null: with any model.
+   * `folder` is where people put their own. */
+  "models:loras": { request: { model: string | null }; reply: { loras: LoraEntry[]; folder: string } };
   "models:inspect": { request: { path: string }; reply: { report: InspectionReport } };
   /** Files and folders at a place, for choosing one where there is no native dialog; inside the roots only. */
   "models:browse": {

@@ -1,6 +1,6 @@
 // Adding and forgetting models, and the folders they were found in: what the models and settings views need beyond the list
 // in models.svelte.ts.
-import type { ModelEntry } from "../../contract/channels/models.ts";
+import type { LoraEntry, ModelEntry } from "../../contract/channels/models.ts";
 import { asRushesError, type ErrorRecord } from "../../contract/errors.ts";
 import { request } from "../bridge.ts";
 import { connection } from "./connection.svelte.ts";
@@ -13,6 +13,8 @@ export interface FoundNote {
 export class ModelShelf {
   #models = $state.raw<readonly ModelEntry[] | null>(null);
   #folders = $state.raw<readonly string[]>([]);
+  #loras = $state.raw<readonly LoraEntry[]>([]);
+  #loraFolder = $state("");
   #error = $state.raw<ErrorRecord | null>(null);
   #adding = $state(0);
   #asked = 0;
@@ -24,6 +26,16 @@ export class ModelShelf {
 
   get folders(): readonly string[] {
     return this.#folders;
+  }
+
+  /** Those that can be chosen by name for one model or another. */
+  get loras(): readonly LoraEntry[] {
+    return this.#loras;
+  }
+
+  /** Where people put their own. */
+  get loraFolder(): string {
+    return this.#loraFolder;
   }
 
   get error(): ErrorRecord | null {
@@ -49,10 +61,15 @@ export class ModelShelf {
   async load(): Promise<void> {
     const asked = ++this.#asked;
     try {
-      const { models, folders } = await request("models:list", {});
+      const [{ models, folders }, { loras, folder }] = await Promise.all([
+        request("models:list", {}),
+        request("models:loras", { model: null }),
+      ]);
       if (asked !== this.#asked) return;
       this.#models = models;
       this.#folders = folders;
+      this.#loras = loras;
+      this.#loraFolder = folder;
       this.#error = null;
     } catch (error) {
       if (asked === this.#asked) this.#error = asRushesError(error).toJSON();

@@ -55,6 +55,7 @@ export class ScriptedStudio {
       },
       "generate:check": ({ draft }) => checkOf(draft.values),
       "models:list": () => ({ models: [...this.models], folders: [] }),
+      "models:loras": () => ({ loras: [], folder: "/videos/Rushes/loras" }),
       "presets:list": () => ({ presets: [] }),
       "queue:state": () => this.queue,
       "history:find": () => ({ ids: this.details.map(({ id }) => id) }),

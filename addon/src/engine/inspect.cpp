@@ -51,7 +51,7 @@ std::string summary_of(const Json& report, const WeightReport& weights) {
 
 struct LoraFacts {
   bool is_one = false;
-  std::string architecture, refused;
+  std::string architecture, refused, layout = "unknown";
   int64_t rank = 0;
   size_t layers = 0;
   bool is_usable() const { return is_one && refused.empty(); }
@@ -65,6 +65,7 @@ LoraFacts lora_facts(const std::shared_ptr<const Checkpoint>& file) {
     const auto lora = LoraFile::read(file);
     out.rank = lora->rank();
     out.layers = lora->layer_count();
+    out.layout = lora->layout();
     out.architecture = "LoRA of rank " + std::to_string(out.rank) + " on " + std::to_string(out.layers) +
                        (out.layers == 1 ? " layer" : " layers");
   } catch (const Error& error) {
@@ -100,7 +101,7 @@ std::string inspect_report(std::shared_ptr<const Checkpoint> file) {
     const std::string foreign = lora.is_one ? "LoRA" : foreign_file_noun(names);
     report["family"] = lora.is_one ? Json("lora") : Json(nullptr);
     report["architecture"] = foreign.empty() ? "unknown" : lora.is_one ? lora.architecture : foreign;
-    report["layout"] = "unknown";
+    report["layout"] = lora.layout;
     report["prefix"] = names.prefix;
     report["sizes"] = Json::object();
     if (lora.is_usable()) report["sizes"] = {{"rank", lora.rank}, {"layers", lora.layers}};

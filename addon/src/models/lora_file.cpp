@@ -62,6 +62,15 @@ constexpr std::string_view kPrefixes[] = {"base_model.model.", "model.diffusion_
                                           "lycoris_",          "unet."};
 constexpr std::string_view kLowNoisePrefix = "transformer_2.";
 
+/// Whose names begin so; peft's alone may begin with the layer's own.
+constexpr std::pair<std::string_view, std::string_view> kLayouts[] = {{"base_model.model.", "peft"},
+                                                                      {"transformer", "Diffusers"},
+                                                                      {"unet.", "Diffusers"},
+                                                                      {"diffusion_model.", "ComfyUI"},
+                                                                      {"model.diffusion_model.", "ComfyUI"},
+                                                                      {"lora_", "kohya"},
+                                                                      {"lycoris_", "kohya"}};
+
 // Far beyond any that is trained; a file may claim more elements than it has bytes (strides of 0).
 constexpr int64_t kMostRank = 1 << 16;
 
@@ -211,6 +220,17 @@ bool LoraFile::looks_like_one(const Checkpoint& file) {
     return name && (name->role == Role::down || name->role == Role::up);
   };
   return std::any_of(file.tensors().begin(), file.tensors().end(), is_side) || foreign_part(file);
+}
+
+std::string_view LoraFile::layout() const {
+  // Of all names the first that tells; names as trainers write them have one kind throughout.
+  for (const TensorView& tensor : file_->tensors()) {
+    const std::string_view name = tensor.name;
+    if (!parsed(name)) continue;
+    for (const auto& [prefix, layout] : kLayouts)
+      if (name.starts_with(prefix)) return layout;
+  }
+  return "peft";
 }
 
 std::shared_ptr<const LoraFile> LoraFile::open(const std::filesystem::path& path) {

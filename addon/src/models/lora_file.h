@@ -47,6 +47,8 @@ class LoraFile {
   /// The largest of its layers; and how many layers it changes, whatever the model.
   int64_t rank() const;
   size_t layer_count() const { return entries_.size(); }
+  /// Whose names it has: "peft", "Diffusers", "kohya" or "ComfyUI".
+  std::string_view layout() const;
 
   /// The changes of a model's layers, by original name.
   struct Match {

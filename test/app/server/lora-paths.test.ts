@@ -145,6 +145,22 @@ test("a value that is no list of files is answered in a sentence", async () => {
   expect(readFileSync(join(server.library, "logs", "rushes.log"), "utf8")).not.toContain("internal");
 });
 
+test("a file in a folder within is called by its name, and by what a job recorded", async () => {
+  const within = join(server.library, "loras", "styles", "by hand");
+  mkdirSync(within, { recursive: true });
+  const own = join(within, "deep-lora.safetensors");
+  writeFileSync(own, "");
+  writeFileSync(join(within, "night-lora.safetensors"), "");
+  const { jobs: made } = await add(draft("deep-lora"), draft(own), draft("night-lora"));
+  const upper = join(server.library, "loras", "night-lora.safetensors");
+  expect(made.map(({ settings }) => settings.loras[0]?.file)).toEqual([own, own, upper]);
+  for (const model of ["demo", null]) {
+    const { loras } = await server.request("models:loras", { model });
+    expect(loras.filter(({ name }) => /deep-lora|night-lora/.test(name)).map(({ path }) => path)).toEqual([upper, own]);
+  }
+  expect(await refusal(add(draft(join(within, "gone.safetensors"))))).toBe("lora.missing");
+});
+
 test("the list holds names, and the folder where people put their own", async () => {
   const { loras, folder } = await server.request("models:loras", { model: "demo" });
   expect(folder).toBe(join(server.library, "loras"));

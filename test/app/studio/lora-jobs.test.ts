@@ -361,10 +361,18 @@ describe("the form", () => {
     inLibrary("notes.txt");
     inLibrary(".hidden-lora.pth");
     const listed = await studio.installedModels.loras("auto");
+    const entry = (name: string) => ({
+      name,
+      path: join(plumbing.library, "loras", name),
+      bytes: 1,
+      rank: 4,
+      problem: null,
+    });
+    const problem = "some-vae.pth is a Wan VAE, and a LoRA is needed.";
     expect(listed.filter(({ name }) => /lora\.|vae/.test(name))).toEqual([
-      { name: "a-lora.safetensors", bytes: 1, rank: 4, problem: null },
-      { name: "b-lora.pth", bytes: 1, rank: 4, problem: null },
-      { name: "some-vae.pth", bytes: 0, rank: null, problem: "some-vae.pth is a Wan VAE, and a LoRA is needed." },
+      entry("a-lora.safetensors"),
+      entry("b-lora.pth"),
+      { ...entry("some-vae.pth"), bytes: 0, rank: null, problem },
     ]);
     expect(listed.map(({ name }) => name)).not.toContain("notes.txt");
     rmSync(join(plumbing.library, "loras"), { recursive: true });
@@ -417,7 +425,7 @@ describe("what others see", () => {
 
 test("a LoRA among models is called one, and what to do with it is said", async () => {
   const file = plumbing.file("downloads/night-lora.safetensors");
-  const advice = expect.stringMatching(/^A LoRA, not a model\. In the folder loras of the library/) as string;
+  const advice = expect.stringMatching(/^A LoRA, not a model\. Put it into the folder loras of the library/) as string;
   await expect(studio.installedModels.add(file)).rejects.toMatchObject({
     code: "checkpoint.unsupported",
     message: "night-lora.safetensors is no part of a model Rushes knows.",

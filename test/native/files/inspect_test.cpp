@@ -159,6 +159,7 @@ TEST_CASE("inspect: what is missing or unexpected is grouped, what cannot run is
                            {hole("diffusion_model.blocks.0.ffn.0.lora_A.weight", DType::f32, {4, 8}),
                             hole("diffusion_model.blocks.0.ffn.0.lora_B.weight", DType::f32, {8, 4})});
   report = report_of(folder / "lora.safetensors");
+  CHECK(report["layout"] == "ComfyUI");
   CHECK(report["architecture"] == "LoRA of rank 4 on 1 layer");
   CHECK(report["sizes"] == json{{"rank", 4}, {"layers", 1}});
   CHECK(report["complete"] == true);

@@ -163,9 +163,16 @@ TEST_CASE("a LoRA on a card does what it does on the processor, also where block
 TEST_CASE("every trainer's form of one LoRA gives the same bytes") {
   const Small small;
   const Context cpu = context_on(Backend::cpu);
-  const Tensor expected = small.with(cpu, {{small.lora("peft.safetensors", {.form = LoraForm::peft}), 1}});
-  for (const LoraForm form : {LoraForm::comfy, LoraForm::diffusers, LoraForm::kohya})
-    CHECK(same_bytes(small.with(cpu, {{small.lora("other.safetensors", {.form = form}), 1}}), expected));
+  const auto peft = small.lora("peft.safetensors", {.form = LoraForm::peft});
+  CHECK(peft->layout() == "peft");
+  const Tensor expected = small.with(cpu, {{peft, 1}});
+  const std::pair<LoraForm, std::string_view> others[] = {
+      {LoraForm::comfy, "ComfyUI"}, {LoraForm::diffusers, "Diffusers"}, {LoraForm::kohya, "kohya"}};
+  for (const auto& [form, layout] : others) {
+    const auto other = small.lora("other.safetensors", {.form = form});
+    CHECK(other->layout() == layout);
+    CHECK(same_bytes(small.with(cpu, {{other, 1}}), expected));
+  }
 }
 
 TEST_CASE("alpha, strength and rsLoRA scale the change; strength 0 and no LoRA leave the model as it is") {

@@ -13,7 +13,9 @@ let studio: ScriptedStudio;
 let offered: LoraEntry[];
 
 beforeEach(() => {
-  offered = [{ name: "night.safetensors", bytes: 1e6, rank: 4, problem: null }];
+  offered = [
+    { name: "night.safetensors", path: "/videos/Rushes/loras/night.safetensors", bytes: 1e6, rank: 4, problem: null },
+  ];
   studio = new ScriptedStudio({
     "generate:check": ({ draft }) => {
       const check = checkOf(draft.values);
@@ -43,7 +45,7 @@ test("those of the chosen model are offered, as they are at that moment", async 
   using _studio = await open();
   await expect.poll(() => studio.requests("models:loras").at(-1)).toEqual({ model: "demo" });
   await expect.element(page.getByText("Files in /videos/Rushes/loras can be chosen by name.")).toBeVisible();
-  offered = [...offered, { name: "new.pth", bytes: 1e6, rank: 8, problem: null }];
+  offered = [...offered, { name: "new.pth", path: "/videos/Rushes/loras/new.pth", bytes: 1e6, rank: 8, problem: null }];
   await addLora().click();
   await page.getByRole("menuitem", { name: /^new\.pth/ }).click();
   await expect.poll(loras).toEqual([{ file: "new.pth", strength: 1, expert: "both" }]);

@@ -79,6 +79,19 @@ beforeEach(() => {
   list = [demo, incomplete];
   bridge = new ScriptedBridge({
     "models:list": () => ({ models: list, folders: ["/models"] }),
+    "models:loras": () => ({
+      loras: [
+        { name: "night.safetensors", path: "/videos/loras/night.safetensors", bytes: 445_000, rank: 4, problem: null },
+        {
+          name: "cut.safetensors",
+          path: "/videos/loras/cut.safetensors",
+          bytes: 9,
+          rank: null,
+          problem: "cut.safetensors is damaged.",
+        },
+      ],
+      folder: "/videos/loras",
+    }),
     "models:forget": () => {
       list = [demo];
       return {};
@@ -110,6 +123,17 @@ test("shows each model with its state, what it needs and what is wrong", async (
   await card.getByRole("button", { name: "Files" }).click();
   await expect.element(card.getByText("Text encoder")).toBeVisible();
   expect(card.getByRole("button", { name: /Forget/ }).elements()).toEqual([]);
+});
+
+test("shows the LoRAs that have names, where to put more, and what each is", async () => {
+  const screen = await render(ModelsView);
+  const list = screen.getByRole("region", { name: "LoRAs" });
+  await expect.element(list.getByText("rank 4, 435 kB")).toBeVisible();
+  await expect.element(list.getByText("cut.safetensors is damaged.")).toBeVisible();
+  await expect.element(list.getByText("/videos/loras", { exact: true })).toBeVisible();
+  await list.getByRole("button", { name: "Inspect: night.safetensors" }).click();
+  await expect.element(screen.getByRole("dialog", { name: "What this file is" })).toBeVisible();
+  expect(bridge.requests("models:inspect")).toEqual([{ path: "/videos/loras/night.safetensors" }]);
 });
 
 test("adds a file that is chosen among the roots, and says what was found", async () => {

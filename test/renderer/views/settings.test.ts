@@ -29,6 +29,7 @@ beforeEach(async () => {
     "studio:hello": () => ({ ...hello, capabilities: { ...hello.capabilities, showInFolder: true } }),
     "studio:showInFolder": () => ({}),
     "models:list": () => ({ models: [], folders: ["/models/wan"] }),
+    "models:loras": () => ({ loras: [], folder: "" }),
     "presets:list": () => ({ presets: [] }),
     "machine:diagnostics": () => ({
       facts: [
