@@ -1,7 +1,8 @@
 // What happens to a file given to the window, dropped or opened with the program: by what it is.
 import type { RestoredVideo } from "../../contract/channels/studio.ts";
-import { request, restoreVideo } from "../bridge.ts";
+import { pathOf, request, restoreVideo } from "../bridge.ts";
 import { text } from "../text/text.svelte.ts";
+import { useCheckpoint } from "./dropped-checkpoint.ts";
 import { form, type Picture } from "./form.svelte.ts";
 import { inputPicture } from "./input-picture.svelte.ts";
 import { promptFile } from "./prompt-file.svelte.ts";
@@ -10,13 +11,14 @@ import { toasts } from "./toasts.svelte.ts";
 import { ownValuesOf, pictureOf } from "./use-settings.ts";
 import { goToPlace } from "./window-places.ts";
 
-export type DropKind = "video" | "picture" | "preset" | "prompts" | "unknown";
+export type DropKind = "video" | "picture" | "preset" | "prompts" | "checkpoint" | "unknown";
 
 const endings: readonly (readonly [RegExp, DropKind])[] = [
   [/\.(mp4|m4v|webm|mov)$/i, "video"],
   [/\.(png|jpe?g|webp|gif|bmp|avif)$/i, "picture"],
   [/\.(json|ya?ml)$/i, "preset"],
   [/\.(txt|csv|jsonl)$/i, "prompts"],
+  [/\.(safetensors|pth|pt|ckpt)$/i, "checkpoint"],
 ];
 
 /** Longer files are no presets and no lists anybody wrote, in bytes. */
@@ -53,6 +55,8 @@ export async function takeDroppedFile(file: File): Promise<void> {
       case "prompts":
         promptFile.offer(file.name, await file.slice(0, longestText).text());
         return route.go("queue", "", { many: "1" });
+      case "checkpoint":
+        return await useCheckpoint(pathOf(file));
       default:
         toasts.show(words.unknown, { tone: "bad", advice: words.unknownAdvice });
     }
@@ -72,7 +76,8 @@ export async function usePath(path: string): Promise<void> {
     else if (kind === "picture") {
       inputPicture.usePath(path);
       route.go("generate");
-    } else toasts.show(words.unknown, { tone: "bad", advice: words.unknownAdvice });
+    } else if (kind === "checkpoint") await useCheckpoint(path);
+    else toasts.show(words.unknown, { tone: "bad", advice: words.unknownAdvice });
   } catch (error) {
     toasts.error(error);
   }

@@ -213,10 +213,13 @@ export const generate = {
     picture: "Start from this picture",
     preset: "Add this preset",
     prompts: "Make these prompts into videos",
-    any: "A video made by Rushes gives its settings; a picture becomes the first frame; presets and prompt lists are read",
+    checkpoint: "Use this model or LoRA",
+    any: "A video made by Rushes gives its settings; a picture becomes the first frame; presets, prompt lists, LoRAs and models are read",
     unknown: "This kind of file cannot be used here.",
-    unknownAdvice: "Drop a video made by Rushes, a picture, a preset (.json, .yaml) or a list of prompts (.txt, .csv).",
+    unknownAdvice:
+      "Drop a video made by Rushes, a picture, a preset (.json, .yaml), a list of prompts (.txt, .csv), a LoRA or a model.",
     presetAdded: (name: string) => `Preset “${name}” was added`,
+    loraUsed: (name: string) => `The LoRA ${name} is used now; its strength is under Advanced Settings`,
     apply: "Apply",
   },
 };

@@ -9,7 +9,8 @@ export const models = {
   noDroppedPath: "A browser does not tell where a file lies. Use “Add a file” instead.",
   installed: "Models on this machine",
   loras: "LoRAs",
-  lorasIntro: "Small files that change what a model draws. They are chosen under Advanced Settings.",
+  lorasIntro:
+    "Small files that change what a model draws. They are chosen under Advanced Settings; put your own into this folder:",
   loraFolder: "Put your own here",
   folders: "Folders",
   noFolders: "No folder was added yet.",

@@ -2,6 +2,7 @@
 import { page } from "vitest/browser";
 import { beforeEach, expect, test, vi } from "vitest";
 import { render } from "vitest-browser-svelte";
+import type { InspectionReport } from "../../../contract/channels/models.ts";
 import type { RestoredVideo } from "../../../contract/channels/studio.ts";
 import { defaultSettings } from "../../../contract/settings/derive.ts";
 import { dropKindOf, takeDroppedFile, usePath } from "../../../renderer/state/dropped-files.ts";
@@ -48,6 +49,7 @@ test.each([
   ["text/plain", "config.yaml", "preset"],
   ["application/json", "", "preset"],
   ["", "list.csv", "prompts"],
+  ["", "night.safetensors", "checkpoint"],
   ["application/zip", "a.zip", "unknown"],
   ["", "", null],
 ])("%s %s is a %s", (type, name, kind) => {
@@ -133,6 +135,22 @@ test("a preset is added and offered; a list of prompts goes to the dialog that l
   await takeDroppedFile(new File(["a ball\na square"], "list.txt", { type: "text/plain" }));
   expect(route.view).toBe("queue");
   expect(promptFile.take()).toEqual({ fileName: "list.txt", content: "a ball\na square" });
+});
+
+test("a LoRA joins the form's once, any other checkpoint the models", async () => {
+  const report = (family: string) => ({ report: { family, refused: "" } as InspectionReport });
+  studio.answers["models:inspect"] = ({ path }) => report(path.includes("night") ? "lora" : "wan-dit");
+  studio.answers["models:add"] = () => ({ models: [], notes: [] });
+  for (let times = 0; times < 2; times++) {
+    await takeDroppedFile(new File(["bytes"], "night.safetensors"));
+    expect(form.value("loras")).toEqual([{ file: "/pictures/night.safetensors", strength: 1, expert: "both" }]);
+    expect(route.view).toBe("generate");
+  }
+  expect(toasts.all.at(-1)?.text).toContain("night.safetensors");
+  expect(studio.requests("models:add")).toEqual([]);
+  await takeDroppedFile(new File(["bytes"], "wan.pth"));
+  expect(studio.requests("models:add")).toEqual([{ path: "/pictures/wan.pth" }]);
+  expect(route.view).toBe("models");
 });
 
 test("what cannot be used is said, with what can", async () => {

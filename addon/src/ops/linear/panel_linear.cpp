@@ -79,7 +79,8 @@ bool PanelLinear::adds(const LowRank& change) const {
   const auto fits = [](const PanelLinear* layer) {
     return layer && layer->kernel_.format != LinearFormat::int8_tiles && !layer->in_file_;
   };
-  return fits(down) && fits(up) && up->kernel_.rows == kernel_.rows && up->kernel_.columns == kernel_.columns;
+  return fits(down) && fits(up) && up->kernel_.rows == kernel_.rows && up->kernel_.columns == kernel_.columns &&
+         up->kernel_.enter == kernel_.enter;
 }
 
 PanelLinear::Chunk PanelLinear::chunk_of(const Context& context, int64_t rows) const {
