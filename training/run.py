@@ -13,6 +13,7 @@ import pathlib
 import signal
 import sys
 import time
+from types import ModuleType
 
 import torch
 
@@ -20,7 +21,7 @@ from . import processes
 from .bank import Bank
 from .export import export
 from .follow import Studio, draw_sheet, follows, follows_picture, name_of
-from .stages import decoder, distillation, image_to_video, lora, text_encoder, transformer, vae
+from .stages import autoencoder, decoder, distillation, image_to_video, lora, text_encoder, transformer, vae
 from .stages.image_to_video import EXPERTS
 from .workshop import CARD_SIZES, PROCESSOR_SIZES, RELEASED, TINY, TINY_SIZES, Workshop
 
@@ -38,7 +39,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--tiny", action="store_true", help="small models and clips: proves the way in a few minutes, draws nothing")
     parser.add_argument("--no-compile", dest="compiled", action="store_false", help="run every module as it is written")
     parser.add_argument("--from", dest="model", type=pathlib.Path, help="folder of a finished model, to train a part of it on")
-    parser.add_argument("--part", choices=("transformer", "decoder", "experts", "loras"), default="transformer", help="with --from: which one")
+    parser.add_argument("--part", choices=("transformer", "vae", "decoder", "experts", "loras"), default="transformer", help="with --from: which one")
     parser.add_argument("--transformer", type=pathlib.Path, help="with --from: other weights to begin with, as before distillation")
     parser.add_argument("--seed", type=int, default=0, help="of the clips: another one renders others than last time")
     parser.add_argument("--sentences", type=int, default=200, help="how many the measurement takes")
@@ -97,7 +98,8 @@ def train_transformer(workshop: Workshop, seconds: float, report: Report, with_f
     return banks
 
 
-def train_decoder(workshop: Workshop, seconds: float, report: Report, tiny: bool) -> None:
+def train_vae(workshop: Workshop, stage: ModuleType, seconds: float, report: Report, tiny: bool) -> None:
+    """`stage` is decoder or autoencoder."""
     def measure(moment: str) -> None:
         if processes.IS_FIRST:
             report[f"unseen clips through the VAE, {moment}"] = measured = decoder.measure(workshop, 4 if tiny else 100)
@@ -105,9 +107,9 @@ def train_decoder(workshop: Workshop, seconds: float, report: Report, tiny: bool
 
     workshop.keep_transformer()
     measure("before")
-    decoder.train(workshop, seconds)
+    stage.train(workshop, seconds)
     measure("after")
-    report.say("decoder")
+    report.say("VAE")
 
 
 def train_experts(workshop: Workshop, seconds: float, report: Report) -> None:
@@ -128,7 +130,9 @@ def main() -> None:
     workshop = workshop_of(options)
     report = Report(device=options.device, minutes=options.minutes, processes=processes.COUNT)
     if options.model and options.part == "decoder":
-        train_decoder(workshop, 60 * options.minutes, report, options.tiny)
+        train_vae(workshop, decoder, 60 * options.minutes, report, options.tiny)
+    elif options.model and options.part == "vae":
+        train_vae(workshop, autoencoder, 60 * options.minutes, report, options.tiny)
     elif options.model and options.part == "experts":
         train_experts(workshop, 60 * options.minutes, report)
     elif options.model and options.part == "loras":

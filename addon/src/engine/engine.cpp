@@ -46,8 +46,12 @@ std::vector<rushes::LoraRequest> loras_of(const rushes_lora* loras, size_t count
   constexpr rushes::LoraExpert experts[] = {rushes::LoraExpert::both, rushes::LoraExpert::high,
                                             rushes::LoraExpert::low};
   std::vector<rushes::LoraRequest> out;
-  for (size_t i = 0; i < count; ++i)
-    out.push_back({path_of(loras[i].path), loras[i].strength, experts[loras[i].expert]});
+  for (size_t i = 0; i < count; ++i) {
+    const auto expert = static_cast<size_t>(loras[i].expert);
+    if (expert >= std::size(experts))
+      throw rushes::Error("settings.invalid", "A LoRA is for an expert that no model has.", "Use both, high or low.");
+    out.push_back({path_of(loras[i].path), loras[i].strength, experts[expert]});
+  }
   return out;
 }
 

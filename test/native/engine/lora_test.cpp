@@ -145,6 +145,7 @@ TEST_CASE("a LoRA that cannot be used is refused before any work, in plans as in
   };
   CHECK(refused(lora.at(3)) == "settings.invalid");
   CHECK(refused(lora.at(1, RUSHES_LORA_LOW)) == "settings.invalid");
+  CHECK(refused(lora.at(1, static_cast<rushes_lora_expert>(RUSHES_LORA_LOW + 1))) == "settings.invalid");
   CHECK(refused({damaged.c_str(), 1, RUSHES_LORA_BOTH}) == "checkpoint.corrupt");
   CHECK(refused({absent.c_str(), 1, RUSHES_LORA_BOTH}) == "checkpoint.missing");
   CHECK(refused({model.c_str(), 1, RUSHES_LORA_BOTH}) == "checkpoint.unsupported");
