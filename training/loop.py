@@ -41,6 +41,8 @@ class Loop:
 
     def resume(self) -> None:
         state = torch.load(self.path, map_location=self.workshop.device, weights_only=True)
+        if "raw" not in state:  # weights of a finished model, kept for a part that was trained beside it: nothing to go on from
+            return
         self.model.load_state_dict(state["raw"])
         self.averaged, self.step, self.spent, self.finished = state["averaged"], state["step"], state["spent"], state["finished"]
         for maker, kept in zip(self.makers, state["optimizers"]):

@@ -3,8 +3,9 @@
 Every stage gets its share of the minutes, leaves a checkpoint in DIR/checkpoints and is skipped when it is done; a run that was
 stopped goes on where it was. The end is DIR/models and DIR/test/golden, which lie as in the project, DIR/report.json and DIR/sheet.png.
 
-With --from MODEL only one part is trained, on from MODEL's: its transformer, or with --part decoder its VAE's decoder; or, anew,
-with --part experts the image-to-video pair or with --part loras the LoRAs that belong to it. Several processes may do that together:
+With --from MODEL only one part is trained, on from MODEL's: its transformer, or with --part decoder its VAE's decoder, with --part
+vae its whole VAE (transformer, experts and LoRAs follow in the same DIR); or, anew, with --part experts the image-to-video pair or with --part
+loras the LoRAs that belong to it. Several processes may do that together:
 torchrun --nproc-per-node 2 -m training.run --from models/demo --minutes 60 --output DIR --threads 1
 """
 import argparse

@@ -152,8 +152,9 @@ class Workshop:
         self.published = manifest.get("follows", {})
 
     def keep_transformer(self) -> None:
-        """What training would begin from is what ships, for a part that is trained beside it."""
-        if processes.IS_FIRST and self.begun_from:
+        """What training would begin from is what ships, for a part that is trained beside it; one that was trained on in this
+        folder stays."""
+        if processes.IS_FIRST and self.begun_from and not self.done("transformer"):
             torch.save({"averaged": read_weights(self.begun_from)}, self.checkpoints / "transformer.pth")
         processes.wait()
 
