@@ -131,6 +131,38 @@ TEST_CASE("every linear kernel agrees with the reference on odd shapes, types an
   }
 }
 
+TEST_CASE(
+    "a low-rank change is added by every kernel, block by block where blocks are alike, on any number of threads") {
+  const Operands o(901, 640, 200, DType::bf16);
+  const Tensor down = check::random_tensor(context_of(), {33, 640}, 21, 0.05f, DType::bf16),
+               up = check::random_tensor(context_of(), {200, 33}, 22, 0.5f, DType::bf16);
+  const LinearSource down_source{"down", view_of(down), {}, {}}, up_source{"up", view_of(up), {}, view_of(o.bias)};
+  const Context context = context_of(), other = context_of(Backend::cpu, 3);
+  int fused = 0;
+  for (const LinearFormat format : {LinearFormat::bf16, LinearFormat::int8_tiles})
+    for (const auto& [name, make] : makers(format, DType::bf16))
+      for (const auto& [side_name, make_side] : makers(LinearFormat::bf16, DType::bf16)) {
+        CAPTURE(name);
+        CAPTURE(side_name);
+        const auto layer = make(context, o.source()), first = make_side(context, down_source),
+                   second = make_side(context, up_source);
+        const LowRank change{first.get(), second.get()};
+        const bool is_model = name.find("model") != name.npos, side_is_model = side_name.find("model") != name.npos;
+        if (layer->adds(change) && is_model && side_is_model) ++fused;
+        const Tensor apart = change(context, o.x);
+        const Tensor wanted = run(context, *layer, o, {.activation = Activation::silu, .addend = &apart});
+        const auto changed = [&](const Context& where) {
+          Tensor out = where.allocate(DType::f32, o.start.shape());
+          linear(where, o.x, *layer, out, {.activation = Activation::silu, .low_rank = &change});
+          return out;
+        };
+        const Tensor found = changed(context);
+        CHECK(check::relative_error(found, wanted) < 2e-6);
+        CHECK(same_bits(found, changed(other)));
+      }
+  CHECK(fused >= 2);  // AMX beside AMX, int8 and bf16
+}
+
 TEST_CASE("int8 kernels give the reference's bits, and each other's with an activation") {
   const Operands o(261, 640, 200);
   const Context plain = context_of(Backend::reference), context = context_of();
