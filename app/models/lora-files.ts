@@ -64,8 +64,12 @@ export async function listLoras(folders: readonly string[], inspect: Inspect): P
 export async function namedLora(name: string, folders: readonly string[]): Promise<string | null> {
   if (/[/\\]/.test(name) || name === "." || name === "..") return null;
   const wanted = [name, `${name}.safetensors`];
-  const direct = folders.flatMap((folder) => wanted.map((file) => join(folder, file))).find(isFile);
-  return direct ?? (await filesIn(folders)).find((path) => wanted.includes(basename(path))) ?? null;
+  for (const folder of folders) {
+    const upper = wanted.map((file) => join(folder, file)).find(isFile);
+    const found = upper ?? (await filesIn([folder])).find((path) => wanted.includes(basename(path)));
+    if (found !== undefined) return found;
+  }
+  return null;
 }
 
 async function hasName(path: string, folders: readonly string[]): Promise<boolean> {
