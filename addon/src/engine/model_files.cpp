@@ -52,7 +52,7 @@ ModelFiles ModelFiles::open(const ModelPaths& paths, FileUse use) {
               std::to_string(files.latent_channels) + ", so they do not make videos together.",
           "Give the VAE that belongs to this transformer.");
   files.text_dim = config.text_dim;
-  files.layers = wan_dit_layers(config);
+  files.layers = wan_dit_changeable(config);
   if (config.text_dim != encoder_dim)
     unfit("The transformer expects text of width " + std::to_string(config.text_dim) + " and the text encoder makes " +
               std::to_string(encoder_dim) + ".",

@@ -13,12 +13,15 @@
 namespace rushes {
 namespace {
 
-enum class Role { down, up, alpha, bias, up_bias };
+enum class Role { down, up, alpha, full, bias, up_bias };
 
 struct Suffix {
   std::string_view text;
   Role role;
 };
+
+// The difference of a table that lies directly in a module.
+constexpr std::string_view kTableDifference = ".diff_m", kTable = ".modulation";
 
 // A longer suffix before one that it ends with.
 constexpr Suffix kSuffixes[] = {
@@ -40,6 +43,8 @@ constexpr Suffix kSuffixes[] = {
     {".lora_B.bias", Role::up_bias},
     {".alpha", Role::alpha},
     {".diff_b", Role::bias},
+    {".diff", Role::full},
+    {kTableDifference, Role::full},
 };
 
 /// Parts of names of files that are not a product of two matrices beside the weight.
@@ -102,6 +107,7 @@ std::optional<Parsed> parsed(std::string_view name) {
       }
   }
   out.stem = name;
+  if (suffix->text == kTableDifference) out.stem += kTable;
   return out;
 }
 
@@ -181,10 +187,8 @@ std::string underscored(std::string name) {
   return name;
 }
 
-/// Rows of something, as many as can be counted.
-bool is_matrix(const TensorView& tensor) {
-  return tensor.shape.size() >= 2 && checked_bytes(tensor.shape, tensor.type).value_or(0) > 0;
-}
+bool is_countable(const TensorView& tensor) { return checked_bytes(tensor.shape, tensor.type).value_or(0) > 0; }
+bool is_matrix(const TensorView& tensor) { return tensor.shape.size() >= 2 && is_countable(tensor); }
 
 /// Every spelling of a layer's name. Underscores are looked up, never split: "cross_attn_k_img" has four of them.
 using Spellings = std::map<std::string, const ChangeableLayer*, std::less<>>;
@@ -200,10 +204,17 @@ Spellings spellings_of(const std::vector<ChangeableLayer>& layers) {
 
 /// "" when the change fits the layer.
 std::string misfit(const LoraChange& change, const ChangeableLayer& layer) {
-  const std::string wanted = layer.name + " has " + std::to_string(layer.in_features) + " inputs and " +
-                             std::to_string(layer.out_features) + " outputs here";
-  if (change.bias && change.bias->count() != layer.out_features) return wanted;
+  const int64_t columns = std::max<int64_t>(layer.in_features, 1);
+  const std::string wanted = layer.in_features == 0
+                                 ? layer.name + " has " + std::to_string(layer.out_features) + " numbers here"
+                                 : layer.name + " has " + std::to_string(layer.in_features) + " inputs and " +
+                                       std::to_string(layer.out_features) + " outputs here";
+  if (change.bias && (!layer.has_bias || change.bias->count() != layer.out_features)) return wanted;
+  if (change.full && (change.full->count() != layer.out_features * columns ||
+                      (layer.in_features > 0 && change.full->shape[0] != layer.out_features)))
+    return wanted;
   if (!change.down) return "";
+  if (layer.in_features == 0) return wanted;
   const int64_t rank = change.rank();
   const bool fits = change.down->count() == rank * layer.in_features &&
                     change.up->count() == rank * layer.out_features && change.up->shape[0] == layer.out_features;
@@ -257,10 +268,11 @@ std::shared_ptr<const LoraFile> LoraFile::read(std::shared_ptr<const Checkpoint>
     entry.expert = name->expert;
     entry.tensors.push_back(tensor.name);
     const bool is_bias = name->role == Role::bias || name->role == Role::up_bias;
-    const TensorView*& place = name->role == Role::down ? entry.change.down
-                               : name->role == Role::up ? entry.change.up
-                               : is_bias                ? entry.change.bias
-                                                        : alphas[key];
+    const TensorView*& place = name->role == Role::down   ? entry.change.down
+                               : name->role == Role::up   ? entry.change.up
+                               : name->role == Role::full ? entry.change.full
+                               : is_bias                  ? entry.change.bias
+                                                          : alphas[key];
     if (place) refuse_corrupt(file->path(), printable(tensor.name) + " is a second tensor for one place");
     place = &tensor;
     if (name->role == Role::up_bias) bias_of_up[key] = true;
@@ -272,6 +284,9 @@ std::shared_ptr<const LoraFile> LoraFile::read(std::shared_ptr<const Checkpoint>
   for (auto& [key, entry] : out->entries_) {
     LoraChange& change = entry.change;
     if (has_low && entry.expert == LoraExpert::both) entry.expert = LoraExpert::high;
+    for (const TensorView* difference : {change.full, change.bias})
+      if (difference && (difference->shape.empty() || !is_countable(*difference)))
+        refuse_corrupt(file->path(), printable(difference->name) + " has no size that a difference can have");
     if ((change.down != nullptr) != (change.up != nullptr))
       refuse_corrupt(file->path(), "of " + printable(key) + " only one of two matrices is there");
     if (change.down) {
@@ -314,7 +329,8 @@ LoraFile::Match LoraFile::match(const std::vector<ChangeableLayer>& layers, Lora
       continue;
     }
     if (!wrong.empty()) refuse_model(*file_, wrong);
-    if (entry.change.down || entry.change.bias) out.changes.emplace(found->second->name, entry.change);
+    if (entry.change.down || entry.change.full || entry.change.bias)
+      out.changes.emplace(found->second->name, entry.change);
   }
   if (out.changes.empty() && for_this > 0)
     refuse_model(*file_, "none of the " + std::to_string(for_this) + " layers that it changes is in it");

@@ -1,5 +1,6 @@
-// A LoRA file: small changes to a model's linear layers, W += strength * scale * up * down. Knows the names that
-// trainers write (huggingface/peft:src/peft/tuners/lora, kohya-ss/musubi-tuner:src/musubi_tuner/networks/lora_wan.py,
+// A LoRA file: small changes to a model's linear layers, W += strength * scale * up * down, and differences of whole
+// tensors, W += strength * difference. Knows the names that trainers write (huggingface/peft:src/peft/tuners/lora,
+// kohya-ss/musubi-tuner:src/musubi_tuner/networks/lora_wan.py,
 // huggingface/diffusers:src/diffusers/loaders/lora_conversion_utils.py, Comfy-Org/ComfyUI:comfy/lora.py), no
 // arithmetic.
 #pragma once
@@ -13,17 +14,19 @@
 
 namespace rushes {
 
-/// A linear layer of a model that a LoRA may change: its original name without ".weight", its Diffusers name, its
-/// sizes.
+/// What a LoRA may change of a model: a linear layer by its original name without ".weight", its Diffusers name and its
+/// sizes; or, with 0 inputs, a norm's weight or a table of so many numbers, of which there are differences only.
 struct ChangeableLayer {
   std::string name, diffusers_name;
   int64_t out_features = 0, in_features = 0;
+  bool has_bias = true;
 };
 
 /// What a file adds to one layer; tensors are the file's, null where it has none. `up` and `down` come together.
 struct LoraChange {
   const TensorView* down = nullptr;  // [rank, in_features], or a convolution's [rank, ...] of as many elements
   const TensorView* up = nullptr;    // [out_features, rank]
+  const TensorView* full = nullptr;  // the whole difference, [out_features, in_features] or the vector's shape
   const TensorView* bias = nullptr;  // [out_features]
   double scale = 1;                  // of up * down: alpha / rank, alpha / sqrt(rank) for rsLoRA, 1 without an alpha
   double bias_scale = 1;

@@ -4,6 +4,8 @@
 #include <span>
 
 #include "files/refusal.h"
+#include "ops/elementwise/elementwise.h"
+#include "runtime/transfer.h"
 
 namespace rushes {
 namespace {
@@ -19,6 +21,11 @@ void read_scaled(const LoraFile& lora, const TensorView& tensor, double factor, 
   if (!finite) refuse_corrupt(lora.file().path(), printable(tensor.name) + " holds a value that is not a number");
 }
 
+// Of a layer's change, ranks of both kinds.
+int64_t ranks_of(const LoraChange& change, const ChangeableLayer& layer) {
+  return change.rank() + (change.full ? std::min(layer.in_features, layer.out_features) : 0);
+}
+
 TensorView view_of(const Tensor& tensor) { return {"", tensor.type(), tensor.shape(), tensor.raw()}; }
 
 }  // namespace
@@ -29,7 +36,7 @@ std::shared_ptr<const LowRankChange> LowRankChange::pack(const Context& context,
   int64_t rank = 0;
   bool has_bias = false;
   for (const Weighted& weighted : changes) {
-    rank += weighted.change.rank();
+    rank += ranks_of(weighted.change, layer);
     has_bias = has_bias || weighted.change.bias;
   }
   rank = std::max<int64_t>(rank, 1);  // a bias alone: one rank of zeros
@@ -46,7 +53,7 @@ std::shared_ptr<const LowRankChange> LowRankChange::pack(const Context& context,
   std::vector<float> values;
   for (const auto& [file, change, strength] : changes) {
     if (context.work)
-      for (const TensorView* tensor : {change.down, change.up, change.bias})
+      for (const TensorView* tensor : {change.down, change.up, change.full, change.bias})
         if (tensor) context.work->file_bytes += static_cast<double>(tensor->bytes());
     if (context.dry_run) continue;
     const int64_t own = change.rank();
@@ -58,6 +65,21 @@ std::shared_ptr<const LowRankChange> LowRankChange::pack(const Context& context,
       for (int64_t n = 0; n < layer.out_features; ++n)
         std::copy_n(values.begin() + n * own, own, up.data<float>() + n * rank + first);
       first += own;
+    }
+    if (change.full) {  // ones on the narrower side, the difference on the other
+      const int64_t ones = std::min(layer.in_features, layer.out_features);
+      const bool is_up = layer.in_features <= layer.out_features;
+      for (int64_t i = 0; i < ones; ++i)
+        (is_up ? down.data<float>()
+               : up.data<float>())[is_up ? (first + i) * layer.in_features + i : i * rank + first + i] = 1;
+      values.resize(static_cast<size_t>(layer.in_features * layer.out_features));
+      read_scaled(*file, *change.full, strength, values);
+      if (!is_up)
+        std::copy(values.begin(), values.end(), down.data<float>() + first * layer.in_features);
+      else
+        for (int64_t n = 0; n < layer.out_features; ++n)
+          std::copy_n(values.begin() + n * ones, ones, up.data<float>() + n * rank + first);
+      first += ones;
     }
     if (change.bias) {
       values.resize(static_cast<size_t>(layer.out_features));
@@ -91,6 +113,37 @@ std::shared_ptr<const LowRankChange> LoraChanges::pack(const Context& context, c
   const auto found = changes_.find(layer);
   if (found == changes_.end()) return nullptr;
   return LowRankChange::pack(context, found->second.first, found->second.second, format);
+}
+
+Tensor LoraChanges::difference(const Context& context, const AdaptedVector& vector) const {
+  // "blocks.0.norm3.weight" and ".bias" are of the layer "blocks.0.norm3", "blocks.0.modulation" is one of its own.
+  std::string_view layer = vector.name;
+  const bool is_bias = layer.ends_with(".bias");
+  if (is_bias || layer.ends_with(".weight")) layer = layer.substr(0, layer.rfind('.'));
+  const auto found = changes_.find(layer);
+  if (found == changes_.end()) return {};
+  Tensor sum;
+  std::vector<float> values(static_cast<size_t>(vector.values.count()));
+  for (const auto& [file, change, strength] : found->second.second) {
+    const TensorView* tensor = is_bias ? change.bias : change.full;
+    if (!tensor) continue;
+    if (!sum.defined()) {
+      sum = context.on_host().allocate(DType::f32, vector.values.shape());
+      if (!context.dry_run) std::fill_n(sum.data<float>(), sum.count(), 0.0f);
+    }
+    if (context.work) context.work->file_bytes += static_cast<double>(tensor->bytes());
+    if (context.dry_run) continue;
+    read_scaled(*file, *tensor, strength, values);
+    for (size_t i = 0; i < values.size(); ++i) sum.data<float>()[i] += values[i];
+  }
+  return sum.defined() ? to_device(context, sum, MemoryUse::weights) : sum;
+}
+
+Tensor AdaptedVector::adapted(const Context& context) const {
+  if (!change.defined()) return values;
+  Tensor out = context.allocate(DType::f32, values.shape());
+  add(context, values, change, out);
+  return out;
 }
 
 void linear(const Context& context, const Tensor& x, const AdaptedLinear& layer, Tensor& out,

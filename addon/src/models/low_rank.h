@@ -17,7 +17,8 @@ struct AppliedLora {
   bool operator==(const AppliedLora&) const = default;
 };
 
-/// All LoRAs' changes of one layer as one product of their ranks' sum. Immutable.
+/// All LoRAs' changes of one layer as one product of their ranks' sum; a whole difference is a product with ones, of as
+/// many ranks as the layer's narrower side. Immutable.
 class LowRankChange {
  public:
   /// Null when none of `changes` is of this layer. `format`: LinearFormat::f32 or bf16, of both matrices; strengths and
@@ -36,12 +37,23 @@ class LowRankChange {
   std::shared_ptr<Linear> down_, up_;
 };
 
-/// The changes of all layers of one transformer, matched once.
+/// A norm's weight or bias or a table, f32, under its tensor's name, and what LoRAs add to it.
+struct AdaptedVector {
+  std::string name;
+  Tensor values, change{};
+  /// The values with the change added.
+  Tensor adapted(const Context& context) const;
+};
+
+/// The changes of all layers and vectors of one transformer, matched once.
 class LoraChanges {
  public:
   LoraChanges(const std::vector<ChangeableLayer>& layers, const std::vector<AppliedLora>& loras);
   std::shared_ptr<const LowRankChange> pack(const Context& context, const std::string& layer,
                                             LinearFormat format) const;
+  /// f32 of the vector's shape; undefined when nothing is added. Throws checkpoint.corrupt for values that are not
+  /// finite.
+  Tensor difference(const Context& context, const AdaptedVector& vector) const;
 
  private:
   std::map<std::string, std::pair<ChangeableLayer, std::vector<LowRankChange::Weighted>>, std::less<>> changes_;

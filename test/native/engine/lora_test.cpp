@@ -156,7 +156,7 @@ TEST_CASE("a LoRA file that is replaced is read anew, and its parts that fit not
   const MadeLora lora(DemoFiles().dit);
   const Outcome first = generate(demo, small_settings(), {.loras = {lora.at(1)}});
   auto tensors = fixtures::lora_tensors(layers_of(DemoFiles().dit), {.rank = 2, .seed = 9, .size = 0.3f});
-  tensors.push_back(fixtures::tensor_of("diffusion_model.blocks.0.norm3.diff", DType::f32, {1}, {0}));
+  tensors.push_back(fixtures::tensor_of("diffusion_model.blocks.99.norm3.diff", DType::f32, {1}, {0}));
   fixtures::write_lora(lora.path + ".new", tensors);
   std::filesystem::rename(lora.path + ".new", lora.path);
   const Outcome second = generate(demo, small_settings(), {.loras = {lora.at(1)}});

@@ -160,6 +160,115 @@ TEST_CASE("a LoRA on a card does what it does on the processor, also where block
   CHECK(same_bytes(small.velocity(card, *streamed), bf16));
 }
 
+namespace {
+
+// Differences of whole tensors, as they are extracted from a tuned model: by the model's name, the file's name.
+const std::pair<const char*, const char*> kDifferences[] = {
+    {"patch_embedding.weight", "patch_embedding.diff"},
+    {"blocks.0.modulation", "blocks.0.diff_m"},
+    {"blocks.0.self_attn.norm_q.weight", "blocks.0.self_attn.norm_q.diff"},
+    {"blocks.1.self_attn.norm_k.weight", "blocks.1.self_attn.norm_k.diff"},
+    {"blocks.0.norm3.weight", "blocks.0.norm3.diff"},
+    {"blocks.0.norm3.bias", "blocks.0.norm3.diff_b"},
+    {"blocks.1.cross_attn.norm_q.weight", "blocks.1.cross_attn.norm_q.diff"},
+    {"blocks.1.cross_attn.norm_k.weight", "blocks.1.cross_attn.norm_k.diff"},
+    {"blocks.0.ffn.0.weight", "blocks.0.ffn.0.diff"},
+    {"blocks.1.ffn.2.weight", "blocks.1.ffn.2.diff"},
+    {"time_projection.1.weight", "time_projection.1.diff"},
+    {"head.modulation", "head.diff_m"},
+    {"head.head.weight", "head.head.diff"},
+    {"head.head.bias", "head.head.diff_b"},
+};
+
+// Of a tensor of the model: a tenth of a typical weight's size for a matrix, a fifth of a norm's.
+std::vector<float> difference_of(const std::string& name, const Shape& shape) {
+  const float deviation = shape.size() == 2 ? 0.3f / std::sqrt(static_cast<float>(shape[1])) : 0.2f;
+  const Tensor tensor =
+      check::random_tensor(Context(), {1, element_count(shape)}, 31 * name.size() + name.front(), deviation);
+  return {tensor.data<float>(), tensor.data<float>() + tensor.count()};
+}
+
+// A LoRA of one layer with the differences beside it, and the model with all of that in its weights.
+std::shared_ptr<const LoraFile> write_differences(const Small& small, const char* merged, double factor) {
+  const LoraMade made{.rank = 2, .form = LoraForm::comfy};
+  const std::vector<ChangeableLayer> few{kLayers[6]};
+  std::vector<TensorSource> lora = fixtures::lora_tensors(few, made), model = fixtures::model_tensors(small.file);
+  for (TensorSource& tensor : model)
+    for (const auto& [name, of_file] : kDifferences) {
+      if (tensor.name != name) continue;
+      const std::vector<float> values = difference_of(name, tensor.shape);
+      const Shape shape =
+          tensor.name == "patch_embedding.weight" ? Shape{kSmall.dim, kSmall.in_channels, 1, 2, 2} : tensor.shape;
+      lora.push_back(fixtures::tensor_of(std::string("diffusion_model.") + of_file, DType::f32, shape, values));
+      tensor.fill = [=, fill = tensor.fill](std::span<std::byte> bytes) {
+        fill(bytes);
+        for (size_t i = 0; i < values.size(); ++i)
+          reinterpret_cast<float*>(bytes.data())[i] += static_cast<float>(factor) * values[i];
+      };
+    }
+  fixtures::write_safetensors_sparse(small.folder / merged, model);
+  return small.written("differences.safetensors", lora);
+}
+
+}  // namespace
+
+TEST_CASE("differences of norms, tables and whole weights do what they do inside the weights") {
+  const Small small;
+  const auto lora = write_differences(small, "merged.safetensors", 0.75);
+  CHECK(lora->match(wan_dit_changeable(kSmall)).left_out.empty());
+  CHECK(lora->rank() == 2);
+  const Context reference = context_on(Backend::reference), cpu = context_on(Backend::cpu);
+  const auto merged = small.load(reference, LinearFormat::f32, "merged.safetensors");
+  const LoraMade pair{.rank = 2, .form = LoraForm::comfy};
+  merged->adapt(reference, {{small.lora("pair.safetensors", pair, {kLayers[6]}), 0.75}});
+  const Tensor expected = small.velocity(reference, *merged);
+  REQUIRE(check::relative_error(small.velocity(reference, *small.load(reference)), expected) > 0.1);
+  CHECK(check::relative_error(small.with(reference, {{lora, 0.75}}), expected) < 1e-5);
+  CHECK(check::relative_error(small.with(cpu, {{lora, 0.75}}), expected) < 1e-5);
+  // Two halves are the whole; without them the model is its own again.
+  CHECK(check::relative_error(small.with(cpu, {{lora, 0.5}, {lora, 0.25}}), expected) < 1e-5);
+  const auto model = small.load(cpu);
+  const Tensor own = small.velocity(cpu, *model);
+  model->adapt(cpu, {{lora, 1}});
+  model->adapt(cpu, {});
+  CHECK(same_bytes(small.velocity(cpu, *model), own));
+
+  if (cuda::discover().devices.empty()) {
+    MESSAGE("skipped: no GPU");
+    return;
+  }
+  const auto device = cuda::open_cuda_device(0);
+  Context card = context_on(Backend::cuda);
+  card.device = device.get();
+  CHECK(check::relative_error(small.with(card, {{lora, 0.75}}), expected) < 1e-5);
+  card.compute = DType::bf16;
+  const auto velocity_at = [&](DitPlacement placement) {
+    const auto on_card = small.load(card, LinearFormat::bf16, "dit.safetensors", placement);
+    on_card->adapt(card, {{lora, 0.75}});
+    return small.velocity(card, *on_card);
+  };
+  CHECK(same_bytes(velocity_at(DitPlacement::streamed), velocity_at(DitPlacement::resident)));
+}
+
+TEST_CASE("a difference that fits nothing here is refused or left out, as a layer's is") {
+  const Small small;
+  const std::vector<ChangeableLayer> places = wan_dit_changeable(kSmall);
+  const auto with = [&](const char* name, const Shape& shape) {
+    std::vector<TensorSource> tensors = fixtures::lora_tensors({kLayers[6]}, {});
+    tensors.push_back(
+        fixtures::tensor_of(name, DType::f32, shape, std::vector<float>(static_cast<size_t>(element_count(shape)), 1)));
+    return small.written("odd.safetensors", tensors);
+  };
+  std::string sentence;
+  CHECK(code_of([&] { with("blocks.0.norm3.diff", {128})->match(places); }, &sentence) == "checkpoint.unsupported");
+  CHECK(sentence.find("blocks.0.norm3 has 256 numbers here") != std::string::npos);
+  CHECK(code_of([&] { with("blocks.0.ffn.0.diff", {256, 384})->match(places); }) == "checkpoint.unsupported");
+  CHECK(code_of([&] { with("blocks.0.self_attn.norm_q.diff_b", {256})->match(places); }) == "checkpoint.unsupported");
+  CHECK(with("blocks.7.norm3.diff", {256})->match(places).left_out.size() == 1);
+  CHECK(with("patch_embedding.diff", {256, 36, 1, 2, 2})->match(places).left_out.size() == 1);
+  CHECK(code_of([&] { with("blocks.0.norm3.diff", {}); }) == "checkpoint.corrupt");
+}
+
 TEST_CASE("every trainer's form of one LoRA gives the same bytes") {
   const Small small;
   const Context cpu = context_on(Backend::cpu);
@@ -235,7 +344,7 @@ TEST_CASE("a file for two experts gives each its part") {
 TEST_CASE("what fits nothing is left out and named; what is for another model is refused") {
   const Small small;
   std::vector<TensorSource> tensors = fixtures::lora_tensors({kLayers[6]}, {});
-  tensors.push_back(fixtures::tensor_of("base_model.model.blocks.0.norm3.diff", DType::f32, {1}, {0}));
+  tensors.push_back(fixtures::tensor_of("base_model.model.blocks.9.norm3.diff", DType::f32, {1}, {0}));
   tensors.push_back(
       fixtures::tensor_of("base_model.model.blocks.0.cross_attn.k_img.lora_A.weight", DType::f32, {1, 2}, {0, 0}));
   tensors.push_back(

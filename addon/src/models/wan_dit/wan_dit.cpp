@@ -104,20 +104,25 @@ void LoadedWanDit::account(DitBlock& block) {
 void LoadedWanDit::adapt(const Context& context, const std::vector<AppliedLora>& loras) {
   std::vector<AdaptedLinear*> layers = time_embedding_.linears();
   layers.insert(layers.end(), {&patch_embedding_, &text_embedding_[0], &text_embedding_[1], &head_});
-  for (DitBlock& block : blocks_)
+  std::vector<AdaptedVector*> vectors{&head_modulation_.rows};
+  for (DitBlock& block : blocks_) {
     for (AdaptedLinear* layer : block.linears()) layers.push_back(layer);
+    for (AdaptedVector* vector : block.vectors()) vectors.push_back(vector);
+  }
   const auto leave = [&] {
     for (AdaptedLinear* layer : layers) layer->change = nullptr;
+    for (AdaptedVector* vector : vectors) vector->change = {};
     loras_.clear();
   };
   leave();
   try {
-    const LoraChanges changes(wan_dit_layers(config_), loras);
+    const LoraChanges changes(wan_dit_changeable(config_), loras);
     const LinearFormat plain = context.compute == DType::bf16 ? LinearFormat::bf16 : LinearFormat::f32;
     for (AdaptedLinear* layer : layers) {
       const std::string& name = layer->weights->name;
       layer->change = changes.pack(context, name, name.starts_with("time_") ? LinearFormat::f32 : plain);
     }
+    for (AdaptedVector* vector : vectors) vector->change = changes.difference(context, *vector);
     loras_ = loras;
   } catch (...) {
     leave();
@@ -190,8 +195,9 @@ Tensor LoadedWanDit::velocity(const Context& context, const Tensor& latents, flo
 
   // Head: the embedding before the six-way projection is added to both rows.
   Tensor shift = context.allocate(DType::f32, {1, config_.dim}), scale = context.allocate(DType::f32, {1, config_.dim});
-  add(context, head_modulation_.rows.rows(0, 1), time.embedding, shift);
-  add(context, head_modulation_.rows.rows(1, 2), time.embedding, scale);
+  const Tensor head_rows = head_modulation_.rows.adapted(context);
+  add(context, head_rows.rows(0, 1), time.embedding, shift);
+  add(context, head_rows.rows(1, 2), time.embedding, scale);
   Tensor normed = context.allocate(context.compute, x.shape());
   Tensor tokens = context.allocate(DType::f32, {x.size(0), config_.out_channels * 4});
   layer_norm(context, x, scale, shift, kDitEpsilon, normed);

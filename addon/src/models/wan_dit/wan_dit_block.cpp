@@ -22,7 +22,7 @@ ModulationTable ModulationTable::load(const WanDitLoader& loader, const std::str
   if (!loader.context().dry_run)
     for (const int64_t row : scale_rows)
       for (int64_t i = 0; i < table.size(1); ++i) table.data<float>()[row * table.size(1) + i] += 1.0f;
-  return {to_device(loader.context(), table, MemoryUse::weights)};
+  return {{name, to_device(loader.context(), table, MemoryUse::weights)}};
 }
 
 DitBuffers::DitBuffers(const Context& context, const WanDitConfig& config, int64_t tokens, const DitText& embedded) {
@@ -40,7 +40,7 @@ DitBlock::Attention DitBlock::Attention::load(const WanDitLoader& loader, const 
                                               LinearFormat format) {
   return {loader.adapted(name + ".q", format),    loader.adapted(name + ".k", format),
           loader.adapted(name + ".v", format),    loader.adapted(name + ".o", format),
-          loader.tensor(name + ".norm_q.weight"), loader.tensor(name + ".norm_k.weight")};
+          loader.vector(name + ".norm_q.weight"), loader.vector(name + ".norm_k.weight")};
 }
 
 DitBlock::DitBlock(const WanDitLoader& loader, int64_t index, LinearFormat format, bool has_sla) {
@@ -51,8 +51,8 @@ DitBlock::DitBlock(const WanDitLoader& loader, int64_t index, LinearFormat forma
     projection_weight_ = loader.tensor(block + "self_attn.attn_op.local_attn.proj_l.weight");
     projection_bias_ = loader.tensor(block + "self_attn.attn_op.local_attn.proj_l.bias");
   }
-  norm3_weight_ = loader.tensor(block + "norm3.weight");
-  norm3_bias_ = loader.tensor(block + "norm3.bias");
+  norm3_weight_ = loader.vector(block + "norm3.weight");
+  norm3_bias_ = loader.vector(block + "norm3.bias");
   cross_ = Attention::load(loader, block + "cross_attn", format);
   up_ = loader.adapted(block + "ffn.0", format);
   down_ = loader.adapted(block + "ffn.2", format);
@@ -62,15 +62,20 @@ std::vector<AdaptedLinear*> DitBlock::linears() {
   return {&self_.q, &self_.k, &self_.v, &self_.o, &cross_.q, &cross_.k, &cross_.v, &cross_.o, &up_, &down_};
 }
 
+std::vector<AdaptedVector*> DitBlock::vectors() {
+  return {&modulation_.rows, &self_.norm_q,  &self_.norm_k, &norm3_weight_,
+          &norm3_bias_,      &cross_.norm_q, &cross_.norm_k};
+}
+
 void DitBlock::forward(const Context& context, const DitPass& pass, DitBuffers& buffers, const TextKeys* kept,
                        Tensor& x) const {
-  add(context, modulation_.rows, pass.time, buffers.modulation);
+  add(context, modulation_.rows.adapted(context), pass.time, buffers.modulation);
   auto row = [&](int64_t i) { return buffers.modulation.rows(i, i + 1); };
   const Modulation attention{row(0), row(1), row(2)}, ffn{row(3), row(4), row(5)};
 
   layer_norm(context, x, attention.scale, attention.shift, kDitEpsilon, buffers.normed);
   self_attention(context, pass, attention.gate, buffers, x);
-  layer_norm(context, x, norm3_weight_, norm3_bias_, kDitEpsilon, buffers.normed);
+  layer_norm(context, x, norm3_weight_.adapted(context), norm3_bias_.adapted(context), kDitEpsilon, buffers.normed);
   cross_attention(context, pass, buffers, kept, x);
   layer_norm(context, x, ffn.scale, ffn.shift, kDitEpsilon, buffers.normed);
   feed_forward(context, ffn.gate, buffers, x);
@@ -83,8 +88,8 @@ void DitBlock::self_attention(const Context& context, const DitPass& pass, const
   linear(context, normed, self_.q, q);
   linear(context, normed, self_.k, k);
   linear(context, normed, self_.v, v);
-  rms_norm_rotary(context, q, self_.norm_q, kDitEpsilon, heads, pass.rotary, q);
-  rms_norm_rotary(context, k, self_.norm_k, kDitEpsilon, heads, pass.rotary, k);
+  rms_norm_rotary(context, q, self_.norm_q.adapted(context), kDitEpsilon, heads, pass.rotary, q);
+  rms_norm_rotary(context, k, self_.norm_k.adapted(context), kDitEpsilon, heads, pass.rotary, k);
   Tensor& mixed = normed;
   if (pass.attention.type == AttentionType::original) {
     const auto scale = static_cast<float>(1 / std::sqrt(static_cast<double>(pass.config.head_size)));
@@ -99,7 +104,7 @@ void DitBlock::self_attention(const Context& context, const DitPass& pass, const
 void DitBlock::text_keys(const Context& context, const Tensor& text, TextKeys& out) const {
   linear(context, text, cross_.k, out.k);
   linear(context, text, cross_.v, out.v);
-  rms_norm(context, out.k, cross_.norm_k, kDitEpsilon, out.k);
+  rms_norm(context, out.k, cross_.norm_k.adapted(context), kDitEpsilon, out.k);
 }
 
 // The text's zero rows take part: after the embedding's bias they are not zero any more, and nothing masks them.
@@ -109,7 +114,7 @@ void DitBlock::cross_attention(const Context& context, const DitPass& pass, DitB
   linear(context, normed, cross_.q, q);
   if (!kept) text_keys(context, pass.text, text);
   const TextKeys& keys = kept ? *kept : text;
-  rms_norm(context, q, cross_.norm_q, kDitEpsilon, q);
+  rms_norm(context, q, cross_.norm_q.adapted(context), kDitEpsilon, q);
   const auto scale = static_cast<float>(1 / std::sqrt(static_cast<double>(pass.config.head_size)));
   Tensor& mixed = normed;
   dense_attention(context, q, keys.k, keys.v, pass.config.heads, scale, nullptr, mixed);

@@ -19,7 +19,7 @@ struct Modulation {
 /// A learned table f32 [rows, dim] that a timestep's embedding is added to. The ones of 1 + scale are added when it is
 /// loaded.
 struct ModulationTable {
-  Tensor rows;
+  AdaptedVector rows;
   /// `scale_rows` are those that hold a scale.
   static ModulationTable load(const WanDitLoader& loader, const std::string& name,
                               std::initializer_list<int64_t> scale_rows);
@@ -53,11 +53,13 @@ class DitBlock {
   void text_keys(const Context& context, const Tensor& text, TextKeys& out) const;
   /// The ten linears in the order of the forward pass.
   std::vector<AdaptedLinear*> linears();
+  /// The norms and the modulation table.
+  std::vector<AdaptedVector*> vectors();
 
  private:
   struct Attention {
     AdaptedLinear q, k, v, o;
-    Tensor norm_q, norm_k;  // f32 [dim]
+    AdaptedVector norm_q, norm_k;  // [dim]
     static Attention load(const WanDitLoader& loader, const std::string& name, LinearFormat format);
   };
   void self_attention(const Context& context, const DitPass& pass, const Tensor& gate, DitBuffers& buffers,
@@ -68,7 +70,7 @@ class DitBlock {
 
   ModulationTable modulation_;
   Attention self_, cross_;
-  Tensor norm3_weight_, norm3_bias_;  // f32 [dim]
+  AdaptedVector norm3_weight_, norm3_bias_;  // [dim]
   Tensor projection_weight_,
       projection_bias_;  // proj_l, f32 [head_size, head_size] and [head_size]; undefined without SLA
   AdaptedLinear up_, down_;

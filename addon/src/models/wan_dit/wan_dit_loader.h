@@ -37,6 +37,8 @@ class WanDitLoader {
     return out;
   }
 
+  AdaptedVector vector(const std::string& name) const { return {name, tensor(name)}; }
+
   AdaptedLinear adapted(const std::string& layer, LinearFormat format) const { return {linear(layer, format)}; }
 
   /// The format of layers that are never quantized: that of the activations.

@@ -250,6 +250,23 @@ std::vector<ChangeableLayer> wan_dit_layers(const WanDitConfig& config) {
   return out;
 }
 
+std::vector<ChangeableLayer> wan_dit_changeable(const WanDitConfig& config) {
+  constexpr std::string_view kWeight = ".weight", kTable = ".modulation";
+  std::vector<ChangeableLayer> out = wan_dit_layers(config);
+  const std::vector<ExpectedTensor> tensors = wan_dit_tensors(config);
+  for (const ExpectedTensor& tensor : tensors) {
+    const bool is_norm = tensor.name.ends_with(kWeight) && tensor.shape.size() == 1;
+    if (!is_norm && !tensor.name.ends_with(kTable)) continue;
+    const size_t kept = tensor.name.size() - (is_norm ? kWeight.size() : 0);
+    const std::string name = tensor.name.substr(0, kept), diffusers = wan_dit_diffusers_name(tensor.name);
+    const bool has_bias = std::any_of(tensors.begin(), tensors.end(),
+                                      [&](const ExpectedTensor& other) { return other.name == name + ".bias"; });
+    out.push_back({name, diffusers.substr(0, diffusers.size() - (is_norm ? kWeight.size() : 0)),
+                   element_count(tensor.shape), 0, has_bias});
+  }
+  return out;
+}
+
 std::string wan_dit_diffusers_name(std::string_view original) {
   const std::vector<std::string_view> segments = name_segments(original);
   if (segments.size() > 2 && segments[0] == "blocks") {

@@ -16,8 +16,10 @@ namespace rushes {
 std::vector<ExpectedTensor> wan_dit_tensors(const WanDitConfig& config);
 /// "blocks.0.self_attn.q.weight" -> "blocks.0.attn1.to_q.weight", by whole segments.
 std::string wan_dit_diffusers_name(std::string_view original);
-/// Its linear layers, all of which LoRAs may change.
+/// Its linear layers.
 std::vector<ChangeableLayer> wan_dit_layers(const WanDitConfig& config);
+/// All that LoRAs may change: those, and after them the norms and the modulation tables.
+std::vector<ChangeableLayer> wan_dit_changeable(const WanDitConfig& config);
 std::optional<Family::Detected> detect_wan_dit(const StrippedNames& names);
 /// The configuration of an opened file (has_sla from the bound tensors).
 WanDitConfig wan_dit_config(const OpenedWeights& opened);
