@@ -42,6 +42,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--from", dest="model", type=pathlib.Path, help="folder of a finished model, to train a part of it on")
     parser.add_argument("--part", choices=("transformer", "vae", "decoder", "experts", "loras"), default="transformer", help="with --from: which one")
     parser.add_argument("--transformer", type=pathlib.Path, help="with --from: other weights to begin with, as before distillation")
+    parser.add_argument("--experts", type=pathlib.Path, help="with --part experts: an earlier DIR/checkpoints, to train its pair on instead of anew")
     parser.add_argument("--seed", type=int, default=0, help="of the clips: another one renders others than last time")
     parser.add_argument("--sentences", type=int, default=200, help="how many the measurement takes")
     return parser.parse_args()
@@ -58,6 +59,7 @@ def workshop_of(options: argparse.Namespace) -> Workshop:
                         compiled=options.compiled and on_card, seed=options.seed)
     if options.model:
         workshop.take_model(options.model, options.transformer)
+        workshop.experts = options.experts
     return workshop
 
 

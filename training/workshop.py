@@ -75,6 +75,7 @@ class Workshop:
     compiled: bool
     seed: int = 0  # another one renders other clips
     begun_from: pathlib.Path | None = None  # weights that the transformer begins with
+    experts: pathlib.Path | None = None  # checkpoints of an earlier pair, that the experts begin with
     published: dict = dataclasses.field(default_factory=dict)  # what the manifest of a finished model says it reaches
 
     def __post_init__(self) -> None:

@@ -13,7 +13,7 @@ from ..bank import Bank
 from ..loop import Loop, block_matrices, optimizers
 from ..sampling import time_steps
 from ..workshop import Workshop
-from .transformer import Growth, random_attention
+from .transformer import PACE_ON, Growth, random_attention
 
 BOUNDARY = 0.9
 EXPERTS = ("high", "low")
@@ -39,7 +39,12 @@ def train_expert(workshop: Workshop, seconds: float, banks: list[Bank], growth: 
     torch.manual_seed(seed)
     source = random.Random(seed)
     model = workshop.expert()
-    loop = Loop(workshop, name, model, optimizers(*block_matrices(model), rate=2e-3, matrix_rate=0.02), seconds)
+    pace = 1.0
+    if workshop.experts:
+        earlier = torch.load(workshop.experts / f"{name}.pth", map_location=workshop.device, weights_only=True)
+        model.load_state_dict(earlier["averaged"])
+        pace = PACE_ON
+    loop = Loop(workshop, name, model, optimizers(*block_matrices(model), rate=2e-3 * pace, matrix_rate=0.02 * pace), seconds)
     for block in model.blocks:
         workshop.compile(block)
     choices = torch.tensor(times, device=workshop.device)

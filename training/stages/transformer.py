@@ -16,6 +16,7 @@ from ..workshop import Workshop, read_weights
 TOP_K = (0.1, 0.1, 0.15, 0.3, 0.5)
 NEW_CLIPS = 1 / 6  # made for each clip that is drawn for a step
 TOGETHER = 16  # clips made at a time
+PACE_ON = 0.6  # of a beginner's rates, for what is trained on: enough to learn, without losing what is known
 TIME_SHARES = (0.36, 0.18, 0.16, 0.16, 0.14)  # the sampler's four times, then any
 
 
@@ -66,7 +67,7 @@ def train(workshop: Workshop, seconds: float, banks: list[Bank], growth: Growth 
     pace = 1.0
     if workshop.begun_from:
         model.load_state_dict(read_weights(workshop.begun_from))
-        pace = 0.6  # of a beginner's rates: enough to learn, without losing what is known
+        pace = PACE_ON
     loop = Loop(workshop, "transformer", model, optimizers(*block_matrices(model), rate=2e-3 * pace, matrix_rate=0.02 * pace), seconds)
     for block in model.blocks:
         workshop.compile(block)
