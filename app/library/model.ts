@@ -84,17 +84,24 @@ export class Model {
     const { signal } = options;
     const jobRequests = requests.map((request) => this.#jobRequest(request));
     const jobs = await untilAborted(this.#studio.enqueueAll(jobRequests), signal, (accepted) => {
-      for (const job of accepted) this.#studio.cancel(job.id);
+      this.#studio.cancel(...accepted.map(({ id }) => id));
     });
     options.onAccepted?.(jobs);
-    const outcomes: Outcome[] = [];
-    for (const [index, job] of jobs.entries()) {
-      if (signal?.aborted) this.#studio.cancel(job.id);
-      const outcome = await waitForOutcome(this.#studio, job.id, signal, (event) => options.onEvent?.(event, index));
-      outcomes.push(outcome);
-      options.onOutcome?.(outcome, index);
+    // All at once: whoever presses Ctrl+C twice must find none of them in the queue later.
+    const cancelAll = () => this.#studio.cancel(...jobs.map(({ id }) => id));
+    signal?.addEventListener("abort", cancelAll, { once: true });
+    if (signal?.aborted) cancelAll();
+    try {
+      const outcomes: Outcome[] = [];
+      for (const [index, job] of jobs.entries()) {
+        const outcome = await waitForOutcome(this.#studio, job.id, signal, (event) => options.onEvent?.(event, index));
+        outcomes.push(outcome);
+        options.onOutcome?.(outcome, index);
+      }
+      return outcomes;
+    } finally {
+      signal?.removeEventListener("abort", cancelAll);
     }
-    return outcomes;
   }
 
   /** Predicted bytes and seconds of each stage, without running. */

@@ -1,6 +1,6 @@
-// Prompt lists: many prompts, each with settings of its own, from .txt, .csv or .json.
+// Prompt lists: many prompts, each with settings of its own, from .txt, .csv, .json or .jsonl.
 import { extname } from "node:path";
-import { parse } from "csv-parse/sync";
+import { CsvError, parse } from "csv-parse/sync";
 import type { PromptForm } from "../../contract/channels/generate.ts";
 import { asRushesError, RushesError } from "../../contract/errors.ts";
 import { checkSetting } from "../../contract/settings/derive.ts";
@@ -21,7 +21,7 @@ export interface PromptRows {
 }
 
 /** Reads a list: .txt has a prompt a line, .csv a column `prompt` and columns named after settings, .json a list of
- * texts or of objects with `prompt` and settings; no ending is as .txt, any other is refused. Throws settings.unreadable,
+ * texts or of objects with `prompt` and settings, .jsonl one of these a line; no ending is as .txt, any other is refused. Throws settings.unreadable,
  * settings.unknown or settings.invalid. */
 export function readPromptsFile(file: string): PromptRow[] {
   const form = formOf(file);
@@ -36,7 +36,13 @@ export function readPromptsFile(file: string): PromptRow[] {
   return [...rows];
 }
 
-const forms: Readonly<Record<string, PromptForm>> = { "": "txt", ".txt": "txt", ".csv": "csv", ".json": "json" };
+const forms: Readonly<Record<string, PromptForm>> = {
+  "": "txt",
+  ".txt": "txt",
+  ".csv": "csv",
+  ".json": "json",
+  ".jsonl": "jsonl",
+};
 
 /** Of a pipe, which has no ending, the lines. Anything else would make a video of every line of it. */
 function formOf(file: string): PromptForm {
@@ -44,7 +50,7 @@ function formOf(file: string): PromptForm {
   if (form) return form;
   throw new RushesError("settings.unreadable", {
     sentence: `${file} is no list of prompts that Rushes reads.`,
-    advice: "Give a .txt file with a prompt on each line, a .csv table or a .json list.",
+    advice: "Give a .txt file with a prompt on each line, a .csv table, a .json or a .jsonl list.",
   });
 }
 
@@ -56,9 +62,9 @@ export function readPromptRows(text: string, form: PromptForm, origin: string, i
   const rows: PromptRow[] = [];
   const problems: RushesError[] = [];
   try {
-    const items = form === "csv" ? csvItems(name, text) : form === "json" ? jsonItems(name, text) : textItems(text);
-    for (const { where, object, written } of items) {
+    for (const { where, object, written } of itemsOf(form, text, name, place)) {
       try {
+        if (object instanceof RushesError) throw object;
         rows.push(row(object, place(where), written, isPrompt));
       } catch (error) {
         problems.push(asRushesError(error));
@@ -70,31 +76,36 @@ export function readPromptRows(text: string, form: PromptForm, origin: string, i
   return { rows, problems };
 }
 
+/** "list.csv line 3" of "line 3" */
+type Place = (what: string) => string;
+
 interface Item {
   /** "line 3" */
   readonly where: string;
+  /** What stands there, or why it cannot be read. */
   readonly object: unknown;
   readonly written: "text" | "value";
 }
 
-function textItems(text: string): Item[] {
-  return text
-    .split(/\r?\n/)
-    .map((line, index): Item => ({ object: { prompt: line.trim() }, where: `line ${index + 1}`, written: "text" }))
-    .filter(({ object }) => (object as { prompt: string }).prompt !== "");
+function itemsOf(form: PromptForm, text: string, name: string, place: Place): Item[] {
+  if (form === "csv") return csvItems(text, name, place);
+  if (form === "json") return jsonItems(text, name);
+  const lines = text.split(/\r?\n/).map((line, index) => ({ line: line.trim(), where: `line ${index + 1}` }));
+  const written = lines.filter(({ line }) => line !== "");
+  if (form === "jsonl") return written.map(({ line, where }) => jsonLine(line, where, place));
+  return written.map(({ line, where }): Item => ({ object: { prompt: line }, where, written: "text" }));
 }
 
-function csvItems(name: string, text: string): Item[] {
+function csvItems(text: string, name: string, place: Place): Item[] {
+  const header = /^.*/.exec(text)?.[0] ?? "";
+  // Spreadsheets separate by what the user's country writes between numbers.
+  const delimiter = [",", ";", "\t"].find((sign) => header.includes(sign)) ?? ",";
+  const columns = (names: string[]) => names.map((each) => (/^prompt$/i.test(each) ? "prompt" : each));
   let records: { record: Record<string, string>; info: { lines: number } }[];
   try {
-    records = parse(text, { columns: true, info: true, skip_empty_lines: true, trim: true, bom: true });
+    records = parse(text, { columns, delimiter, info: true, skip_empty_lines: true, trim: true, bom: true });
   } catch (error) {
-    const detail = error instanceof Error ? error.message : String(error);
-    throw new RushesError("settings.unreadable", {
-      sentence: `${name} is not a table of values.`,
-      detail,
-      cause: error,
-    });
+    throw unreadableTable(error, name, place);
   }
   return records.map(({ record, info }) => {
     const given = Object.entries(record).filter(([key, value]) => value !== "" || key === "prompt");
@@ -102,25 +113,62 @@ function csvItems(name: string, text: string): Item[] {
   });
 }
 
-function jsonItems(name: string, text: string): Item[] {
-  let document: unknown;
+function unreadableTable(error: unknown, name: string, place: Place): RushesError {
+  const detail = error instanceof Error ? error.message : String(error);
+  const where =
+    error instanceof CsvError && typeof error["lines"] === "number" ? place(`line ${error["lines"]}`) : name;
+  if (error instanceof CsvError && /QUOTE/.test(error.code))
+    return new RushesError("settings.unreadable", {
+      sentence: `${where} has a double quote ${/NOT_CLOSED/.test(error.code) ? "that is never closed" : "where none can be"}.`,
+      advice: "Put the whole value in double quotes, and write those within it twice.",
+      detail,
+      cause: error,
+    });
+  if (error instanceof CsvError && /INCONSISTENT/.test(error.code))
+    return new RushesError("settings.unreadable", {
+      sentence: `${where} has more or fewer values than the table has columns.`,
+      advice: "Put a prompt that has commas in it in double quotes.",
+      detail,
+      cause: error,
+    });
+  return new RushesError("settings.unreadable", {
+    sentence: `${where} is not a table of values.`,
+    detail,
+    cause: error,
+  });
+}
+
+function jsonLine(line: string, where: string, place: Place): Item {
   try {
-    document = JSON.parse(text);
+    return jsonItem(parsedJson(line, place(where)), where);
+  } catch (error) {
+    return { object: asRushesError(error), where, written: "value" };
+  }
+}
+
+function jsonItem(item: unknown, where: string): Item {
+  return { object: typeof item === "string" ? { prompt: item } : item, where, written: "value" };
+}
+
+/** `what` is not JSON where this throws settings.unreadable. */
+function parsedJson(text: string, what: string): unknown {
+  try {
+    return JSON.parse(text);
   } catch (error) {
     const detail = error instanceof Error ? error.message : String(error);
-    throw new RushesError("settings.unreadable", { sentence: `${name} is not JSON.`, detail, cause: error });
+    throw new RushesError("settings.unreadable", { sentence: `${what} is not JSON.`, detail, cause: error });
   }
+}
+
+function jsonItems(text: string, name: string): Item[] {
+  const document = parsedJson(text, name);
   if (!Array.isArray(document)) {
     throw new RushesError("settings.unreadable", {
       sentence: `${name} is not a list.`,
       advice: "Write a list of texts, or of objects with a prompt.",
     });
   }
-  return document.map((item: unknown, index) => ({
-    object: typeof item === "string" ? { prompt: item } : item,
-    where: `item ${index + 1}`,
-    written: "value",
-  }));
+  return document.map((item: unknown, index) => jsonItem(item, `item ${index + 1}`));
 }
 
 function row(object: unknown, origin: string, form: "text" | "value", isPrompt: boolean): PromptRow {

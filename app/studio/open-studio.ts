@@ -146,9 +146,11 @@ class LocalStudio implements Studio {
     return this.#waiter.wait(jobId, () => this.cancel(jobId), options);
   }
 
-  cancel(jobId: number): void {
-    this.#commit((database) => requestCancel(database, jobId));
-    this.#core.runner.cancel(jobId);
+  cancel(...jobIds: number[]): void {
+    this.#commit((database) =>
+      database.transaction(() => jobIds.forEach((id) => requestCancel(database, id))).immediate(),
+    );
+    for (const id of jobIds) this.#core.runner.cancel(id);
   }
 
   list(query: HistoryQuery = {}): Job[] {

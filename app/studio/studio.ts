@@ -176,8 +176,8 @@ export interface Studio extends StudioCore {
   /** Sees to it that the queue runs (here, unless another process runs it) and resolves with the job when it is done,
    * failed or cancelled. A failed job does not reject: look at its state and error. */
   wait(jobId: number, options?: WaitOptions): Promise<Job>;
-  /** Cancels a queued or running job, wherever it runs; its end follows within a second. */
-  cancel(jobId: number): void;
+  /** Cancels queued and running jobs, wherever they run; their end follows within a second. All of them or none. */
+  cancel(...jobIds: number[]): void;
   list(query?: HistoryQuery): Job[];
   /** Full-text search over the prompts; words in any order, the last letters of a word may be left out. */
   search(words: string, query?: HistoryQuery): Job[];

@@ -14,7 +14,7 @@ export interface Draft {
 }
 
 /** How a pasted or opened list of prompts is written. */
-export const promptForms = ["lines", "txt", "csv", "json"] as const;
+export const promptForms = ["lines", "txt", "csv", "json", "jsonl"] as const;
 export type PromptForm = (typeof promptForms)[number];
 
 /** Where a value comes from, weakest first. */

@@ -12,7 +12,7 @@ import { toasts } from "./toasts.svelte.ts";
 /** Wait after a keystroke before the studio is asked, milliseconds. */
 const expandDelay = 200;
 /** What a list is read as, by its file's ending. */
-const forms: Readonly<Record<string, PromptForm>> = { csv: "csv", json: "json" };
+const forms: Readonly<Record<string, PromptForm>> = { csv: "csv", json: "json", jsonl: "jsonl" };
 
 class ManyPrompts {
   #text = $state("");
@@ -154,9 +154,11 @@ class ManyPrompts {
   }
 }
 
-/** A row's own values over those of the form. */
+/** A row's own values, its picture among them, over those of the form. */
 function withForm({ values }: Draft): Draft {
-  return { ...form.draft, values: { ...form.draft.values, ...values } };
+  const { image, ...draft } = form.draft;
+  const own = { ...draft, values: { ...draft.values, ...values } };
+  return image && !values.image ? { ...own, image } : own;
 }
 
 export const manyPrompts = new ManyPrompts();

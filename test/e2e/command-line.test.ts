@@ -294,6 +294,28 @@ describe("Ctrl+C", () => {
   });
 });
 
+describe("Ctrl+C twice on a list", () => {
+  test("leaves none of its prompts in the queue", async () => {
+    const options = library("cancel-list");
+    const list = join(options.library, "..", "cancel-list.txt");
+    writeFileSync(list, Array.from({ length: 30 }, (_, index) => `A red ball bounces ${index}`).join("\n"));
+    const words = ["generate", "--prompts-file", list, "--resolution", "480p", "--num-frames", "81"];
+    const { child, finished } = startRushes(words, options);
+    await new Promise<void>((resolve) => {
+      child.stderr.on("data", (text: Buffer) => {
+        if (text.toString().includes("Sampling, step 1")) resolve();
+      });
+    });
+    child.kill("SIGINT");
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    child.kill("SIGINT");
+    await finished;
+    const states = (await jobs(options)).map(({ state }) => state);
+    expect(states).toHaveLength(30);
+    expect(states.filter((state) => state === "queued")).toEqual([]);
+  });
+});
+
 describe("bench", () => {
   test("prints shares of this machine's ceilings, or one object", async () => {
     const options = library("bench");

@@ -77,10 +77,11 @@ async function promptRequests(
   if (promptsFile !== undefined) {
     const { readPromptsFile } = await import("../../settings/prompts-file.ts");
     return readPromptsFile(promptsFile).map(({ prompt, values, files, savePath: own, origin }) => {
-      if (Object.keys(files).length === 0)
+      const ofModel = Object.keys(files).length > 0 ? "model files" : values.model === undefined ? null : "a model";
+      if (ofModel === null)
         return { prompt, settings: values, origin, ...(own === undefined ? copy : { savePath: own }) };
-      const sentence = `${origin}: a row cannot have model files of its own.`;
-      throw new RushesError("settings.invalid", { sentence, advice: "Give them as flags." });
+      const sentence = `${origin}: a row cannot have ${ofModel} of its own.`;
+      throw new RushesError("settings.invalid", { sentence, advice: "Give it as a flag, for all of them." });
     });
   }
   const prompt = words[0] ?? flag ?? sources.findLast(({ values }) => values.prompt)?.values.prompt;
@@ -177,12 +178,13 @@ function stagesLine(job: JobDetail): string {
 export function reportAll(output: Output, outcomes: readonly Outcome[]): number {
   const states = outcomes.map(({ job }) => job.state);
   const failed = outcomes.filter(({ job }) => job.state === "failed").length;
+  const made = outcomes.filter(({ video }) => video !== null).length;
   const cancelled = states.includes("cancelled");
   output.printJson({
     state: failed > 0 ? "failed" : cancelled ? "cancelled" : "done",
     videos: outcomes.map(outcomeObject),
   });
-  if (outcomes.length > 1) output.print(`${outcomes.length - failed} of ${outcomes.length} videos made.`);
+  if (outcomes.length > 1) output.print(`${made} of ${outcomes.length} videos made.`);
   if (failed > 0) return exitCodes.failed;
   return cancelled ? exitCodes.cancelled : exitCodes.done;
 }

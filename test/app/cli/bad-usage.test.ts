@@ -66,6 +66,11 @@ const cases: [string, string[], RegExp][] = [
     ["generate", "--prompts-file", file("p.csv", "prompt,seed\na,-1\n")],
     /p\.csv line 2: Seed is/,
   ],
+  [
+    "a row with a model of its own",
+    ["generate", "--prompts-file", file("m.csv", "prompt,model\na,other\n")],
+    /m\.csv line 2: a row cannot have a model of its own\.\nGive it as a flag/,
+  ],
   ["options and no command", ["--verbose"], /^error \(usage\.invalid\): There is no command\.\nTry: rushes generate/],
   ["an unlike flag", ["generate", "--steps", "4"], /Unknown option '--steps'\.\nRun `rushes generate --help`\./],
   ["no file to inspect", ["inspect"], /missing required argument 'files'\.\nRun `rushes inspect --help`/i],

@@ -176,6 +176,9 @@ describe("names", () => {
     expect(copyTarget(join(folder, "new/"), "v.mp4")).toEqual({ path: join(folder, "new", "v.mp4"), replace: false });
     expect(copyTarget(join(folder, "a.mp4"), "v.mp4")).toEqual({ path: join(folder, "a.mp4"), replace: true });
     expect(copyTarget(join(folder, "a"), "v.mp4")).toEqual({ path: join(folder, "a.mp4"), replace: true });
+    expect(copyTarget(join(folder, "out.v2"), "v.mp4")).toEqual({ path: join(folder, "out.v2.mp4"), replace: true });
+    for (const name of ["ball.gif", "ball.PNG", "list.csv"])
+      await expect(checkSavePath(join(folder, name))).rejects.toThrow(/The video is written as MP4, not as \./);
     expect(await checkSavePath(`${folder}/deep/er/`)).toBe(`${folder}/deep/er/`);
     expect(readdirSync(join(folder, "deep", "er"))).toEqual([]);
   });

@@ -100,7 +100,8 @@ describe("lists", () => {
     ]);
   });
   test.each([
-    ["csv", 'prompt\n"a', "The text is not a table of values."],
+    ["csv", 'prompt\n"a', "Line 2 has a double quote that is never closed."],
+    ["jsonl", '{"prompt": ', "Line 1 is not JSON."],
     ["json", "{", "The text is not JSON."],
     ["json", "{}", "The text is not a list."],
   ] as const)("%s %j", (form, text, problem) => {

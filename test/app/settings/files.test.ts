@@ -104,6 +104,18 @@ describe("prompt lists", () => {
     expect(ball).toMatchObject({ prompt: "a ball, red", values: { seed: 7, numFrames: 17 } });
     expect(moon).toMatchObject({ prompt: "the moon", values: {}, savePath: "moon.mp4" });
   });
+  test("csv: as spreadsheets of other countries write it", () => {
+    for (const sign of [";", "\t"]) {
+      const [row] = readPromptsFile(file("p.csv", `Prompt${sign}seed\n"a ball, red"${sign}7\n`));
+      expect(row).toMatchObject({ prompt: "a ball, red", values: { seed: 7 } });
+    }
+  });
+  test("jsonl: a text or an object on each line", () => {
+    const path = file("p.jsonl", '"a ball"\n\n{"prompt": "a sun", "seed": 3}\n');
+    const [ball, sun] = readPromptsFile(path);
+    expect(ball).toMatchObject({ prompt: "a ball", origin: `${path} line 1` });
+    expect(sun).toMatchObject({ prompt: "a sun", values: { seed: 3 }, origin: `${path} line 3` });
+  });
   test("json: texts and objects", () => {
     const path = file("p.json", JSON.stringify(["a ball", { prompt: "a sun", seed: 3, quant_linear: true }]));
     expect(readPromptsFile(path)).toMatchObject([
@@ -117,7 +129,19 @@ describe("prompt lists", () => {
     ["column.csv", "text\na ball\n", "line 2 has no prompt."],
     ["blank.csv", "prompt,seed\n,3\n", "line 2: Prompt is empty."],
     ["unknown.csv", "prompt,sede\na ball,3\n", 'line 2: there is no setting called "sede".'],
-    ["broken.csv", 'prompt\n"a ball\n', "is not a table of values."],
+    ["broken.csv", 'prompt\n"a ball\n', "line 2 has a double quote that is never closed."],
+    ["quote.csv", 'prompt\na ball\n"she said "hi""\n', "line 3 has a double quote where none can be."],
+    [
+      "comma.csv",
+      "prompt,seed\na ball,3\na ball, red,4\n",
+      "line 3 has more or fewer values than the table has columns.",
+    ],
+    ["line.jsonl", '"a ball"\n{"prompt": \n', "line 2 is not JSON."],
+    [
+      "value.jsonl",
+      '{"prompt": "a", "seed": -1}\n',
+      "line 1: Seed is a whole number from 0 to 9007199254740991, not -1.",
+    ],
     ["object.json", "{}", "is not a list."],
     ["number.json", "[1]", "item 1 is neither a text nor an object."],
     ["long.json", JSON.stringify(["x".repeat(5000)]), "item 1: Prompt has 5,000 characters; at most 4,000 are read."],
