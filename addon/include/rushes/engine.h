@@ -35,13 +35,15 @@ typedef enum {
 /* "text", "image", "load", "sample", "decode": the stage's name in events, reports and the record. */
 const char* rushes_stage_name(rushes_stage stage);
 
-/* Callbacks come from the thread that runs the call; any may be NULL. */
+/* Callbacks come from the thread that runs the call, but for `cancelled` and `keep`, which another thread asks during
+   rushes_generate and rushes_decode, also while another callback runs. Any may be NULL. */
 typedef struct {
   void* user;
   /* Once, before anything is loaded: the plan the job keeps to, with the memory that is free now (rushes_plan's JSON).
      A job that does not fit is planned too, and then refused. */
   void (*planned)(void* user, const char* plan);
-  /* fraction 0..1 of the stage; step counts from 1 (0 outside sampling). At least every 200 ms of work. */
+  /* fraction 0..1 of the stage; step counts from 1 (0 outside sampling). After each block of the transformer and each
+   * frame. */
   void (*progress)(void* user, rushes_stage stage, double fraction, int step, int steps);
   /* level 0 debug, 1 info, 2 warning */
   void (*log)(void* user, int level, const char* line);

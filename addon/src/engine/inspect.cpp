@@ -66,8 +66,8 @@ LoraFacts lora_facts(const std::shared_ptr<const Checkpoint>& file) {
     out.rank = lora->rank();
     out.layers = lora->layer_count();
     out.layout = lora->layout();
-    out.architecture = "LoRA of rank " + std::to_string(out.rank) + " on " + std::to_string(out.layers) +
-                       (out.layers == 1 ? " layer" : " layers");
+    out.architecture = (out.rank > 0 ? "LoRA of rank " + std::to_string(out.rank) : "Differences") + " on " +
+                       std::to_string(out.layers) + (out.layers == 1 ? " layer" : " layers");
   } catch (const Error& error) {
     if (!error.code().starts_with("checkpoint.")) throw;
     out.refused = error.sentence().substr(0, error.sentence().size() - 1);  // reports end their sentences themselves

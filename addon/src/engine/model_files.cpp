@@ -1,5 +1,6 @@
 #include "engine/model_files.h"
 
+#include "engine/file_stamp.h"
 #include "files/refusal.h"
 #include "models/umt5/umt5_tensors.h"
 #include "models/wan_dit/wan_dit_tensors.h"
@@ -20,12 +21,19 @@ void require_pair(const OpenedWeights& high, const OpenedWeights& low, const std
                          one.text_dim == other.text_dim && one.has_sla == other.has_sla;
   const bool same_weights = high.weights.report().quantized_layers == low.weights.report().quantized_layers;
   if (same_form && same_weights) return;
-  unfit("The low-noise expert " + low_path.filename().string() + " is of another " +
-            (same_form ? "quantization" : "form") + " than the high-noise one.",
+  unfit("The low-noise expert " + display_name(low_path) + " is of another " + (same_form ? "quantization" : "form") +
+            " than the high-noise one.",
         "Give the two files of one model, both quantized or both not.");
 }
 
 }  // namespace
+
+std::string files_stamp(const ModelPaths& paths) {
+  std::string stamp;
+  for (const auto& path : {paths.dit, paths.dit_low, paths.vae, paths.text_encoder})
+    stamp += checkpoint_stamp(path) + "\n";
+  return stamp;
+}
 
 ModelFiles ModelFiles::open(const ModelPaths& paths, FileUse use) {
   ModelFiles files;

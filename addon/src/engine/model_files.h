@@ -17,6 +17,9 @@ struct ModelPaths {
   bool operator==(const ModelPaths&) const = default;
 };
 
+/// Changes when one of the files does (file_stamp.h).
+std::string files_stamp(const ModelPaths& paths);
+
 /// Channels of the mask that image-to-video transformers read: one for each frame of a latent frame.
 inline constexpr int64_t kMaskChannels = 4;
 

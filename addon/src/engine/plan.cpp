@@ -278,8 +278,14 @@ Plan make_plan(const ModelFiles& files, const rushes_settings& settings, size_t 
   if (on_card) budget.device = std::min(chosen, usable_memory(*card));
   const Job job{files, id_count, start, card, loras};
   Plan plan = best_plan(job, resolved, budget, false);
+  if (!budget.holds(plan)) {  // int8 text changes less than an int8 transformer
+    facts.text_fits_16bit = false;
+    const rushes_settings with_int8_text = resolve_settings(settings, facts);
+    if (with_int8_text.text_encoder_format != resolved.text_encoder_format)
+      plan = best_plan(job, resolved = with_int8_text, budget, false);
+  }
   if (!budget.holds(plan)) {  // what was left open may become int8, then blocks may stream
-    facts.fits_16bit = facts.text_fits_16bit = false;
+    facts.fits_16bit = false;
     resolved = resolve_settings(settings, facts);
     plan = best_plan(job, resolved, budget, true);
   }

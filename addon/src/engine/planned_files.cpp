@@ -1,23 +1,15 @@
 #include "engine/planned_files.h"
 
-#include "engine/file_stamp.h"
-
 namespace rushes {
 namespace {
 
 constexpr size_t kKept = 4;
 
-std::string stamp_of(const ModelPaths& paths) {
-  std::string stamp;
-  for (const auto& path : {paths.dit, paths.dit_low, paths.vae, paths.text_encoder}) stamp += file_stamp(path) + " ";
-  return stamp;
-}
-
 }  // namespace
 
 std::shared_ptr<const ModelFiles> PlannedFiles::open(const ModelPaths& paths) {
   const std::lock_guard lock(mutex_);
-  const std::string stamp = stamp_of(paths);
+  const std::string stamp = files_stamp(paths);
   for (auto entry = entries_.begin(); entry != entries_.end(); ++entry) {
     if (entry->paths != paths) continue;
     if (entry->stamp != stamp) {

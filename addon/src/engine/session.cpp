@@ -166,7 +166,10 @@ class Session::Run {
 };
 
 Session::Session(const ModelPaths& paths)
-    : paths_(paths), files_(ModelFiles::open(paths)), headers_(ModelFiles::open(paths, FileUse::headers)) {}
+    : paths_(paths),
+      stamp_(files_stamp(paths)),
+      files_(ModelFiles::open(paths)),
+      headers_(ModelFiles::open(paths, FileUse::headers)) {}
 
 void Session::publish() {
   const std::lock_guard lock(mutex_);
@@ -176,8 +179,9 @@ void Session::publish() {
 WarmStart Session::warm_start_for(const ModelPaths& paths) const {
   WarmStart start;
   if (paths == paths_) {
+    const std::string stamp = files_stamp(paths);
     const std::lock_guard lock(mutex_);
-    start = published_;
+    if (stamp == stamp_) start = published_;
   }
   start.held_bytes = memory_.current();
   return start;
@@ -208,9 +212,12 @@ void Session::leave_parts() {
 void Session::open_files_again() {
   leave_parts();
   colours_.reset();
+  std::string stamp = files_stamp(paths_);
   ModelFiles files = ModelFiles::open(paths_), headers = ModelFiles::open(paths_, FileUse::headers);
   files_ = std::move(files);
   headers_ = std::move(headers);
+  const std::lock_guard lock(mutex_);
+  stamp_ = std::move(stamp);
 }
 
 WarmStart Session::warm_start(bool embedding_kept, int start_step) const {

@@ -52,11 +52,12 @@ class Session {
   void require_picture(const GenerateRequest& request) const;
   GenerateReport decode_once(const std::filesystem::path& latents, const rushes_settings& settings,
                              const Observer& observer);
-  /// Runs a job. When it loses the card, or finds a file torn, what it made of them is given up, and the next job opens
-  /// them again. Whatever else goes wrong with a torn file, the file is what is said.
+  /// Runs a job, with the files as they are on the disk: replaced ones are opened anew. When it loses the card, or
+  /// finds a file torn, what it made of them is given up, and the next job opens them again. Whatever else goes wrong
+  /// with a torn file, the file is what is said.
   template <class Work>
   GenerateReport keeping_order(Work&& work) {
-    if (files_.torn()) open_files_again();
+    if (files_.torn() || files_stamp(paths_) != stamp_) open_files_again();
     try {
       return work();
     } catch (const Error& error) {
@@ -70,6 +71,7 @@ class Session {
   void open_files_again();
   void leave_parts();
   ModelPaths paths_;
+  std::string stamp_;  // of the files when they were opened; written under mutex_
   ModelFiles files_;
   ModelFiles headers_;  // the same, for plans
   MemoryCounter memory_, device_memory_;

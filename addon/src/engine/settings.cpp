@@ -128,6 +128,7 @@ void apply_settings(const rushes_settings& resolved, Context& context) {
                                                                : Backend::cpu;
   context.compute = resolved.precision == RUSHES_PRECISION_BF16 ? DType::bf16 : DType::f32;
   context.threads = static_cast<int>(resolved.threads);
+  context.original_norms = resolved.default_norm != 0;
 }
 
 nlohmann::json packing_key(const rushes_settings& resolved) {

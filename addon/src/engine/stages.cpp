@@ -288,13 +288,13 @@ void Stages::decode(const Tensor& latents, const RgbSink& sink) {
   const VaeTiling tiling = settings_.vae_tiling == RUSHES_VAE_TILING_ON ? kTiling : VaeTiling{};
   const auto frame_bytes = static_cast<size_t>(settings_.width * settings_.height * 3);
   std::vector<uint8_t> rgb(frame_bytes);
+  // Here, not in the sink: a plan's decode has no frames to give.
+  if (context_.work)
+    context_.work->of(Effort::frame_bytes) +=
+        static_cast<double>(settings_.num_frames) * static_cast<double>(frame_bytes);
   parts_.vae->decode(
       context_, latents, tiling,
       [&](const Tensor& frames, int64_t first) {
-        if (context_.work)
-          context_.work->of(Effort::frame_bytes) +=
-              static_cast<double>(frames.size(0)) * static_cast<double>(frame_bytes);
-        if (context_.dry_run) return;
         for (int64_t i = 0; i < frames.size(0); ++i) {
           if (!pixels_to_rgb(frames.data<float>() + i * static_cast<int64_t>(frame_bytes), rgb))
             throw Error("output.not_finite",

@@ -139,7 +139,9 @@ class PytorchZip final : public Checkpoint {
 
   void release(const TensorView& tensor) const override {
     const size_t i = index_.find(tensor.name)->second;
-    if (sources_[i].strides.empty()) file_->release(sources_[i].data, tensors_[i].bytes());
+    if (sources_[i].strides.empty()) return file_->release(sources_[i].data, tensors_[i].bytes());
+    const std::lock_guard lock(mutex_);
+    copies_[i].reset();
   }
 
   bool is_torn() const override { return file_->is_torn(); }

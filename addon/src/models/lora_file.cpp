@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <cstring>
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -176,8 +177,45 @@ class PeftConfig {
 
 double scalar(const Checkpoint& file, const TensorView& tensor) {
   if (tensor.count() != 1) refuse_corrupt(file.path(), printable(tensor.name) + " is not one number");
-  float value = 0;
-  to_float(file.view(tensor), {&value, 1});
+  const TensorView view = file.view(tensor);
+  double value = 0;
+  const auto whole = [&](auto number) {
+    std::memcpy(&number, view.data, sizeof number);
+    value = static_cast<double>(number);
+  };
+  switch (tensor.type) {  // some trainers write the rank as it is
+    case DType::i8:
+      whole(int8_t{});
+      break;
+    case DType::u8:
+      whole(uint8_t{});
+      break;
+    case DType::i16:
+      whole(int16_t{});
+      break;
+    case DType::u16:
+      whole(uint16_t{});
+      break;
+    case DType::i32:
+      whole(int32_t{});
+      break;
+    case DType::u32:
+      whole(uint32_t{});
+      break;
+    case DType::i64:
+      whole(int64_t{});
+      break;
+    case DType::u64:
+      whole(uint64_t{});
+      break;
+    case DType::boolean:
+      refuse_corrupt(file.path(), printable(tensor.name) + " is not a number");
+    default: {
+      float number = 0;
+      to_float(view, {&number, 1});
+      value = number;
+    }
+  }
   if (!std::isfinite(value)) refuse_corrupt(file.path(), printable(tensor.name) + " is not a number");
   return value;
 }
@@ -228,7 +266,7 @@ std::string misfit(const LoraChange& change, const ChangeableLayer& layer) {
 bool LoraFile::looks_like_one(const Checkpoint& file) {
   const auto is_side = [](const TensorView& tensor) {
     const std::optional<Parsed> name = parsed(tensor.name);
-    return name && (name->role == Role::down || name->role == Role::up);
+    return name && (name->role == Role::down || name->role == Role::up || name->role == Role::full);
   };
   return std::any_of(file.tensors().begin(), file.tensors().end(), is_side) || foreign_part(file);
 }
@@ -280,7 +318,7 @@ std::shared_ptr<const LoraFile> LoraFile::read(std::shared_ptr<const Checkpoint>
   const PeftConfig config(*file);
   const bool has_low = std::any_of(out->entries_.begin(), out->entries_.end(),
                                    [](const auto& entry) { return entry.second.expert == LoraExpert::low; });
-  size_t sides = 0;
+  size_t changed = 0;
   for (auto& [key, entry] : out->entries_) {
     LoraChange& change = entry.change;
     if (has_low && entry.expert == LoraExpert::both) entry.expert = LoraExpert::high;
@@ -289,8 +327,8 @@ std::shared_ptr<const LoraFile> LoraFile::read(std::shared_ptr<const Checkpoint>
         refuse_corrupt(file->path(), printable(difference->name) + " has no size that a difference can have");
     if ((change.down != nullptr) != (change.up != nullptr))
       refuse_corrupt(file->path(), "of " + printable(key) + " only one of two matrices is there");
+    changed += change.down || change.full ? 1 : 0;
     if (change.down) {
-      ++sides;
       const bool plausible = is_matrix(*change.down) && is_matrix(*change.up) && change.rank() <= kMostRank;
       if (!plausible || change.up->count() / change.up->shape[0] != change.rank())
         refuse_corrupt(file->path(), "the two matrices of " + printable(key) + " do not fit each other");
@@ -301,7 +339,7 @@ std::shared_ptr<const LoraFile> LoraFile::read(std::shared_ptr<const Checkpoint>
     }
     if (bias_of_up.contains(key)) change.bias_scale = change.scale;
   }
-  if (sides == 0) refuse_unsupported(file->path(), "is not a LoRA", "Choose a LoRA file, or leave it out.");
+  if (changed == 0) refuse_unsupported(file->path(), "is not a LoRA", "Choose a LoRA file, or leave it out.");
   return out;
 }
 

@@ -47,7 +47,7 @@ class LoraFile {
   static bool looks_like_one(const Checkpoint& file);
 
   const Checkpoint& file() const { return *file_; }
-  /// The largest of its layers; and how many layers it changes, whatever the model.
+  /// The largest of its layers, 0 of whole differences alone; and how many layers it changes, whatever the model.
   int64_t rank() const;
   size_t layer_count() const { return entries_.size(); }
   /// Whose names it has: "peft", "Diffusers", "kohya" or "ComfyUI".

@@ -11,14 +11,24 @@ namespace rushes {
 namespace {
 
 // As f32, times `factor`, every value checked.
-void read_scaled(const LoraFile& lora, const TensorView& tensor, double factor, std::span<float> out) {
-  to_float(lora.file().view(tensor), out);
+void scale(const LoraFile& lora, const TensorView& view, double factor, std::span<float> out) {
+  to_float(view, out);
   bool finite = true;
   for (float& value : out) {
     value = static_cast<float>(value * factor);
     finite = finite && std::isfinite(value);
   }
-  if (!finite) refuse_corrupt(lora.file().path(), printable(tensor.name) + " holds a value that is not a number");
+  if (!finite) refuse_corrupt(lora.file().path(), printable(view.name) + " holds a value that is not a number");
+}
+
+// A matrix of the file, its rows apart in memory: no copy of the whole beside it.
+void read_rows(const LoraFile& lora, const TensorView& tensor, double factor, int64_t rows, float* out,
+               int64_t stride) {
+  const TensorView all = lora.file().view(tensor);
+  const int64_t columns = tensor.count() / rows;
+  TensorView row{tensor.name, tensor.type, {columns}, all.data};
+  for (int64_t n = 0; n < rows; ++n, row.data += row.bytes())
+    scale(lora, row, factor, {out + n * stride, static_cast<size_t>(columns)});
 }
 
 // Of a layer's change, ranks of both kinds.
@@ -58,12 +68,8 @@ std::shared_ptr<const LowRankChange> LowRankChange::pack(const Context& context,
     if (context.dry_run) continue;
     const int64_t own = change.rank();
     if (own > 0) {
-      read_scaled(*file, *change.down, 1,
-                  {down.data<float>() + first * layer.in_features, static_cast<size_t>(own * layer.in_features)});
-      values.resize(static_cast<size_t>(own * layer.out_features));
-      read_scaled(*file, *change.up, strength * change.scale, values);
-      for (int64_t n = 0; n < layer.out_features; ++n)
-        std::copy_n(values.begin() + n * own, own, up.data<float>() + n * rank + first);
+      read_rows(*file, *change.down, 1, own, down.data<float>() + first * layer.in_features, layer.in_features);
+      read_rows(*file, *change.up, strength * change.scale, layer.out_features, up.data<float>() + first, rank);
       first += own;
     }
     if (change.full) {  // ones on the narrower side, the difference on the other
@@ -72,18 +78,16 @@ std::shared_ptr<const LowRankChange> LowRankChange::pack(const Context& context,
       for (int64_t i = 0; i < ones; ++i)
         (is_up ? down.data<float>()
                : up.data<float>())[is_up ? (first + i) * layer.in_features + i : i * rank + first + i] = 1;
-      values.resize(static_cast<size_t>(layer.in_features * layer.out_features));
-      read_scaled(*file, *change.full, strength, values);
-      if (!is_up)
-        std::copy(values.begin(), values.end(), down.data<float>() + first * layer.in_features);
+      if (is_up)
+        read_rows(*file, *change.full, strength, layer.out_features, up.data<float>() + first, rank);
       else
-        for (int64_t n = 0; n < layer.out_features; ++n)
-          std::copy_n(values.begin() + n * ones, ones, up.data<float>() + n * rank + first);
+        read_rows(*file, *change.full, strength, layer.out_features, down.data<float>() + first * layer.in_features,
+                  layer.in_features);
       first += ones;
     }
     if (change.bias) {
       values.resize(static_cast<size_t>(layer.out_features));
-      read_scaled(*file, *change.bias, strength * change.bias_scale, values);
+      scale(*file, file->file().view(*change.bias), strength * change.bias_scale, values);
       for (int64_t n = 0; n < layer.out_features; ++n) bias.data<float>()[n] += values[static_cast<size_t>(n)];
     }
   }
@@ -133,7 +137,7 @@ Tensor LoraChanges::difference(const Context& context, const AdaptedVector& vect
     }
     if (context.work) context.work->file_bytes += static_cast<double>(tensor->bytes());
     if (context.dry_run) continue;
-    read_scaled(*file, *tensor, strength, values);
+    scale(*file, file->file().view(*tensor), strength * (is_bias ? change.bias_scale : 1), values);
     for (size_t i = 0; i < values.size(); ++i) sum.data<float>()[i] += values[i];
   }
   return sum.defined() ? to_device(context, sum, MemoryUse::weights) : sum;

@@ -25,6 +25,8 @@ struct Context {
   int threads = 1;
   /// Type of activations that enter matrix products: f32, or bf16 where the CPU has it. The residual stream is f32.
   DType compute = DType::f32;
+  /// The transformer's query and key norms round as in the original code, not as in TurboDiffusion's.
+  bool original_norms = false;
   MemoryCounter* memory = nullptr;
   /// Backend cuda only: the accelerator (never null there, also while planning) and what counts its memory.
   Device* device = nullptr;

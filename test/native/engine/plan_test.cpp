@@ -71,6 +71,24 @@ TEST_CASE("a job that does not fit is planned all the same, with changes that fi
   CHECK(std::string(generate(demo, settings).status.code) == "memory.exhausted");
 }
 
+TEST_CASE("where only the text encoder is too large at 16 bit, the transformer stays as it is") {
+  // The transformer of 16 bit with a text encoder many times its size.
+  const fixtures::TemporaryFolder folder;
+  fixtures::ModelFile text;
+  text.tensors = umt5_tensors({.dim = 256, .heads = 4, .ffn = 8192, .layers = 24, .vocabulary = 512});
+  text.holes = true;
+  fixtures::write_model(folder / "text.safetensors", text);
+  DemoFiles files("demo-t2v.pth");
+  files.text = (folder / "text.safetensors").string();
+  rushes_settings settings = small_settings();
+  const nlohmann::json roomy = plan(files, settings);
+  CHECK(roomy["settings"]["textEncoderFormat"] == "16-bit");
+  settings.memory_budget = 0.75 * roomy["stages"][0]["peakBytes"].get<double>() / (1024.0 * 1024 * 1024);
+  const nlohmann::json planned = plan(files, settings);
+  CHECK(planned["settings"]["textEncoderFormat"] == "int8");
+  CHECK(planned["settings"]["quantLinear"] == "off");
+}
+
 TEST_CASE("saved latents are decoded in the memory of the decode, however much the other stages need") {
   const fixtures::TemporaryFolder folder;
   const std::string latents = folder / "latents.safetensors";

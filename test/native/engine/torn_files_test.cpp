@@ -103,6 +103,24 @@ TEST_CASE("a mapped file that loses its last byte or is written to is known, tho
   CHECK_FALSE(mapped->is_torn());
 }
 
+TEST_CASE("a transformer that another file takes the place of is opened anew by the next job") {
+  const TemporaryFolder folder;
+  DemoFiles files;
+  const std::string own = files.dit, other = DemoFiles("demo-t2v.pth").dit;
+  files.dit = (folder / "dit.pth").string();
+  std::filesystem::copy_file(own, files.dit);
+  Demo demo(files);
+  const Outcome first = generate(demo, small_settings());
+  CHECK(generate(demo, small_settings()).frames == first.frames);
+  std::filesystem::copy_file(other, folder / "new.pth");
+  std::filesystem::rename(folder / "new.pth", files.dit);
+  const Outcome second = generate(demo, small_settings());
+  REQUIRE_MESSAGE(second.status.code[0] == 0, second.status.sentence);
+  CHECK(second.frames != first.frames);
+  Demo alone("demo-t2v.pth");
+  CHECK(generate(alone, small_settings()).frames == second.frames);
+}
+
 TEST_CASE("a transformer that is cut short while it is in use fails its job; mended, it works again") {
   const TemporaryFolder folder;
   const Copy copy(DemoFiles().dit, folder / "dit.pth");

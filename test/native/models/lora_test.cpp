@@ -312,6 +312,37 @@ TEST_CASE("alpha, strength and rsLoRA scale the change; strength 0 and no LoRA l
   CHECK(same_bytes(adapted({{LoraFile::open(small.folder / "adapter_model.safetensors"), 1}}), half));
 }
 
+TEST_CASE("an alpha may be a whole number, as trainers write the rank") {
+  const Small small;
+  const Context cpu = context_on(Backend::cpu);
+  const std::vector<ChangeableLayer> few{kLayers[6]};
+  std::vector<TensorSource> tensors = fixtures::lora_tensors(few, {.rank = 4, .form = LoraForm::comfy});
+  const Tensor half =
+      small.with(cpu, {{small.lora("half.safetensors", {.rank = 4, .form = LoraForm::comfy}, few), 0.5}});
+  const auto with_alpha = [&](DType type, auto number) {
+    std::vector<TensorSource> written = tensors;
+    written.push_back({.name = "diffusion_model." + few[0].name + ".alpha", .type = type, .shape = {}});
+    written.back().fill = [number](std::span<std::byte> bytes) { std::memcpy(bytes.data(), &number, sizeof number); };
+    return small.with(cpu, {{small.written("whole.safetensors", written), 1}});
+  };
+  CHECK(same_bytes(with_alpha(DType::i64, int64_t{2}), half));
+  CHECK(same_bytes(with_alpha(DType::i32, int32_t{2}), half));
+  CHECK(same_bytes(with_alpha(DType::u8, uint8_t{2}), half));
+  CHECK(code_of([&] { with_alpha(DType::boolean, uint8_t{1}); }) == "checkpoint.corrupt");
+}
+
+TEST_CASE("a file of differences alone is one, of rank 0") {
+  const Small small;
+  const Shape shape{kSmall.dim};
+  const std::vector<TensorSource> tensors{fixtures::tensor_of("diffusion_model.blocks.0.norm3.diff", DType::f32, shape,
+                                                              difference_of("blocks.0.norm3.weight", shape))};
+  const auto lora = small.written("differences.safetensors", tensors);
+  CHECK(LoraFile::looks_like_one(lora->file()));
+  CHECK(lora->rank() == 0);
+  const Context cpu = context_on(Backend::cpu);
+  CHECK_FALSE(same_bytes(small.with(cpu, {{lora, 1}}), small.velocity(cpu, *small.load(cpu))));
+}
+
 TEST_CASE("several LoRAs add up, whatever their ranks, and may change a few layers only") {
   const Small small;
   const Context reference = context_on(Backend::reference);

@@ -5,9 +5,11 @@
 
 #include <cstring>
 
+#include "engine/inspect.h"
 #include "fixtures/model_files.h"
 #include "models/umt5/relative_position.h"
 #include "models/umt5/umt5_tensors.h"
+#include "ops/elementwise/elementwise.h"
 #include "runtime/random.h"
 
 using namespace rushes;
@@ -47,6 +49,21 @@ TEST_CASE("relative positions fall into T5's buckets") {
   for (const auto& [offset, bucket] : known) {
     INFO("offset " << offset);
     CHECK(relative_position_bucket(offset, 32) == bucket);
+  }
+}
+
+TEST_CASE("an encoder of more position buckets than there are distances is refused") {
+  const TemporaryFolder folder;
+  for (const int64_t buckets : {508, 512, 1024}) {
+    Umt5Config config = kSmall;
+    config.buckets = buckets;
+    fixtures::write_model(folder / "wide.pth", file_of(config));
+    const std::string report = inspect_report(Checkpoint::open(folder / "wide.pth"));
+    CHECK((report.find("position buckets") != report.npos) == (buckets > 508));
+    if (buckets > 508) continue;
+    std::vector<int32_t> ids(400, 1);
+    const Tensor out = encode(context_on(Backend::cpu), folder / "wide.pth", ids, 400);
+    CHECK(all_finite(context_on(Backend::cpu), out));
   }
 }
 

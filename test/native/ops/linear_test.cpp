@@ -256,6 +256,24 @@ TEST_CASE("tiles that hold only zeros or something not finite") {
   }
 }
 
+TEST_CASE("weights that are not numbers stay so in int8, whatever their type") {
+  const Context context = context_of();
+  for (const DType type : {DType::f32, DType::bf16, DType::f16}) {
+    Operands o(3, 128, 8);
+    CAPTURE(dtype_name(type));
+    o.weight = context.allocate(type, o.weight.shape());
+    std::memset(o.weight.raw(), 0, o.weight.bytes());
+    if (type != DType::f32)
+      o.weight.data<uint16_t>()[130] = 0x7fff;  // a NaN of both
+    else
+      o.weight.data<float>()[130] = NAN;
+    for (const auto& [name, make] : makers(LinearFormat::int8_tiles, DType::bf16)) {
+      CAPTURE(name);
+      CHECK(std::isnan(run(context, *make(context, o.source()), o).data<float>()[0]));
+    }
+  }
+}
+
 TEST_CASE("activations are accurate over their whole range") {
   // One input, weight 1: the layer is its activation.
   const Context context = context_of(Backend::cpu, 1, DType::f32);

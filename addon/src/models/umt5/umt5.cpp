@@ -42,15 +42,20 @@ class LoadedUmt5 final : public Umt5 {
       layers_.push_back(std::move(layer));
     }
     norm_ = vector(context, "norm.weight");
-    embedding_ = weights_.view("token_embedding.weight");
+    embedding_ = view(context, "token_embedding.weight");
   }
 
   Tensor encode(const Context& context, std::span<const int32_t> ids, int64_t text_len,
                 const std::function<void(double)>& progress) const override;
 
  private:
+  // Without the data while planning: asking for it may copy it out of the file.
+  TensorView view(const Context& context, const std::string& name) const {
+    return context.dry_run ? weights_.description(name) : weights_.view(name);
+  }
+
   Tensor vector(const Context& context, const std::string& name) {
-    Tensor out = load_tensor(context, weights_.view(name));
+    Tensor out = load_tensor(context, view(context, name));
     weights_.release(name);
     return out;
   }

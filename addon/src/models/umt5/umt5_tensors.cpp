@@ -7,6 +7,8 @@
 namespace rushes {
 namespace {
 
+// A quarter of them are distances of their own; from there to 128 they grow with the logarithm.
+constexpr int64_t kMostBuckets = 508;
 constexpr int64_t kLargestWidth = 1 << 16, kLargestVocabulary = 1 << 22;
 
 struct Rename {
@@ -114,8 +116,9 @@ std::optional<Family::Detected> detect_umt5(const StrippedNames& names) {
       out.uses = {};
     } else if (config.heads == 0 || inner % std::max<int64_t>(config.heads, 1) != 0) {
       if (table && query) out.refused = "its attention width is not a multiple of its number of heads";
-    } else if (config.buckets % 4 != 0 || config.buckets < 4) {
-      out.refused = "it has " + std::to_string(config.buckets) + " position buckets, which is not a multiple of four";
+    } else if (config.buckets % 4 != 0 || config.buckets < 4 || config.buckets > kMostBuckets) {
+      out.refused = "it has " + std::to_string(config.buckets) +
+                    " position buckets, where umT5 has a multiple of four up to " + std::to_string(kMostBuckets);
     }
   }
   const ToOriginal rename = hugging_face ? inverse_renames(out.expected, umt5_hugging_face_name) : same_names();

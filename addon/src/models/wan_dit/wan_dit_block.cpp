@@ -13,6 +13,10 @@ namespace {
 // A multiple of 128, so that int8 tiles are the same as for all tokens at once.
 constexpr int64_t kFeedForwardTokens = 4096;
 
+NormRounding rounding_of(const Context& context) {
+  return context.original_norms ? NormRounding::each : NormRounding::once;
+}
+
 }  // namespace
 
 ModulationTable ModulationTable::load(const WanDitLoader& loader, const std::string& name,
@@ -88,8 +92,8 @@ void DitBlock::self_attention(const Context& context, const DitPass& pass, const
   linear(context, normed, self_.q, q);
   linear(context, normed, self_.k, k);
   linear(context, normed, self_.v, v);
-  rms_norm_rotary(context, q, self_.norm_q.adapted(context), kDitEpsilon, heads, pass.rotary, q);
-  rms_norm_rotary(context, k, self_.norm_k.adapted(context), kDitEpsilon, heads, pass.rotary, k);
+  rms_norm_rotary(context, q, self_.norm_q.adapted(context), kDitEpsilon, heads, pass.rotary, q, rounding_of(context));
+  rms_norm_rotary(context, k, self_.norm_k.adapted(context), kDitEpsilon, heads, pass.rotary, k, rounding_of(context));
   Tensor& mixed = normed;
   if (pass.attention.type == AttentionType::original) {
     const auto scale = static_cast<float>(1 / std::sqrt(static_cast<double>(pass.config.head_size)));
@@ -104,7 +108,7 @@ void DitBlock::self_attention(const Context& context, const DitPass& pass, const
 void DitBlock::text_keys(const Context& context, const Tensor& text, TextKeys& out) const {
   linear(context, text, cross_.k, out.k);
   linear(context, text, cross_.v, out.v);
-  rms_norm(context, out.k, cross_.norm_k.adapted(context), kDitEpsilon, out.k);
+  rms_norm(context, out.k, cross_.norm_k.adapted(context), kDitEpsilon, out.k, rounding_of(context));
 }
 
 // The text's zero rows take part: after the embedding's bias they are not zero any more, and nothing masks them.
@@ -114,7 +118,7 @@ void DitBlock::cross_attention(const Context& context, const DitPass& pass, DitB
   linear(context, normed, cross_.q, q);
   if (!kept) text_keys(context, pass.text, text);
   const TextKeys& keys = kept ? *kept : text;
-  rms_norm(context, q, cross_.norm_q.adapted(context), kDitEpsilon, q);
+  rms_norm(context, q, cross_.norm_q.adapted(context), kDitEpsilon, q, rounding_of(context));
   const auto scale = static_cast<float>(1 / std::sqrt(static_cast<double>(pass.config.head_size)));
   Tensor& mixed = normed;
   dense_attention(context, q, keys.k, keys.v, pass.config.heads, scale, nullptr, mixed);

@@ -57,6 +57,7 @@ class WanDitLoader {
       return weights_.description(name);
     }
     weights_.count_reading(context_, name);
+    if (context_.dry_run) return weights_.description(name);
     const std::byte* data = ahead_ ? ahead_->wait(context_, name) : nullptr;
     if (!data) return weights_.view(name);
     TensorView out = weights_.description(name);

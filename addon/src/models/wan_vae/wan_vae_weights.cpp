@@ -13,14 +13,13 @@ class Loader {
   bool has(const std::string& name) const { return weights_.has(name); }
 
   ConvolutionPtr convolution(const std::string& name) const {
-    return rows(name, 0, weights_.view(name + ".weight").shape[0], true);
+    return rows(name, 0, weights_.description(name + ".weight").shape[0], true);
   }
 
   /// Outputs [begin, end) of a convolution. `last` use of the name: its mapped pages may go.
   ConvolutionPtr rows(const std::string& name, int64_t begin, int64_t end, bool last) const {
     context_.check_cancelled();
-    TensorView weight = cut(weights_.view(name + ".weight"), begin, end),
-               bias = cut(weights_.view(name + ".bias"), begin, end);
+    TensorView weight = cut(view(name + ".weight"), begin, end), bias = cut(view(name + ".bias"), begin, end);
     auto packed = prepare_convolution(context_, weight, &bias);
     if (last) {
       weights_.count_reading(context_, name + ".weight");
@@ -31,8 +30,7 @@ class Loader {
   }
 
   Tensor gamma(const std::string& name) const {
-    const TensorView view = weights_.view(name);
-    Tensor values = load_tensor(context_, view);
+    Tensor values = load_tensor(context_, view(name));
     weights_.release(name);
     return values.reshaped({values.count()});
   }
@@ -46,7 +44,7 @@ class Loader {
   void middle(const std::string& name, std::vector<Stage>& stages) const {
     stages.push_back(residual(name + ".0"));
     const std::string attention = name + ".1";
-    const int64_t channels = weights_.view(attention + ".proj.weight").shape[0];
+    const int64_t channels = weights_.description(attention + ".proj.weight").shape[0];
     const std::string qkv = attention + ".to_qkv";
     stages.push_back(AttentionStage{gamma(attention + ".norm.gamma"), rows(qkv, 0, channels, false),
                                     rows(qkv, channels, 2 * channels, false),
@@ -55,6 +53,10 @@ class Loader {
   }
 
  private:
+  // Without the data while planning: asking for it may copy it out of the file.
+  TensorView view(const std::string& name) const {
+    return context_.dry_run ? weights_.description(name) : weights_.view(name);
+  }
   static TensorView cut(TensorView view, int64_t begin, int64_t end) {
     const auto row = static_cast<int64_t>(view.bytes()) / std::max<int64_t>(view.shape[0], 1);
     if (view.data) view.data += begin * row;
@@ -83,7 +85,7 @@ Half load_decoder(const Context& context, const WeightSet& weights) {
       UpsampleStage stage;
       stage.space = loader.convolution(name + ".resample.1");
       if (const std::string time = name + ".time_conv"; loader.has(time + ".weight")) {
-        const int64_t outputs = weights.view(time + ".weight").shape[0];
+        const int64_t outputs = weights.description(time + ".weight").shape[0];
         stage.even = loader.rows(time, 0, outputs / 2, false);
         stage.odd = loader.rows(time, outputs / 2, outputs, true);
       }

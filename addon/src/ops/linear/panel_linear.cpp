@@ -172,7 +172,7 @@ PanelLinear::Narrowing::Narrowing(const Context& context, const LowRank& change,
   wide = down->chunk_of(context, chunk_rows);
   down->add_room_for_sums(context, chunk_rows, wide);
   narrow = up->chunk_of(context, chunk_rows);
-  narrow_rows = change.narrow_rows(context, rows);
+  narrow_rows = change.narrow_rows(context, chunk_rows);
 }
 
 void PanelLinear::Narrowing::take_rows(int64_t begin, int64_t end) {
@@ -181,6 +181,7 @@ void PanelLinear::Narrowing::take_rows(int64_t begin, int64_t end) {
 }
 
 void PanelLinear::Narrowing::multiply(const Context& context) {
+  take_rows(0, wide.end - wide.begin);  // where they stand in narrow_rows
   down->multiply(context, wide, narrow_rows, {});
   up->pack_rows(context, narrow_rows, narrow, nullptr);
 }

@@ -38,7 +38,7 @@ class PanelLinear final : public RunnableLinear {
   struct Narrowing {
     const PanelLinear *down, *up;
     Chunk wide, narrow;  // packed for `down` and for `up`
-    Tensor narrow_rows;  // down(x) of all rows
+    Tensor narrow_rows;  // down(x) of one chunk
     Narrowing(const Context& context, const LowRank& change, int64_t rows, int64_t chunk_rows);
     void take_rows(int64_t begin, int64_t end);
     /// `wide` must be packed; packs `narrow`.

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <limits>
 
 #include "ops/linear/packed_linear.h"
 
@@ -40,7 +41,13 @@ float WeightTiles::read_int8(int64_t row_tile, int64_t depth_tile, int8_t* q) co
   alignas(64) float values[kTile * kTile];
   read(row_tile, depth_tile, values);
   float a = 0;
-  for (const float value : values) a = std::max(a, std::fabs(value));
+  for (const float value : values) {
+    if (!std::isfinite(value)) {  // the scale says so, as that of activations does
+      std::memset(q, 0, kTile * kTile);
+      return std::numeric_limits<float>::quiet_NaN();
+    }
+    a = std::max(a, std::fabs(value));
+  }
   a = std::max(a, 1e-8f);
   const float factor = 128.0f / a;
   constexpr float kRound = 12582912.0f;  // 1.5 * 2^23: adding it rounds to an integer, ties to even

@@ -92,18 +92,21 @@ void layer_norm(const Context& context, const Tensor& x, const Tensor& scale, co
   run(context, layer_norm_kernels(), rows, x.size(0));
 }
 
-void rms_norm(const Context& context, const Tensor& x, const Tensor& weight, float eps, Tensor& out) {
+void rms_norm(const Context& context, const Tensor& x, const Tensor& weight, float eps, Tensor& out,
+              NormRounding rounding) {
   expect(x.rank() == 2 && is_activation(x), "rms_norm", "x must be [rows, width], f32 or bf16");
   expect(out.shape() == x.shape() && is_activation(out), "rms_norm", "out must have the shape of x, f32 or bf16");
   expect(is_vector(weight, x.size(1)), "rms_norm", "weight must be f32 [width]");
   context.check_cancelled();
   count_pass(context, x, out);
   if (context.dry_run) return;
-  run(context, rms_norm_kernels(), rows_of(x, weight, eps, out), x.size(0));
+  NormRows rows = rows_of(x, weight, eps, out);
+  rows.round_each = rows.out_bf16 && rounding == NormRounding::each;
+  run(context, rms_norm_kernels(), rows, x.size(0));
 }
 
 void rms_norm_rotary(const Context& context, const Tensor& x, const Tensor& weight, float eps, int64_t heads,
-                     const RotaryTable& table, Tensor& out) {
+                     const RotaryTable& table, Tensor& out, NormRounding rounding) {
   expect(x.rank() == 2 && is_activation(x), "rms_norm_rotary", "x must be [rows, width], f32 or bf16");
   expect(out.shape() == x.shape() && is_activation(out), "rms_norm_rotary",
          "out must have the shape of x, f32 or bf16");
@@ -116,6 +119,7 @@ void rms_norm_rotary(const Context& context, const Tensor& x, const Tensor& weig
   count_pass(context, x, out);
   if (context.dry_run) return;
   NormRows rows = rows_of(x, weight, eps, out);
+  rows.round_each = rows.out_bf16 && rounding == NormRounding::each;
   rows.cosine = table.cosine.data<float>();
   rows.sine = table.sine.data<float>();
   rows.head_size = x.size(1) / heads;

@@ -10,9 +10,14 @@ namespace rushes {
 void layer_norm(const Context& context, const Tensor& x, const Tensor& scale, const Tensor& shift, float eps,
                 Tensor& out);
 
+/// Where an rms norm to bf16 rounds: at its end, as TurboDiffusion's, or before the weight and after it (and so before
+/// a rotation), as the original (Wan-Video/Wan2.1:wan/modules/model.py). An f32 output is rounded nowhere.
+enum class NormRounding { once, each };
+
 /// out = x / sqrt(mean(x^2) + eps) * weight over the last axis, in f32. x [L, d] f32 or bf16; weight f32 [d];
 /// out [L, d] f32 or bf16; out may be x.
-void rms_norm(const Context& context, const Tensor& x, const Tensor& weight, float eps, Tensor& out);
+void rms_norm(const Context& context, const Tensor& x, const Tensor& weight, float eps, Tensor& out,
+              NormRounding rounding = NormRounding::once);
 
 /// Angles of Wan's 3-D rotary embedding for a token grid: cosines and sines f32 [frames*height*width, head_size/2]
 /// each. Pair i of a head: the first head_size/2 - 2*(head_size/6) pairs turn with the frame, the next head_size/6 with
@@ -25,7 +30,7 @@ RotaryTable make_rotary_table(const Context& context, int64_t frames, int64_t he
 /// rms_norm over all d channels, then every interleaved pair (x[2i], x[2i+1]) of each head is rotated by the table's
 /// angle of its row. x [L, heads * head_size]; out may be x.
 void rms_norm_rotary(const Context& context, const Tensor& x, const Tensor& weight, float eps, int64_t heads,
-                     const RotaryTable& table, Tensor& out);
+                     const RotaryTable& table, Tensor& out, NormRounding rounding = NormRounding::once);
 
 void append_norm_checks(const CpuFeatures& features, std::vector<KernelCheck>& checks);
 

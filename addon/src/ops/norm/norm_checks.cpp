@@ -21,20 +21,26 @@ constexpr Case kCases[] = {{3, 2, 128, DType::f32, DType::f32},     {5, 3, 22, D
 using Operation = void (*)(const Context&, const Case&, const Tensor& x, const Tensor& scale, const Tensor& shift,
                            Tensor& out);
 
-void append(const CpuFeatures& features, const std::vector<Kernel<NormFunction>>& table, bool takes_bf16, Operation run,
-            std::vector<KernelCheck>& checks) {
+enum class Types { all, out_bf16, f32_in };
+
+void append(const CpuFeatures& features, const std::vector<Kernel<NormFunction>>& table, Types types, Operation run,
+            std::vector<KernelCheck>& checks, const char* form = "") {
   for (const auto& kernel : table)
     for (const Case& c : kCases) {
-      if (!check::can_check(kernel.info, features) || (c.in == DType::bf16 && !takes_bf16)) continue;
+      if (!check::can_check(kernel.info, features) || (c.in == DType::bf16 && types == Types::f32_in) ||
+          (c.out != DType::bf16 && types == Types::out_bf16))
+        continue;
       const std::string text = "rows " + std::to_string(c.rows) + " width " + std::to_string(c.heads * c.head_size) +
-                               " " + std::string(dtype_name(c.in)) + " to " + std::string(dtype_name(c.out));
-      auto error = [info = kernel.info, c, run](int threads) {
+                               " " + std::string(dtype_name(c.in)) + " to " + std::string(dtype_name(c.out)) + form;
+      const DType expected_type = types == Types::out_bf16 ? DType::bf16 : DType::f32;
+      auto error = [info = kernel.info, c, run, expected_type](int threads) {
         const int64_t width = c.heads * c.head_size;
         const Context tested = check::context_for(info, threads),
                       plain = check::context_for({{}, {}, Backend::reference}, 1);
         const Tensor x = check::random_tensor(plain, {c.rows, width}, 1, 3, c.in);
         const Tensor scale = check::random_tensor(plain, {width}, 2), shift = check::random_tensor(plain, {width}, 3);
-        Tensor out = tested.allocate(c.out, x.shape()), expected = plain.allocate(DType::f32, x.shape());
+        // What is rounded on the way is rounded only for a bf16 output.
+        Tensor out = tested.allocate(c.out, x.shape()), expected = plain.allocate(expected_type, x.shape());
         run(tested, c, to_device(tested, x), to_device(tested, scale), to_device(tested, shift), out);
         run(plain, c, x, scale, shift, expected);
         return check::relative_error(out, expected);
@@ -47,25 +53,39 @@ void append(const CpuFeatures& features, const std::vector<Kernel<NormFunction>>
 
 void append_norm_checks(const CpuFeatures& features, std::vector<KernelCheck>& checks) {
   append(
-      features, layer_norm_kernels(), false,
+      features, layer_norm_kernels(), Types::f32_in,
       [](const Context& context, const Case&, const Tensor& x, const Tensor& scale, const Tensor& shift, Tensor& out) {
         layer_norm(context, x, scale, shift, 1e-6f, out);
       },
       checks);
   append(
-      features, rms_norm_kernels(), true,
+      features, rms_norm_kernels(), Types::all,
       [](const Context& context, const Case&, const Tensor& x, const Tensor& scale, const Tensor&, Tensor& out) {
         rms_norm(context, x, scale, 1e-6f, out);
       },
       checks);
   append(
-      features, rms_norm_rotary_kernels(), true,
+      features, rms_norm_rotary_kernels(), Types::all,
       [](const Context& context, const Case& c, const Tensor& x, const Tensor& scale, const Tensor&, Tensor& out) {
         RotaryTable table = make_rotary_table(context.on_host(), 1, 1, c.rows, c.head_size);
         table = {to_device(context, table.cosine), to_device(context, table.sine)};
         rms_norm_rotary(context, x, scale, 1e-6f, c.heads, table, out);
       },
       checks);
+  append(
+      features, rms_norm_kernels(), Types::out_bf16,
+      [](const Context& context, const Case&, const Tensor& x, const Tensor& scale, const Tensor&, Tensor& out) {
+        rms_norm(context, x, scale, 1e-6f, out, NormRounding::each);
+      },
+      checks, " rounded each");
+  append(
+      features, rms_norm_rotary_kernels(), Types::out_bf16,
+      [](const Context& context, const Case& c, const Tensor& x, const Tensor& scale, const Tensor&, Tensor& out) {
+        RotaryTable table = make_rotary_table(context.on_host(), 1, 1, c.rows, c.head_size);
+        table = {to_device(context, table.cosine), to_device(context, table.sine)};
+        rms_norm_rotary(context, x, scale, 1e-6f, c.heads, table, out, NormRounding::each);
+      },
+      checks, " rounded each");
 }
 
 }  // namespace rushes

@@ -24,6 +24,8 @@ RUSHES_DEVICE float warp_sum(float value) {
   return value;
 }
 
+RUSHES_DEVICE float round_bf16(float value) { return from_bf16(to_bf16(value)); }
+
 /// The sum over all threads of the row; `sums` [warps] is not used again before the kernel's end.
 template <bool kWarpRow>
 RUSHES_DEVICE float row_sum(float value, Shared<float> sums) {
@@ -97,7 +99,10 @@ norm_rows(NormRows rows, int64_t begin, int64_t end) {
       for (int j = 0; j < kVector; ++j) result[j] = fused((value[step][j] - mean) * inverse, scale[j], shift[j]);
     } else {
 #pragma unroll
-      for (int j = 0; j < kVector; ++j) result[j] = value[step][j] * inverse * scale[j];
+      for (int j = 0; j < kVector; ++j) {
+        const float normal = value[step][j] * inverse;
+        result[j] = rows.round_each ? round_bf16(round_bf16(normal) * scale[j]) : normal * scale[j];
+      }
     }
     if constexpr (kNorm == Norm::rms_rotary) {
       const int pairs = static_cast<int>(rows.head_size) / 2;

@@ -32,6 +32,24 @@ struct Bf16Elements {
   }
 };
 
+inline Lanes to_bf16(Lanes x) {
+  uint16_t row[Lanes::kCount];
+  x.store_bf16(row);
+  return Lanes::load_bf16(row);
+}
+inline float to_bf16(float x) {
+  uint16_t bits;
+  Bf16Elements::put(&bits, x);
+  return Bf16Elements::get(&bits);
+}
+
+// x * inverse * weight, for registers and for single numbers.
+template <class Number>
+Number weighted(Number x, Number inverse, Number weight, bool round_each) {
+  if (round_each) return to_bf16(to_bf16(x * inverse) * weight);
+  return x * inverse * weight;
+}
+
 // mean((x - center)^2), or mean(x) when `power` is 1.
 template <int power, class Element>
 float mean_of(const typename Element::Type* x, int64_t width, float center) {
@@ -79,8 +97,8 @@ void rms_norm_rows(const NormRows& rows, int64_t begin, int64_t end) {
     const Lanes s = Lanes::all(inverse);
     int64_t i = 0;
     for (; i + Lanes::kCount <= width; i += Lanes::kCount)
-      Out::store(out + i, In::load(x + i) * s * Lanes::load(rows.scale + i));
-    for (; i < width; ++i) Out::put(out + i, In::get(x + i) * inverse * rows.scale[i]);
+      Out::store(out + i, weighted(In::load(x + i), s, Lanes::load(rows.scale + i), rows.round_each));
+    for (; i < width; ++i) Out::put(out + i, weighted(In::get(x + i), inverse, rows.scale[i], rows.round_each));
   }
 }
 
@@ -96,12 +114,12 @@ void rms_norm_rotary_rows(const NormRows& rows, int64_t begin, int64_t end) {
     for (int64_t h = 0; h < width; h += head) {
       int64_t i = 0;
       for (; i + Lanes::kCount <= head; i += Lanes::kCount) {
-        const Lanes normal = In::load(x + h + i) * s * Lanes::load(rows.scale + h + i);
+        const Lanes normal = weighted(In::load(x + h + i), s, Lanes::load(rows.scale + h + i), rows.round_each);
         Out::store(out + h + i, normal.rotated(Lanes::load_twice(cosine + i / 2), Lanes::load_twice(sine + i / 2)));
       }
       for (; i < head; i += 2) {
-        const float a = In::get(x + h + i) * inverse * rows.scale[h + i];
-        const float b = In::get(x + h + i + 1) * inverse * rows.scale[h + i + 1];
+        const float a = weighted(In::get(x + h + i), inverse, rows.scale[h + i], rows.round_each);
+        const float b = weighted(In::get(x + h + i + 1), inverse, rows.scale[h + i + 1], rows.round_each);
         Out::put(out + h + i, a * cosine[i / 2] - b * sine[i / 2]);
         Out::put(out + h + i + 1, a * sine[i / 2] + b * cosine[i / 2]);
       }

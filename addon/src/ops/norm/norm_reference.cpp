@@ -22,6 +22,12 @@ struct Row {
     else
       static_cast<float*>(rows.out)[e] = static_cast<float>(value);
   }
+  /// x * inverse * weight.
+  double weighted(int64_t i, double inverse) const {
+    const double normal = at(i) * inverse, weight = rows.scale[i];
+    return rows.round_each ? rounded(rounded(normal) * weight) : normal * weight;
+  }
+  static double rounded(double value) { return float(bf16(static_cast<float>(value))); }
   double mean() const {
     double sum = 0;
     for (int64_t i = 0; i < rows.width; ++i) sum += at(i);
@@ -49,7 +55,7 @@ void rms_norm_reference(const NormRows& rows, int64_t begin, int64_t end) {
   for (int64_t r = begin; r < end; ++r) {
     const Row row{rows, r};
     const double inverse = row.inverse_deviation(0);
-    for (int64_t i = 0; i < rows.width; ++i) row.put(i, row.at(i) * inverse * rows.scale[i]);
+    for (int64_t i = 0; i < rows.width; ++i) row.put(i, row.weighted(i, inverse));
   }
 }
 
@@ -59,7 +65,7 @@ void rms_norm_rotary_reference(const NormRows& rows, int64_t begin, int64_t end)
     const Row row{rows, r};
     const double inverse = row.inverse_deviation(0);
     for (int64_t i = 0; i < rows.width; i += 2) {
-      const double a = row.at(i) * inverse * rows.scale[i], b = row.at(i + 1) * inverse * rows.scale[i + 1];
+      const double a = row.weighted(i, inverse), b = row.weighted(i + 1, inverse);
       const int64_t angle = r * pairs + i / 2 % pairs;
       const double cosine = rows.cosine[angle], sine = rows.sine[angle];
       row.put(i, a * cosine - b * sine);

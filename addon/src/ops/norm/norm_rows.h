@@ -15,6 +15,7 @@ struct NormRows {
   const float* scale = nullptr;  // [width]
   const float* shift = nullptr;  // [width], layer_norm only
   float epsilon = 0;
+  bool round_each = false;  // the rms norms: to bf16 before the weight and after it
   int64_t width = 0;
   const float *cosine = nullptr, *sine = nullptr;  // [rows, head_size / 2], rms_norm_rotary only
   int64_t head_size = 0;
