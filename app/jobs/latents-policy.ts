@@ -2,6 +2,7 @@
 import { rm } from "node:fs/promises";
 import type { Job } from "../../contract/job.ts";
 import type { HistoryDatabase } from "../history/database.ts";
+import { isInLibrary } from "../history/library-paths.ts";
 import { readStepLatents } from "../history/reads/jobs.ts";
 import { jobsWithLatents } from "../history/reads/latents.ts";
 import { forgetLatents } from "../history/writes/runs.ts";
@@ -19,13 +20,14 @@ export function latentsToDelete(owners: readonly LatentsOwner[], now: number, ke
   return owners.filter((owner) => mayGo(owner) && !needed.has(owner.latentsPath)).map(({ id }) => id);
 }
 
-/** Deletes them; for the process that runs the queue. */
+/** Deletes them, and forgets those of another library; for the process that runs the queue. */
 export async function deleteOldLatents(database: HistoryDatabase, now = Date.now()): Promise<void> {
   const owners = jobsWithLatents(database);
   for (const id of latentsToDelete(owners, now)) {
     const paths = readStepLatents(database, id).map(({ path }) => path);
     const final = owners.find((owner) => owner.id === id)?.latentsPath;
-    for (const path of final ? [...paths, final] : paths) await rm(path, { force: true });
+    for (const path of final ? [...paths, final] : paths)
+      if (isInLibrary(database, path)) await rm(path, { force: true });
     forgetLatents(database, id);
   }
 }

@@ -3,6 +3,7 @@ import { rm } from "node:fs/promises";
 import type { QueueState } from "../../contract/channels/queue.ts";
 import type { Job } from "../../contract/job.ts";
 import { databaseError } from "../history/database.ts";
+import { isInLibrary } from "../history/library-paths.ts";
 import { readJob } from "../history/reads/jobs.ts";
 import { readQueue } from "../history/reads/queue.ts";
 import { type AcceptedJob, insertJobs, unknownJob } from "../history/writes/jobs.ts";
@@ -73,7 +74,7 @@ export class LocalQueue implements StudioQueue {
       return editInQueue(database, jobId, job);
     });
     // Left behind they would only take room: no job names them any more.
-    for (const path of outdated) await rm(path, { force: true });
+    for (const path of outdated) if (isInLibrary(this.#core.database, path)) await rm(path, { force: true });
     return this.#job(jobId);
   }
 

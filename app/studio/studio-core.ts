@@ -4,7 +4,8 @@ import { RushesError } from "../../contract/errors.ts";
 import type { Announcement } from "../../contract/channels/events.ts";
 import { isFinal, type JobEvent } from "../../contract/job.ts";
 import type { EngineClient } from "../engine/client.ts";
-import { type HistoryDatabase, openDatabase } from "../history/database.ts";
+import { databaseError, type HistoryDatabase, openDatabase } from "../history/database.ts";
+import { settleLibrary } from "../history/writes/library-folder.ts";
 import type { LibraryFiles } from "../jobs/library-files.ts";
 import { QueueRunner } from "../jobs/queue-runner.ts";
 import { LibraryWatch } from "./library-watch.ts";
@@ -129,6 +130,12 @@ export class LocalCore implements StudioCore {
     if (this.#closed) throw new RushesError("engine.internal", { sentence: "The studio is closed." });
     this.files.make();
     const database = openDatabase(this.files.database);
+    try {
+      settleLibrary(database);
+    } catch (error) {
+      database.close();
+      throw databaseError(error, this.files.database);
+    }
     const runner = new QueueRunner({
       database,
       files: this.files,

@@ -6,6 +6,7 @@ import { sessionMigration } from "./0040-session.ts";
 import { inputsMigration } from "./0050-inputs.ts";
 import { deviceMemoryMigration } from "./0060-device-memory.ts";
 import { loweredPlanMigration } from "./0070-lowered-plan.ts";
+import { libraryFolderMigration } from "./0080-library-folder.ts";
 import type { Migration } from "./migration.ts";
 
 export const migrations: readonly Migration[] = [
@@ -16,4 +17,5 @@ export const migrations: readonly Migration[] = [
   inputsMigration,
   deviceMemoryMigration,
   loweredPlanMigration,
+  libraryFolderMigration,
 ];

@@ -3,17 +3,22 @@
 import { existsSync, rmSync } from "node:fs";
 import { asRushesError, RushesError } from "../../../contract/errors.ts";
 import type { HistoryDatabase } from "../database.ts";
+import { isInLibrary } from "../library-paths.ts";
 import { forgetDiscard, overdueResults, purgeResults, readDiscards } from "./results.ts";
 
 /** How a door removes a file somebody may want back: into the system's trash, or for good. */
 export type DiscardFile = (path: string) => Promise<void>;
 
-/** Removes every remembered file. Throws file.unwritable when some could not be removed, after all others were; they are
+/** Removes every remembered file of the library's; one that lies elsewhere belongs to another library, and is forgotten. Throws file.unwritable when some could not be removed, after all others were; they are
  * tried again the next time. */
 export async function discardFiles(database: HistoryDatabase, discard: DiscardFile): Promise<void> {
   const left: string[] = [];
   let reason = "";
   for (const { path, keepsake } of readDiscards(database)) {
+    if (!isInLibrary(database, path)) {
+      forgetDiscard(database, path);
+      continue;
+    }
     try {
       if (keepsake && existsSync(path)) await discard(path);
       removeForgotten(database, path);
