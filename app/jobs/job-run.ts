@@ -16,6 +16,7 @@ import type { Picture } from "../media/poster.ts";
 import { embeddingName, fingerprint } from "../models/fingerprint.ts";
 import { AttemptRecord, type RecordTools } from "./attempt-record.ts";
 import { attemptSettings, lowerPlan } from "./lowered-plan.ts";
+import { markEmbeddingUsed } from "./embedding-cache.ts";
 import { firstFrame } from "./first-frame.ts";
 import { lorasOfJob } from "./lora-paths.ts";
 import { findResumePoint, type ResumePoint } from "./resume-point.ts";
@@ -130,10 +131,12 @@ export class JobRun {
     if (point.kind === "latents") return engine.call("decode", [modelFiles, point.path, settings], { signal, onEvent });
     const image = await firstFrame(job.settings, signal);
     const encoder = await fingerprint(job.files.textEncoder);
+    const embeddingPath = files.embeddingPath(embeddingName(ids, encoder, job.files.textLength, job.settings));
+    await markEmbeddingUsed(embeddingPath);
     const request = {
       settings,
       ids,
-      embeddingPath: files.embeddingPath(embeddingName(ids, encoder, job.files.textLength, job.settings)),
+      embeddingPath,
       latentsPath: files.latentsPath(job),
       stepLatentsPrefix: files.stepLatentsPrefix(job),
       preview: this.#tools.previews(),

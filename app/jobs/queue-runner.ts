@@ -8,12 +8,15 @@ import { removeStrayInputs } from "../history/writes/inputs.ts";
 import { giveBackLease, isHeldElsewhere, keepLease, type Lease, takeLease } from "../history/writes/lease.ts";
 import { takeNextJob } from "../history/writes/runs.ts";
 import { removePartialFiles } from "../media/whole-file.ts";
+import { removeOldEmbeddings } from "./embedding-cache.ts";
 import { JobRun, type RunTools } from "./job-run.ts";
 import { deleteOldLatents } from "./latents-policy.ts";
 
 const heartbeatPeriod = 2000;
 /** How often a process that waits for the lease, or for a job to come, looks again. */
 const lookPeriod = 100;
+/** How often what is kept for later is looked through: a program that stays open may hold the lease for months. */
+const sweepPeriod = 6 * 60 * 60 * 1000;
 
 export class QueueRunner {
   readonly #tools: Omit<RunTools, "runner">;
@@ -25,6 +28,8 @@ export class QueueRunner {
   #pump: Promise<void> | null = null;
   /** The queue is paused and the engine gave its memory back. */
   #freed = false;
+  /** When the last sweep began. */
+  #sweptAt = 0;
 
   constructor(tools: Omit<RunTools, "runner">) {
     this.#tools = tools;
@@ -73,7 +78,9 @@ export class QueueRunner {
     try {
       while (wanted() && !this.#stopped) {
         await this.#freeWhilePaused();
-        const id = (await this.#hold()) ? takeNextJob(this.#tools.database, this.#lease.token) : null;
+        const held = await this.#hold();
+        if (held && Date.now() - this.#sweptAt > sweepPeriod) await this.#sweep();
+        const id = held ? takeNextJob(this.#tools.database, this.#lease.token) : null;
         if (id === null) {
           await sleep(lookPeriod);
           continue;
@@ -118,11 +125,23 @@ export class QueueRunner {
     this.#held = true;
     for (const folder of [this.#tools.files.videos, this.#tools.files.latents, this.#tools.files.embeddings])
       await removePartialFiles(folder);
-    removeStrayInputs(this.#tools.database, this.#tools.files.inputs);
-    await deleteOldLatents(this.#tools.database);
+    await this.#sweep();
     for (const jobId of recovered)
       this.#tools.emit({ kind: "state", jobId, state: "queued", note: "the program that ran it ended" });
     return true;
+  }
+
+  /** Removes what nobody needs any more. */
+  async #sweep(): Promise<void> {
+    const { database, files } = this.#tools;
+    this.#sweptAt = Date.now();
+    try {
+      removeStrayInputs(database, files.inputs);
+      await deleteOldLatents(database);
+      await removeOldEmbeddings(files.embeddings);
+    } catch {
+      // What cannot be removed now is tried again by the next sweep; jobs do not wait for it.
+    }
   }
 
   #beat(): void {
