@@ -12,6 +12,8 @@ export class PictureEncoder {
   readonly #thread: Worker;
   readonly #waiting = new Map<number, Waiting>();
   #nextId = 1;
+  /** Why the thread takes no more tasks: it would never answer. */
+  #ended: string | null = null;
 
   constructor() {
     const name = import.meta.url.endsWith(".ts") ? "./picture-thread.ts" : "./picture-thread.js";
@@ -25,6 +27,7 @@ export class PictureEncoder {
 
   /** Tasks are done in order. Rejects with engine.internal when the thread failed or was closed. */
   async run<T extends PictureTask>(task: T, given: PictureTasks[T]["given"]): Promise<PictureTasks[T]["result"]> {
+    if (this.#ended !== null) throw failed(this.#ended);
     const id = this.#nextId++;
     return new Promise<PictureTasks[T]["result"]>((resolve, reject) => {
       this.#waiting.set(id, { resolve: resolve as (value: unknown) => void, reject });
@@ -45,6 +48,8 @@ export class PictureEncoder {
   }
 
   #end(detail: string): void {
+    // An error is followed by the thread's end, which says less.
+    this.#ended ??= detail;
     for (const { reject } of this.#waiting.values()) reject(failed(detail));
     this.#waiting.clear();
   }
