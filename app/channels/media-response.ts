@@ -12,18 +12,16 @@ export interface MediaItem {
   readonly step: number | null;
 }
 
-/** A file, bytes in memory, or null where there is nothing. Files without a cache line may change or go. */
-export type MediaAnswer =
-  | (Omit<ServedFile, "cache"> & { readonly cache?: string })
-  | { readonly bytes: Uint8Array; readonly type: string }
-  | null;
+/** A file, bytes in memory, or null where there is nothing. */
+export type MediaAnswer = Omit<ServedFile, "cache"> | { readonly bytes: Uint8Array; readonly type: string } | null;
 
 export interface MediaSource {
   media(item: MediaItem): Promise<MediaAnswer> | MediaAnswer;
 }
 
 const address = /^\/media\/(video|poster|preview|input|upload|export)\/([A-Za-z0-9_-]{1,64})$/;
-/** Asked again each time, answered with 304 when it is the same. */
+/** Asked again each time, answered with 304 when it is the same: another library may be opened at this address, with other
+ * files under the same numbers. */
 const askAgain = "private, no-cache";
 
 /** Answers an address under /media/, by GET or HEAD; 404 for anything else. */
@@ -32,7 +30,7 @@ export async function mediaResponse(request: Request, source: MediaSource): Prom
   const answer = item && (await source.media(item));
   if (!answer) return notFound();
   if ("bytes" in answer) return bytesResponse(request, answer.bytes, answer.type, "private, no-store");
-  return await fileResponse(request, { cache: askAgain, ...answer });
+  return await fileResponse(request, { ...answer, cache: askAgain });
 }
 
 function itemOf({ pathname, searchParams }: URL): MediaItem | null {

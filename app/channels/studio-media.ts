@@ -6,8 +6,6 @@ import type { Studio } from "../studio/studio.ts";
 import type { MediaAnswer, MediaItem } from "./media-response.ts";
 
 const endings: Readonly<Record<string, string>> = { ...pictureTypes, jpeg: pictureTypes.jpg };
-/** A finished video never changes under its number. */
-const keptLong = "private, max-age=86400";
 
 export function studioMedia(studio: Studio, { kind, id, step }: MediaItem): MediaAnswer {
   const jobId = Number(id);
@@ -19,7 +17,7 @@ export function studioMedia(studio: Studio, { kind, id, step }: MediaItem): Medi
     case "video":
       return fileOf(readJob(studio.database, jobId)?.video?.path, "video/mp4");
     case "poster":
-      return fileOf(readJob(studio.database, jobId)?.video?.posterPath, "image/png", keptLong);
+      return fileOf(readJob(studio.database, jobId)?.video?.posterPath, "image/png");
     case "input":
       return pictureOf(readJob(studio.database, jobId)?.settings.image);
     case "export":
@@ -34,8 +32,8 @@ function downloadOf(studio: Studio, id: string): MediaAnswer {
   return download && { path: download.path, type: download.mediaType, downloadName: download.name };
 }
 
-function fileOf(path: string | undefined, type: string, cache?: string): MediaAnswer {
-  return path === undefined ? null : { path, type, ...(cache === undefined ? {} : { cache }) };
+function fileOf(path: string | undefined, type: string): MediaAnswer {
+  return path === undefined ? null : { path, type };
 }
 
 /** Only what is a picture by its name: a job's settings are no way to other files. */

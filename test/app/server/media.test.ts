@@ -119,6 +119,10 @@ describe("a video", () => {
         .subarray(1, 4)
         .toString(),
     ).toBe("PNG");
+    // Another library at this address has another poster under the same number.
+    expect(answer.headers.get("cache-control")).toBe("private, no-cache");
+    const headers = { "if-none-match": answer.headers.get("etag")! };
+    expect((await server.fetch(`/media/poster/${jobId}`, { headers })).status).toBe(304);
   });
 });
 
