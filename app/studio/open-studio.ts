@@ -10,7 +10,15 @@ import type { ModelChoice, ModelManifest } from "../../contract/models.ts";
 import type { Inspection, Machine, Plan, SelfTest } from "../engine/addon.ts";
 import { type CallOptions, EngineClient } from "../engine/client.ts";
 import { databaseError, type HistoryDatabase } from "../history/database.ts";
-import { type HistoryQuery, listJobs, readDetail, readJob, readTokenIds, searchJobs } from "../history/reads/jobs.ts";
+import {
+  type HistoryQuery,
+  listJobs,
+  readDetail,
+  readJob,
+  readStages,
+  readTokenIds,
+  searchJobs,
+} from "../history/reads/jobs.ts";
 import { insertJobs, queueAgain, requestCancel, unknownJob } from "../history/writes/jobs.ts";
 import { LibraryFiles } from "../jobs/library-files.ts";
 import type { Model } from "../models/find-model.ts";
@@ -133,7 +141,10 @@ class LocalStudio implements Studio {
     if (source.latentsPath === null || !existsSync(source.latentsPath)) throw new RushesError("latents.missing");
     const ids = readTokenIds(this.database, jobId);
     const again = { ...source, uid: randomUUID(), kind: "decode", ids, warnings: [], savePath: null } as const;
-    const [id = 0] = this.#commit((database) => insertJobs(database, [{ ...again, sourceJobId: jobId }]));
+    const expectedSeconds = this.#decodeSeconds(source);
+    const [id = 0] = this.#commit((database) =>
+      insertJobs(database, [{ ...again, expectedSeconds, sourceJobId: jobId }]),
+    );
     return this.#job(id);
   }
 
@@ -198,6 +209,12 @@ class LocalStudio implements Studio {
     // Waiters look once more and find the studio closed.
     await this.#waiter.settled();
     this.#core.release();
+  }
+
+  /** What the decode of a finished job took; null where none was measured. */
+  #decodeSeconds({ id, state }: Job): number | null {
+    if (state !== "done") return null;
+    return readStages(this.database, id).findLast(({ stage }) => stage === "decode")?.seconds ?? null;
   }
 
   #accept(request: JobRequest): Promise<PlannedRequest> {

@@ -58,17 +58,21 @@ export function readChanges(database: HistoryDatabase, id: number): JobStateChan
     .all(id) as JobStateChange[];
 }
 
+export function readStages(database: HistoryDatabase, id: number): JobStageRecord[] {
+  return database
+    .prepare(
+      `SELECT attempt, stage, seconds, peak_bytes AS peakBytes, device_bytes AS deviceBytes,
+         planned_seconds AS plannedSeconds, planned_bytes AS plannedBytes,
+         planned_device_bytes AS plannedDeviceBytes FROM job_stages WHERE job_id = ? ORDER BY attempt, ordinal`,
+    )
+    .all(id) as JobStageRecord[];
+}
+
 export function readDetail(database: HistoryDatabase, id: number): JobDetail | null {
   return database.transaction((): JobDetail | null => {
     const job = readJob(database, id);
     if (!job) return null;
-    const stages = database
-      .prepare(
-        `SELECT attempt, stage, seconds, peak_bytes AS peakBytes, device_bytes AS deviceBytes,
-           planned_seconds AS plannedSeconds, planned_bytes AS plannedBytes,
-           planned_device_bytes AS plannedDeviceBytes FROM job_stages WHERE job_id = ? ORDER BY attempt, ordinal`,
-      )
-      .all(id) as JobStageRecord[];
+    const stages = readStages(database, id);
     const log = readLogAfter(database, id, 0).map(({ at, level, line }) => ({ at, level, line }));
     return { ...job, stages, steps: readStepLatents(database, id), log, changes: readChanges(database, id) };
   })();

@@ -432,6 +432,10 @@ describe("decoding again", () => {
     plumbing.clearNotes();
     const again = await studio.decodeAgain(source.id);
     expect(again).toMatchObject({ kind: "decode", sourceJobId: source.id, seed: 11, prompt });
+    // What the source's decode took, not what all of it was expected to take.
+    const decoded = studio.get(source.id)!.stages.find(({ stage }) => stage === "decode")!;
+    expect(again.expectedSeconds).toBe(decoded.seconds);
+    expect(again.expectedSeconds).not.toBe(source.expectedSeconds);
     const job = await studio.wait(again.id);
     expect(job).toMatchObject({ state: "done" });
     expect(job.video?.path).not.toBe(source.video?.path);
