@@ -44,6 +44,7 @@ export class JobWaiter {
       if (event.kind === "state" && event.jobId === jobId && isFinal(event.state)) end.abort();
     });
     let saidPaused = false;
+    let heard: Promise<void> | null = null;
     try {
       for (;;) {
         const job = this.#job(jobId);
@@ -56,10 +57,15 @@ export class JobWaiter {
           saidPaused = true;
           onEvent(pausedLine(jobId));
         }
-        runner.pump(this.#wanted).catch((error: unknown) => {
-          troubles.push(error);
-          end.abort();
-        });
+        const run = runner.pump(this.#wanted);
+        // Calls while the queue runs share its end: one handler is enough.
+        if (run !== heard) {
+          heard = run;
+          run.catch((error: unknown) => {
+            troubles.push(error);
+            end.abort();
+          });
+        }
         await sleep(lookPeriod, undefined, { signal: end.signal }).catch(() => {});
       }
     } finally {

@@ -1,0 +1,54 @@
+// Waiting for a job costs the same however long it takes.
+import { rmSync } from "node:fs";
+import { afterAll, afterEach, beforeAll, beforeEach, expect, onTestFinished, test, vi } from "vitest";
+import { QueueRunner } from "../../../app/jobs/queue-runner.ts";
+import { openStudio } from "../../../app/studio/open-studio.ts";
+import type { Studio } from "../../../app/studio/studio.ts";
+import { Plumbing } from "../engine/plumbing.ts";
+
+let plumbing: Plumbing;
+let studio: Studio;
+beforeAll(() => void (plumbing = new Plumbing()));
+afterAll(() => plumbing.remove());
+beforeEach(async () => {
+  rmSync(plumbing.library, { recursive: true, force: true });
+  studio = await openStudio({ libraryFolder: plumbing.library });
+});
+afterEach(async () => {
+  vi.restoreAllMocks();
+  await studio.close();
+});
+
+test("a run of the queue is listened to once by a caller that waits, however often it looks", async () => {
+  plumbing.script({ stepMs: 300 });
+  const handled = new Map<Promise<void>, number>();
+  let looks = 0;
+  // No spy: it listens to every promise itself.
+  const { pump } = QueueRunner.prototype;
+  QueueRunner.prototype.pump = function (wanted) {
+    looks++;
+    const run = pump.call(this, wanted);
+    if (!handled.has(run)) {
+      handled.set(run, 0);
+      const then = run.then.bind(run);
+      // catch() and finally() come here too.
+      run.then = ((...given: Parameters<typeof then>) => {
+        handled.set(run, handled.get(run)! + 1);
+        return then(...given);
+      }) as typeof run.then;
+    }
+    return run;
+  };
+  onTestFinished(() => void (QueueRunner.prototype.pump = pump));
+  const { id } = await studio.enqueue({ prompt: "a red ball" });
+  const [first, second] = await Promise.all([studio.wait(id), studio.wait(id)]);
+  expect([first.state, second.state]).toEqual(["done", "done"]);
+  expect(looks).toBeGreaterThan(10);
+  expect([...handled.values()]).toEqual([2]);
+});
+
+test("trouble with the library ends the wait", async () => {
+  const { id } = await studio.enqueue({ prompt: "a red ball" });
+  vi.spyOn(QueueRunner.prototype, "pump").mockImplementation(() => Promise.reject(new Error("The disk is gone.")));
+  await expect(studio.wait(id)).rejects.toThrow("The disk is gone.");
+});
