@@ -1,9 +1,8 @@
 // Answers the history's channels from the studio's history.
 import type { HistoryChannels } from "../../contract/channels/history.ts";
-import { databaseError, type HistoryDatabase } from "../history/database.ts";
 import { readCards, readFacets, readResult } from "../history/reads/cards.ts";
 import { findResults } from "../history/reads/find.ts";
-import { unknownJob } from "../history/writes/jobs.ts";
+import { unknownJob } from "../history/reads/jobs.ts";
 import { discardFiles, purgeOverdue } from "../history/writes/discard-files.ts";
 import { deleteResults, markFavourites, purgeResults, restoreResults } from "../history/writes/results.ts";
 import type { StudioCore } from "../studio/studio.ts";
@@ -11,7 +10,6 @@ import type { Door } from "./door.ts";
 import type { HandlersOf } from "./handlers.ts";
 
 export function historyChannels(studio: StudioCore): HandlersOf<HistoryChannels> {
-  const write = <T>(change: (database: HistoryDatabase) => T): T => committed(studio, change);
   return {
     "history:find": ({ filter }) => ({ ids: findResults(studio.database, filter) }),
     "history:cards": ({ ids }) => ({ cards: readCards(studio.database, ids) }),
@@ -22,16 +20,16 @@ export function historyChannels(studio: StudioCore): HandlersOf<HistoryChannels>
     },
     "history:facets": () => readFacets(studio.database),
     "history:favourite": ({ jobIds, favourite }) => {
-      write((database) => markFavourites(database, jobIds, favourite));
+      studio.commit((database) => markFavourites(database, jobIds, favourite));
       return {};
     },
-    "history:delete": ({ jobIds }) => ({ jobIds: write((database) => deleteResults(database, jobIds)) }),
+    "history:delete": ({ jobIds }) => ({ jobIds: studio.commit((database) => deleteResults(database, jobIds)) }),
     "history:restore": ({ jobIds }) => {
-      write((database) => restoreResults(database, jobIds));
+      studio.commit((database) => restoreResults(database, jobIds));
       return {};
     },
     "history:purge": async ({ jobIds }, door) => {
-      write((database) => purgeResults(database, jobIds));
+      studio.commit((database) => purgeResults(database, jobIds));
       await discardFiles(studio.database, (path) => door.discardFile(path));
       return {};
     },
@@ -57,15 +55,4 @@ export function keepTrash(studio: StudioCore, door: Pick<Door, "discardFile">): 
   void look();
   const timer = setInterval(() => void look(), trashPeriod).unref();
   return () => clearInterval(timer);
-}
-
-function committed<T>(studio: StudioCore, change: (database: HistoryDatabase) => T): T {
-  const { database, files } = studio;
-  try {
-    return change(database);
-  } catch (error) {
-    throw databaseError(error, files.database);
-  } finally {
-    studio.noticed();
-  }
 }

@@ -9,8 +9,8 @@ import type { Job, JobEvent, JobLogLine, JobProgress, JobStage } from "../../con
 import { type LoweredPlan, loweredSentence } from "../../contract/lowered-plan.ts";
 import type { GenerateReport, Plan, StageReport } from "../engine/addon.ts";
 import type { HistoryDatabase } from "../history/database.ts";
-import { readJob } from "../history/reads/jobs.ts";
-import { unknownJob, updateSettings } from "../history/writes/jobs.ts";
+import { requireJob } from "../history/reads/jobs.ts";
+import { updateSettings } from "../history/writes/jobs.ts";
 import {
   writeFacts,
   writeInt8Names,
@@ -75,9 +75,7 @@ export class AttemptRecord {
 
   /** The job as the history has it. Throws job.unknown. */
   readNow(): Job {
-    const job = readJob(this.#tools.database, this.#id);
-    if (!job) throw unknownJob(this.#id);
-    return job;
+    return requireJob(this.#tools.database, this.#id);
   }
 
   resumedAt(point: ResumePoint): void {

@@ -4,9 +4,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { RushesError } from "../../contract/errors.ts";
 import { isFinal, type Job, type JobEvent } from "../../contract/job.ts";
 import { databaseError } from "../history/database.ts";
-import { readJob } from "../history/reads/jobs.ts";
+import { requireJob } from "../history/reads/jobs.ts";
 import { isPaused } from "../history/reads/queue.ts";
-import { unknownJob } from "../history/writes/jobs.ts";
 import { JobFollower } from "../jobs/job-follower.ts";
 import type { WaitOptions } from "./studio.ts";
 import type { LocalCore } from "./studio-core.ts";
@@ -31,7 +30,7 @@ export class JobWaiter {
     { signal, onEvent = () => {}, preview = false }: WaitOptions,
   ): Promise<Job> {
     const { database, runner, files } = this.#core;
-    this.#job(jobId);
+    requireJob(database, jobId);
     const follower = new JobFollower(database, jobId);
     const endListening = this.#core.listenToJobs(onEvent);
     const endPreviews = preview ? this.#core.wantPreviews() : () => {};
@@ -47,7 +46,7 @@ export class JobWaiter {
     let heard: Promise<void> | null = null;
     try {
       for (;;) {
-        const job = this.#job(jobId);
+        const job = requireJob(database, jobId);
         const news = follower.news();
         if (!runner.ranHere(jobId)) news.forEach(onEvent);
         if (isFinal(job.state)) return job;
@@ -104,12 +103,6 @@ export class JobWaiter {
       }
       if (!this.#core.closed) await sleep(troublePause, undefined, { ref: false });
     }
-  }
-
-  #job(id: number): Job {
-    const job = readJob(this.#core.database, id);
-    if (!job) throw unknownJob(id);
-    return job;
   }
 }
 

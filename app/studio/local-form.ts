@@ -2,9 +2,8 @@
 import type { DraftCheck } from "../../contract/channels/generate.ts";
 import type { RestoredVideo, Session } from "../../contract/channels/studio.ts";
 import { databaseError } from "../history/database.ts";
-import { readJob } from "../history/reads/jobs.ts";
+import { requireJob } from "../history/reads/jobs.ts";
 import { readSessionValue } from "../history/reads/session.ts";
-import { unknownJob } from "../history/writes/jobs.ts";
 import { writeSessionValue } from "../history/writes/session.ts";
 import { sessionToKeep, soundSession } from "../settings/session.ts";
 import { checkDraft } from "./draft-check.ts";
@@ -32,9 +31,7 @@ export class LocalForm implements StudioForm {
 
   async command(what: { draft: LocalDraft } | { jobId: number }): Promise<string> {
     if ("draft" in what) return commandOfDraft(this.#core, this.#models, what.draft);
-    const job = readJob(this.#core.database, what.jobId);
-    if (!job) throw unknownJob(what.jobId);
-    return commandOfJob(this.#core, this.#models, job);
+    return commandOfJob(this.#core, this.#models, requireJob(this.#core.database, what.jobId));
   }
 
   session(): Session {

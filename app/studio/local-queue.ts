@@ -2,11 +2,10 @@
 import { rm } from "node:fs/promises";
 import type { QueueState } from "../../contract/channels/queue.ts";
 import type { Job } from "../../contract/job.ts";
-import { databaseError } from "../history/database.ts";
 import { isInLibrary } from "../history/library-paths.ts";
-import { readJob } from "../history/reads/jobs.ts";
+import { requireJob, unknownJob } from "../history/reads/jobs.ts";
 import { readQueue } from "../history/reads/queue.ts";
-import { type AcceptedJob, insertJobs, unknownJob } from "../history/writes/jobs.ts";
+import { type AcceptedJob, insertJobs } from "../history/writes/jobs.ts";
 import {
   editInQueue,
   moveInQueue,
@@ -54,15 +53,15 @@ export class LocalQueue implements StudioQueue {
     for (const request of requests) wanted.push({ checked: await this.#accept(request), savePath: request.savePath });
     const accepted = await acceptedJobs(wanted, this.#expected);
     const ids = await this.#commitJobs(accepted, (database, jobs) => insertJobs(database, jobs, Date.now(), place));
-    return ids.map((id) => this.#job(id));
+    return ids.map((id) => requireJob(this.#core.database, id));
   }
 
   move(jobId: number, beforeJobId: number | null): void {
-    this.#commit((database) => moveInQueue(database, jobId, beforeJobId));
+    this.#core.commit((database) => moveInQueue(database, jobId, beforeJobId));
   }
 
   runNext(jobId: number): void {
-    this.#commit((database) => moveToFront(database, jobId));
+    this.#core.commit((database) => moveToFront(database, jobId));
   }
 
   async edit(jobId: number, draft: LocalDraft): Promise<Job> {
@@ -75,25 +74,25 @@ export class LocalQueue implements StudioQueue {
     });
     // Left behind they would only take room: no job names them any more.
     for (const path of outdated) if (isInLibrary(this.#core.database, path)) await rm(path, { force: true });
-    return this.#job(jobId);
+    return requireJob(this.#core.database, jobId);
   }
 
   remove(jobIds: readonly number[]): void {
-    this.#commit((database) => removeFromQueue(database, jobIds));
+    this.#core.commit((database) => removeFromQueue(database, jobIds));
   }
 
   pause(): void {
-    if (this.#commit((database) => writePaused(database, true))) this.#core.log.write("the queue is paused");
+    if (this.#core.commit((database) => writePaused(database, true))) this.#core.log.write("the queue is paused");
     this.#core.runner.heed();
   }
 
   resume(): void {
-    if (this.#commit((database) => writePaused(database, false))) this.#core.log.write("the queue goes on");
+    if (this.#core.commit((database) => writePaused(database, false))) this.#core.log.write("the queue goes on");
     this.#core.runner.heed();
   }
 
   keep(jobId: number): void {
-    this.#commit((database) => requestKeep(database, jobId));
+    this.#core.commit((database) => requestKeep(database, jobId));
     this.#core.runner.heed();
   }
 
@@ -103,24 +102,7 @@ export class LocalQueue implements StudioQueue {
     accepted: readonly AcceptedJob[],
     write: (database: LocalCore["database"], jobs: AcceptedJob[]) => T,
   ): Promise<T> {
-    return commitWithInputs(accepted, this.#core.files.inputs, (change) => this.#commit(change), write);
-  }
-
-  #commit<T>(write: (database: LocalCore["database"]) => T): T {
-    const { database, files } = this.#core;
-    try {
-      return write(database);
-    } catch (error) {
-      throw databaseError(error, files.database);
-    } finally {
-      this.#core.noticed();
-    }
-  }
-
-  #job(id: number): Job {
-    const job = readJob(this.#core.database, id);
-    if (!job) throw unknownJob(id);
-    return job;
+    return commitWithInputs(accepted, this.#core.files.inputs, (change) => this.#core.commit(change), write);
   }
 }
 

@@ -9,17 +9,17 @@ import type { Job, JobDetail, RetryChanges } from "../../contract/job.ts";
 import type { ModelChoice, ModelManifest } from "../../contract/models.ts";
 import type { Inspection, Machine, Plan, SelfTest } from "../engine/addon.ts";
 import { type CallOptions, EngineClient } from "../engine/client.ts";
-import { databaseError, type HistoryDatabase } from "../history/database.ts";
+import type { HistoryDatabase } from "../history/database.ts";
 import {
   type HistoryQuery,
   listJobs,
   readDetail,
-  readJob,
   readStages,
   readTokenIds,
+  requireJob,
   searchJobs,
 } from "../history/reads/jobs.ts";
-import { insertJobs, queueAgain, requestCancel, unknownJob } from "../history/writes/jobs.ts";
+import { insertJobs, queueAgain, requestCancel } from "../history/writes/jobs.ts";
 import { LibraryFiles } from "../jobs/library-files.ts";
 import type { Model } from "../models/find-model.ts";
 import { PresetStore } from "../presets/preset-store.ts";
@@ -98,6 +98,10 @@ class LocalStudio implements Studio {
     this.#core.noticed();
   }
 
+  commit<T>(change: (database: HistoryDatabase) => T): T {
+    return this.#core.commit(change);
+  }
+
   run(): void {
     this.#waiter.run();
   }
@@ -137,20 +141,20 @@ class LocalStudio implements Studio {
   }
 
   async decodeAgain(jobId: number): Promise<Job> {
-    const source = this.#job(jobId);
+    const source = requireJob(this.database, jobId);
     if (source.latentsPath === null || !existsSync(source.latentsPath)) throw new RushesError("latents.missing");
     const ids = readTokenIds(this.database, jobId);
     const again = { ...source, uid: randomUUID(), kind: "decode", ids, warnings: [], savePath: null } as const;
     const expectedSeconds = this.#decodeSeconds(source);
-    const [id = 0] = this.#commit((database) =>
+    const [id = 0] = this.commit((database) =>
       insertJobs(database, [{ ...again, expectedSeconds, sourceJobId: jobId }]),
     );
-    return this.#job(id);
+    return requireJob(this.database, id);
   }
 
   again(jobId: number, changes: RetryChanges = {}): Job {
-    this.#commit((database) => queueAgain(database, jobId, changes));
-    return this.#job(jobId);
+    this.commit((database) => queueAgain(database, jobId, changes));
+    return requireJob(this.database, jobId);
   }
 
   wait(jobId: number, options: WaitOptions = {}): Promise<Job> {
@@ -158,7 +162,7 @@ class LocalStudio implements Studio {
   }
 
   cancel(...jobIds: number[]): void {
-    this.#commit((database) =>
+    this.commit((database) =>
       database.transaction(() => jobIds.forEach((id) => requestCancel(database, id))).immediate(),
     );
     for (const id of jobIds) this.#core.runner.cancel(id);
@@ -219,22 +223,6 @@ class LocalStudio implements Studio {
 
   #accept(request: JobRequest): Promise<PlannedRequest> {
     return acceptRequest(request, this.engine, this.installedModels);
-  }
-
-  #commit<T>(write: (database: HistoryDatabase) => T): T {
-    try {
-      return write(this.database);
-    } catch (error) {
-      throw databaseError(error, this.files.database);
-    } finally {
-      this.noticed();
-    }
-  }
-
-  #job(id: number): Job {
-    const job = readJob(this.database, id);
-    if (!job) throw unknownJob(id);
-    return job;
   }
 }
 

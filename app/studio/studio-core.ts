@@ -30,6 +30,8 @@ export interface StudioCore {
   /** Announces at once what this process has just committed to jobs or the queue, which is otherwise seen a moment
    * later. */
   noticed(): void;
+  /** Changes jobs or the queue and announces it at once. What people can do something about is thrown as a sentence. */
+  commit<T>(change: (database: HistoryDatabase) => T): T;
 }
 
 interface OpenLibrary {
@@ -97,6 +99,17 @@ export class LocalCore implements StudioCore {
 
   noticed(): void {
     this.#open?.watch.look();
+  }
+
+  commit<T>(change: (database: HistoryDatabase) => T): T {
+    const { database } = this;
+    try {
+      return change(database);
+    } catch (error) {
+      throw databaseError(error, this.files.database);
+    } finally {
+      this.noticed();
+    }
   }
 
   /** Hears of the jobs that run here, as they run; the function that is given back ends it. */

@@ -7,8 +7,7 @@ import { asRushesError, RushesError } from "../../contract/errors.ts";
 import type { EngineClient } from "../engine/client.ts";
 import { exportVideo } from "../export/export-video.ts";
 import { exportToTemporary, type TemporaryExport } from "../export/temporary.ts";
-import { readJob } from "../history/reads/jobs.ts";
-import { unknownJob } from "../history/writes/jobs.ts";
+import { requireJob } from "../history/reads/jobs.ts";
 import type { StudioCore } from "./studio-core.ts";
 
 /** How long a download is kept, milliseconds. */
@@ -56,9 +55,8 @@ export class StudioExports {
   start(request: ExportRequest): ExportState {
     if (this.#closed) throw new RushesError("engine.internal", { sentence: "The studio is closed." });
     const { jobId, format } = request;
-    const job = readJob(this.#core.database, jobId);
-    if (!job) throw unknownJob(jobId);
-    if (!job.video)
+    const { video } = requireJob(this.#core.database, jobId);
+    if (!video)
       throw new RushesError("file.unreadable", {
         sentence: `Job ${jobId} has no video to export.`,
         advice: "Export a job that is done.",
@@ -77,9 +75,8 @@ export class StudioExports {
     const entry: Entry = { state, end: new AbortController(), kept: null, timer: null };
     this.#entries.set(state.id, entry);
     this.#core.announce({ kind: "export:changed", export: state });
-    const { path } = job.video;
     this.#waiting++;
-    this.#line = this.#line.then(() => this.#run(entry, path, request));
+    this.#line = this.#line.then(() => this.#run(entry, video.path, request));
     return state;
   }
 

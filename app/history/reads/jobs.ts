@@ -1,5 +1,6 @@
 // Reading jobs: one, lists, and full-text search. Every list is newest first, leaves the trash out and walks an index (their plans are
 // tested).
+import { RushesError } from "../../../contract/errors.ts";
 import type {
   Job,
   JobDetail,
@@ -26,6 +27,17 @@ const defaultLimit = 100;
 export function readJob(database: HistoryDatabase, id: number): Job | null {
   const row = database.prepare("SELECT * FROM jobs WHERE id = ?").get(id) as JobRow | undefined;
   return row ? jobFromRow(row) : null;
+}
+
+/** The job. Throws job.unknown. */
+export function requireJob(database: HistoryDatabase, id: number): Job {
+  const job = readJob(database, id);
+  if (!job) throw unknownJob(id);
+  return job;
+}
+
+export function unknownJob(id: number): RushesError {
+  return new RushesError("job.unknown", { sentence: `There is no job ${id}.` });
 }
 
 export function readState(database: HistoryDatabase, id: number): JobState | null {

@@ -8,10 +8,10 @@ import {
   type JobState,
   type RetryChanges,
 } from "../../../contract/job.ts";
-import { RushesError } from "../../../contract/errors.ts";
 import type { PlanFix } from "../../../contract/plan-fix.ts";
 import type { ResolvedSettings } from "../../../contract/settings/derive.ts";
 import type { HistoryDatabase } from "../database.ts";
+import { unknownJob } from "../reads/jobs.ts";
 import { searchText } from "../search-text.ts";
 
 /** A job at the moment of its acceptance. */
@@ -212,8 +212,4 @@ export function requestCancel(database: HistoryDatabase, id: number): boolean {
 
 export function insertChange(database: HistoryDatabase, id: number, state: JobState, note: string, now: number): void {
   database.prepare("INSERT INTO job_changes (job_id, state, at, note) VALUES (?, ?, ?, ?)").run(id, state, now, note);
-}
-
-export function unknownJob(id: number): RushesError {
-  return new RushesError("job.unknown", { sentence: `There is no job ${id}.` });
 }

@@ -3,8 +3,9 @@
 import { RushesError } from "../../../contract/errors.ts";
 import type { JobState } from "../../../contract/job.ts";
 import type { HistoryDatabase } from "../database.ts";
+import { unknownJob } from "../reads/jobs.ts";
 import { releaseInput } from "./inputs.ts";
-import { insertChange, moveJob, unknownJob, type WantedJob, wantedColumns } from "./jobs.ts";
+import { insertChange, moveJob, type WantedJob, wantedColumns } from "./jobs.ts";
 
 /** Puts a waiting job directly before another one; null: to the end. When the other one has begun meanwhile, the job
  * becomes the first. Throws job.unknown or job.started. */

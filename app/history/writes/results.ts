@@ -3,8 +3,8 @@
 // the files follow, after a crash too.
 import { RushesError } from "../../../contract/errors.ts";
 import type { HistoryDatabase } from "../database.ts";
+import { unknownJob } from "../reads/jobs.ts";
 import { releaseInput } from "./inputs.ts";
-import { unknownJob } from "./jobs.ts";
 
 export const daysInTrash = 30;
 
