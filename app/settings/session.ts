@@ -1,6 +1,6 @@
 // A window's session as far as it can be used: values that the catalogue does not know or accept are dropped, the rest is
 // kept. Where it is stored lives in app/history.
-import type { Session } from "../../contract/channels/studio.ts";
+import type { Session, SessionChange } from "../../contract/channels/studio.ts";
 import { RushesError } from "../../contract/errors.ts";
 import { checkSetting, isSettingId, type Settings } from "../../contract/settings/derive.ts";
 import { isRecord } from "./config-file.ts";
@@ -22,9 +22,10 @@ export function soundSession(value: unknown): Session {
   };
 }
 
-/** The session to keep. Throws request.invalid when it is far too large. */
-export function sessionToKeep(session: Session): Session {
-  const sound = soundSession(session);
+/** The session to keep: a window's change over what is kept. Throws request.invalid when it is far too large. */
+export function sessionToKeep(kept: Session, change: SessionChange): Session {
+  const views = isRecord(change.views) ? change.views : {};
+  const sound = soundSession({ ...kept, ...change, views: { ...kept.views, ...views } });
   if (JSON.stringify(sound).length > longestSession)
     throw new RushesError("request.invalid", {
       sentence: "The session is too large to be kept.",

@@ -1,6 +1,6 @@
 // The form's part of a studio: checks, command lines, the window's session, dropped videos.
 import type { DraftCheck } from "../../contract/channels/generate.ts";
-import type { RestoredVideo, Session } from "../../contract/channels/studio.ts";
+import type { RestoredVideo, Session, SessionChange } from "../../contract/channels/studio.ts";
 import { databaseError } from "../history/database.ts";
 import { requireJob } from "../history/reads/jobs.ts";
 import { readSessionValue } from "../history/reads/session.ts";
@@ -39,10 +39,12 @@ export class LocalForm implements StudioForm {
     return soundSession(kept ?? { presetId: this.#presets.defaultId() });
   }
 
-  keepSession(session: Session): void {
-    const kept = sessionToKeep(session);
+  keepSession(change: SessionChange): void {
+    const { database } = this.#core;
+    // Immediate: another program may keep its part of the same session just now.
+    const keep = database.transaction(() => writeSessionValue(database, sessionToKeep(this.session(), change)));
     try {
-      writeSessionValue(this.#core.database, kept);
+      keep.immediate();
     } catch (error) {
       throw databaseError(error, this.#core.files.database);
     }

@@ -4,7 +4,7 @@ import type { DiagnosticFact, MachineState } from "../../contract/channels/machi
 import type { QueueState } from "../../contract/channels/queue.ts";
 import type { DraftCheck } from "../../contract/channels/generate.ts";
 import type { InspectionReport, LoraEntry, ModelEntry } from "../../contract/channels/models.ts";
-import type { RestoredVideo, Session } from "../../contract/channels/studio.ts";
+import type { RestoredVideo, Session, SessionChange } from "../../contract/channels/studio.ts";
 import type { Job, JobDetail, JobEvent, RetryChanges } from "../../contract/job.ts";
 import type { ModelChoice, ModelManifest } from "../../contract/models.ts";
 import type { ResolvedSettings, Settings } from "../../contract/settings/derive.ts";
@@ -142,7 +142,7 @@ export interface StudioForm {
   /** The window's last session, as far as it can be used; before there is one, a form on the default preset. */
   session(): Session;
   /** Throws request.invalid when it is far too large. */
-  keepSession(session: Session): void;
+  keepSession(change: SessionChange): void;
   /** Throws video.foreign or file.unreadable. */
   restoreVideo(path: string): Promise<RestoredVideo>;
 }

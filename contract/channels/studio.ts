@@ -37,6 +37,10 @@ export interface Session {
   readonly views: Readonly<Record<string, unknown>>;
 }
 
+/** What a window changed of its session: parts that are absent stay as they are kept, and so does every key of `views` that is
+ * not named. */
+export type SessionChange = Partial<Session>;
+
 /** What a dropped or opened video says of itself. */
 export interface RestoredVideo {
   readonly fileName: string;
@@ -54,8 +58,8 @@ export type UploadReply = { readonly uploadId: string } | RestoredVideo;
 export interface StudioChannels {
   "studio:hello": { request: Nothing; reply: Hello };
   "studio:session": { request: Nothing; reply: Session };
-  /** The last one to write wins. */
-  "studio:keepSession": { request: { session: Session }; reply: Nothing };
+  /** Only what this window changed, over what others keep; of the same part the last one to write wins. */
+  "studio:keepSession": { request: { session: SessionChange }; reply: Nothing };
   /** Reads the settings in a video made by Rushes: a path (any door that may read it). Bytes are sent as an upload
    * instead (UploadReply). */
   "studio:restoreVideo": { request: { path: string }; reply: RestoredVideo };

@@ -1,6 +1,6 @@
 // What the window keeps between starts: the form's values, and whatever a view wants to find again. Kept in the studio, so
 // that every door finds the same.
-import type { Session } from "../../contract/channels/studio.ts";
+import type { Session, SessionChange } from "../../contract/channels/studio.ts";
 import { request } from "../bridge.ts";
 
 /** Changes are written this long after the last one, in milliseconds. */
@@ -10,7 +10,8 @@ class WindowSession {
   #session = $state.raw<Session>({ values: {}, presetId: null, views: {} });
   #loaded = $state(false);
   #timer: ReturnType<typeof setTimeout> | undefined;
-  #unwritten = false;
+  /** What was changed here and is not written yet: nothing else is, since other windows keep theirs in the same place. */
+  #unwritten: SessionChange | null = null;
 
   get values(): Session["values"] {
     return this.#session.values;
@@ -34,12 +35,13 @@ class WindowSession {
   }
 
   keepView(key: string, value: unknown): void {
-    this.keep({ views: { ...this.#session.views, [key]: value } });
+    this.keep({ views: { [key]: value } });
   }
 
-  keep(change: Partial<Session>): void {
-    this.#session = { ...this.#session, ...change };
-    this.#unwritten = true;
+  /** `views`: the keys that changed. */
+  keep(change: SessionChange): void {
+    this.#session = { ...this.#session, ...changed(this.#session, change) };
+    this.#unwritten = changed(this.#unwritten ?? {}, change);
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => this.write(), keepDelay);
   }
@@ -53,6 +55,7 @@ class WindowSession {
       const ours = this.#session;
       const merged = { values: { ...values, ...ours.values }, presetId: ours.presetId ?? presetId };
       this.#session = { ...merged, views: { ...views, ...ours.views } };
+      if (this.#unwritten?.values) this.#unwritten = { ...this.#unwritten, ...merged };
       this.#loaded = true;
       return true;
     } catch {
@@ -63,11 +66,19 @@ class WindowSession {
   /** Writes what is unwritten now: before the window closes. */
   write(): void {
     clearTimeout(this.#timer);
-    if (!this.#unwritten || !this.#loaded) return;
-    this.#unwritten = false;
+    const writing = this.#unwritten;
+    if (writing === null || !this.#loaded) return;
+    this.#unwritten = null;
     // A lost write is made good by the next one.
-    void request("studio:keepSession", { session: this.#session }).catch(() => (this.#unwritten = true));
+    void request("studio:keepSession", { session: writing }).catch(
+      () => (this.#unwritten = changed(writing, this.#unwritten ?? {})),
+    );
   }
+}
+
+function changed(before: SessionChange, change: SessionChange): SessionChange {
+  const views = before.views || change.views ? { views: { ...before.views, ...change.views } } : {};
+  return { ...before, ...change, ...views };
 }
 
 export const session = new WindowSession();

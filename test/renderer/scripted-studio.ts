@@ -50,7 +50,7 @@ export class ScriptedStudio {
       }),
       "studio:session": () => this.session,
       "studio:keepSession": ({ session }) => {
-        this.session = session;
+        this.session = { ...this.session, ...session, views: { ...this.session.views, ...session.views } };
         return {};
       },
       "generate:check": ({ draft }) => checkOf(draft.values),
@@ -93,6 +93,11 @@ export class ScriptedStudio {
   say(event: Announcement): void {
     this.#number++;
     this.#listener?.({ ...event, number: this.#number });
+  }
+
+  /** The studio said something that never arrived: at the next event the window asks for everything again. */
+  lose(): void {
+    this.#number++;
   }
 
   /** Requests of one channel so far. */

@@ -1,4 +1,4 @@
-// Keeping the window's session: the last one to write wins.
+// Keeping the window's session. What of the earlier one stays is decided in app/settings/session.ts.
 import type { HistoryDatabase } from "../database.ts";
 
 export function writeSessionValue(database: HistoryDatabase, value: unknown, now = Date.now()): void {

@@ -43,6 +43,22 @@ test("a first start's form lies on the default preset; a kept session is left as
   expect(studio.form.session()).toMatchObject({ values: { numSteps: 3 }, presetId: null });
 });
 
+test("of two windows each keeps what it changed, and a first start's preset stays until one is chosen", async () => {
+  const id = await studio.presets.save("Mine", { numSteps: 2 });
+  await studio.presets.setDefault(id);
+  const other = await openStudio({ libraryFolder: plumbing.library });
+  try {
+    studio.form.keepSession({ views: { folded: true } });
+    expect(studio.form.session()).toEqual({ values: {}, presetId: id, views: { folded: true } });
+    other.form.keepSession({ values: { prompt }, presetId: null });
+    studio.form.keepSession({ views: { filters: ["done"] } });
+    const kept = { values: { prompt }, presetId: null, views: { folded: true, filters: ["done"] } };
+    expect(other.form.session()).toEqual(kept);
+  } finally {
+    await other.close();
+  }
+});
+
 describe("a job on a graphics card", () => {
   const error = {
     code: "gpu.lost",

@@ -258,8 +258,13 @@ describe("the session", () => {
     expect(studio.form.session()).toEqual(session);
     const foreign = { values: { numSteps: 99, sede: 1, prompt: "" }, presetId: 7, views: [], later: { kept: true } };
     studio.form.keepSession(foreign as never);
-    expect(studio.form.session()).toEqual({ values: { prompt: "" }, presetId: null, views: {}, later: { kept: true } });
-    const huge = { values: {}, presetId: null, views: { text: "x".repeat(1_100_000) } };
+    expect(studio.form.session()).toEqual({
+      ...session,
+      values: { prompt: "" },
+      presetId: null,
+      later: { kept: true },
+    });
+    const huge = { views: { text: "x".repeat(1_100_000) } };
     expect(() => studio.form.keepSession(huge)).toThrow(expect.objectContaining({ code: "request.invalid" }));
     const database = openDatabase(join(library, "rushes.db"));
     database.prepare("UPDATE session SET value = '[1]'").run();
