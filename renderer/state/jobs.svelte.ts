@@ -1,5 +1,5 @@
-// The queue as it stands, and what running jobs say of themselves: progress, log, latest preview. Finished jobs are the
-// history's.
+// The queue as it stands, what running jobs say of themselves (progress, log, latest preview), and which one ended last.
+// What finished jobs made is the history's.
 import { SvelteMap } from "svelte/reactivity";
 import { previewUrl } from "../../contract/channels/media.ts";
 import type { QueueState } from "../../contract/channels/queue.ts";
@@ -26,9 +26,22 @@ export interface LivePreview {
   readonly approximate: boolean;
 }
 
+/** A job that ended after it had run. One that runs once more and ends again is another of these. */
+export interface EndedJob {
+  readonly jobId: number;
+}
+
+/** Jobs that are looked at after a lost connection: the last of them is wanted. */
+const mostMissed = 100;
+
 class Jobs {
   #queue = $state.raw<QueueState | null>(null);
+  /** When the queue was asked for, of which `queue` is the answer. */
+  #queueAt = 0;
+  #ended: EndedJob | null = null;
+  #caughtUp: Promise<void> = Promise.resolve();
   readonly #live = new SvelteMap<number, LiveJob>();
+  #answered: Promise<void> = Promise.resolve();
   #asking = false;
   #askAgain = false;
 
@@ -50,15 +63,28 @@ class Jobs {
     return this.waiting.length + (this.running ? 1 : 0);
   }
 
+  /** The job that ended last since the window opened; what was waiting and is taken out has not run. */
+  get ended(): EndedJob | null {
+    return this.#ended;
+  }
+
+  /** Resolves when `ended` counts what was not heard while the connection was lost. */
+  get caughtUp(): Promise<void> {
+    return this.#caughtUp;
+  }
+
   /** Follows the studio; called once. Returns the way to stop. */
   start(): () => void {
     const stops = [
       connection.onRefresh(() => {
         this.#forgetPreviews();
         this.refresh();
+        if (this.#queue) this.#caughtUp = this.#catchUp(this.#queue, this.#queueAt);
       }),
       connection.on("queue:changed", () => this.refresh()),
       connection.on("job:changed", ({ jobId, state, note }) => {
+        const ran = this.running?.id === jobId || this.live(jobId)?.preview || state === "done" || state === "failed";
+        if (isFinal(state) && ran) this.#ended = { jobId };
         this.#change(jobId, {
           state,
           note,
@@ -95,8 +121,12 @@ class Jobs {
       return;
     }
     this.#asking = true;
-    void request("queue:state", {})
-      .then((queue) => (this.#queue = queue))
+    const askedAt = Date.now();
+    this.#answered = request("queue:state", {})
+      .then((queue) => {
+        this.#queue = queue;
+        this.#queueAt = askedAt;
+      })
       .catch(() => undefined) // The connection tells that nobody answers, and a refresh follows.
       .finally(() => {
         this.#asking = false;
@@ -104,6 +134,26 @@ class Jobs {
         this.#askAgain = false;
         this.refresh();
       });
+  }
+
+  /** Finds what ended unheard since the queue was `before`: jobs of it that are no longer there, in their order, and those
+   * that were added and made meanwhile. */
+  async #catchUp(before: QueueState, since: number): Promise<void> {
+    const heard = this.#ended;
+    try {
+      while (this.#asking) await this.#answered;
+      const still = new Set([this.running, ...this.waiting].map((job) => job?.id));
+      const gone = [before.running, ...before.waiting].flatMap((job) => (job && !still.has(job.id) ? [job.id] : []));
+      const { ids } = await request("history:find", { filter: { states: ["done", "failed"], from: since } });
+      const possible = [...new Set([...gone, ...ids.slice(0, mostMissed).reverse()])].slice(-mostMissed);
+      if (possible.length === 0) return;
+      const { cards } = await request("history:cards", { ids: possible });
+      const last = cards.findLast(({ state }) => state === "done" || state === "failed");
+      const unheard = last && (gone.includes(last.id) || last.id !== heard?.jobId);
+      if (unheard && this.#ended === heard) this.#ended = { jobId: last.id };
+    } catch {
+      // The connection tells that nobody answers, and a refresh follows.
+    }
   }
 
   /** A studio that was started anew has no pictures of steps that an earlier one made. */

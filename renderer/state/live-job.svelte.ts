@@ -46,6 +46,8 @@ class CurrentJob {
 
   /** The job that has just ended, shown until its result can be. */
   #held = $state.raw<Job | null>(null);
+  /** Somebody is there who will show that result. */
+  #viewed = false;
 
   #job = $derived<Job | null>(jobs.running ?? this.#held);
   #progress = $derived<JobProgress | null>(
@@ -123,7 +125,17 @@ class CurrentJob {
     return this.#job === null ? [] : noiseLevels(this.#job.settings.numSteps, this.#job.settings.sigmaMax);
   }
 
-  /** The result of the job that has just ended is there. */
+  /** A viewer is there that shows a job until its result is (release). Without one a job that is done is gone at once. Gives
+   * the way to end that. */
+  view(): () => void {
+    this.#viewed = true;
+    return () => {
+      this.#viewed = false;
+      this.release();
+    };
+  }
+
+  /** The result of the job that has just ended is there, or is not to be shown. */
   release(): void {
     this.#held = null;
   }
@@ -192,7 +204,7 @@ class CurrentJob {
   #end(jobId: number, state: string): void {
     if (this.#asked?.jobId === jobId && state !== "running") this.#asked = null;
     if (state === "running") this.#held = null;
-    else if (state === "done" && jobs.running?.id === jobId) this.#held = jobs.running;
+    else if (state === "done" && this.#viewed && jobs.running?.id === jobId) this.#held = jobs.running;
     const words = text.words.generate;
     if (state === "done") announcer.say(words.finishedSaid);
     else if (state === "failed") announcer.say(words.failedSaid);

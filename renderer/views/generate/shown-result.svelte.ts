@@ -1,19 +1,24 @@
-// Which video the viewer shows: the running job, one the user picked in the strip, or the latest that ended.
+// Which result the viewer shows: the running job, one the user picked in the strip, or what ended last, wherever the user
+// was then.
 import type { HistoryDetail } from "../../../contract/channels/history.ts";
 import { isFinal } from "../../../contract/job.ts";
 import { request } from "../../bridge.ts";
 import { connection } from "../../state/connection.svelte.ts";
-import { jobs } from "../../state/jobs.svelte.ts";
+import { type EndedJob, jobs } from "../../state/jobs.svelte.ts";
 import { liveJob } from "../../state/live-job.svelte.ts";
 
 class ShownResult {
   /** What the user picked, or what ended last; null: nothing yet. */
   #jobId = $state<number | null>(null);
   #detail = $state.raw<HistoryDetail | null>(null);
-  /** True where the user looks at a result although a job runs. */
+  /** True where the user looks at a result although a job runs, or ran when it was picked. */
   #picked = $state(false);
+  /** The job that ran then. */
+  #pickedOver: number | null = null;
   #looked = $state(false);
   #awaited = $state<number | null>(null);
+  /** What had ended last when it was decided what to show. */
+  #seen: EndedJob | null = null;
   #asked = 0;
 
   /** The result to show; null while none is there. */
@@ -42,14 +47,23 @@ class ShownResult {
 
   /** Follows the studio; called by the viewer. Returns the way to stop. */
   start(): () => void {
+    // Who comes back while a job runs wants to see it.
+    if (jobs.running !== null) this.#picked = false;
+    let returned = true;
     const stops = [
-      connection.onRefresh(() => void this.#refresh()),
+      liveJob.view(),
+      connection.onRefresh(() => {
+        void this.#refresh(returned);
+        returned = false;
+      }),
       connection.on("job:changed", ({ jobId, state }) => {
         if (jobId === this.#awaited && state !== "queued") this.#awaited = null;
-        if (!isFinal(state)) return;
-        // What was waiting and is taken out is no result; a picked one stays.
-        const ran = jobs.running?.id === jobId || jobs.live(jobId)?.preview || state === "done" || state === "failed";
-        if (ran && (!this.#picked || jobId === this.#jobId)) void this.#show(jobId);
+        // What was waiting and is taken out is no result.
+        if (!isFinal(state) || jobs.ended === this.#seen || jobs.ended?.jobId !== jobId) return;
+        this.#seen = jobs.ended;
+        // A picked one stays.
+        if (!this.#picked || jobId === this.#jobId) void this.#show(jobId);
+        else liveJob.release();
       }),
       connection.on("history:changed", ({ jobIds }) => {
         if (this.#jobId !== null && (jobIds === null || jobIds.includes(this.#jobId))) void this.#show(this.#jobId);
@@ -58,13 +72,13 @@ class ShownResult {
     ];
     return () => {
       for (const stop of stops) stop();
-      this.#picked = false;
     };
   }
 
   /** The user picked one. */
   pick(jobId: number): void {
     this.#picked = jobs.running !== null;
+    this.#pickedOver = jobs.running?.id ?? null;
     void this.#show(jobId);
   }
 
@@ -81,11 +95,19 @@ class ShownResult {
     this.#picked = false;
   }
 
-  async #refresh(): Promise<void> {
+  /** `returned`: from another view, where jobs may have ended that were added after one was picked. */
+  async #refresh(returned = false): Promise<void> {
     this.#awaited = null;
     try {
-      if (this.#jobId !== null) await this.#show(this.#jobId);
-      else {
+      await jobs.caughtUp;
+      const { ended } = jobs;
+      if (returned && ended?.jobId !== this.#pickedOver) this.#picked = false;
+      const unseen = ended !== null && ended !== this.#seen && !this.#picked;
+      this.#seen = ended;
+      if (unseen) await this.#show(ended.jobId);
+      else if (this.#jobId !== null) await this.#show(this.#jobId);
+      // None yet, or deleted meanwhile.
+      if (this.#jobId === null) {
         const { ids } = await request("history:find", { filter: { states: ["done"] } });
         if (ids[0] !== undefined && this.#jobId === null) await this.#show(ids[0]);
       }

@@ -91,6 +91,15 @@ describe("ending the running job", () => {
     expect(studio.requests("queue:cancel")).toEqual([{ jobId: 1 }]);
   });
 
+  test("once it is done nothing runs, however the video comes to be shown elsewhere", async () => {
+    const screen = await show([], (studio) => (studio.running = { ...running(), id: 61 }));
+    await expect.element(screen.getByRole("button", { name: "Cancel" })).toBeEnabled();
+    studio.running = null;
+    studio.say({ kind: "job:changed", jobId: 61, state: "done", note: "" });
+    await expect.element(screen.getByText("Nothing runs", { exact: true })).toBeVisible();
+    await expect.element(screen.getByRole("button", { name: "Cancel" })).not.toBeInTheDocument();
+  });
+
   test("nothing can be kept before a step is finished", async () => {
     const first = { ...running().progress!, step: 1 };
     const screen = await show([], (studio) => (studio.running = { ...running(), progress: first }));
