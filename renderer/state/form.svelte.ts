@@ -11,7 +11,7 @@ import { session } from "./session.svelte.ts";
 type Values = Partial<Settings>;
 export type Picture = NonNullable<Draft["image"]>;
 
-interface Snapshot {
+export interface Snapshot {
   readonly values: Values;
   readonly presetId: string | null;
   readonly picture: Picture | null;
@@ -100,6 +100,11 @@ class Form {
     return this.#undo.length > 0;
   }
 
+  /** All that can be borrowed or replaced, as it is now. */
+  get snapshot(): Snapshot {
+    return { values: this.#values, presetId: this.#presetId, picture: this.#picture };
+  }
+
   /** What is sent: only what the user set. */
   get draft(): Draft {
     return {
@@ -162,6 +167,25 @@ class Form {
     this.#remember();
     this.#values = without(this.#values, ids);
     this.#changed();
+  }
+
+  /** Makes a change and gives the way back of it alone: what was changed otherwise since then stays. */
+  undoably(change: () => void): () => void {
+    const draft = this.#aside;
+    const before = this.#values;
+    change();
+    const after = this.#values;
+    const changed = differences(before, after).map(({ id }) => id);
+    return () => {
+      // Another job's values may be in the form by now.
+      if (draft !== this.#aside) return;
+      const since = differences(after, this.#values).map(({ id }) => id);
+      const ids = changed.filter((id) => !since.includes(id));
+      if (ids.length === 0) return;
+      this.#remember();
+      this.#values = { ...without(this.#values, ids), ...only(before, ids) };
+      this.#changed();
+    };
   }
 
   /** Everything at once: a new form. One step of undo. */
@@ -232,10 +256,10 @@ class Form {
   }
 
   /** Puts another job's values into the form; the user's own come back with `putBack`, also after the page was lost. */
-  borrow(values: Values, picture: Picture | null): void {
-    this.#aside ??= this.#snapshot();
+  borrow(values: Values, picture: Picture | null, presetId: string | null = null): void {
+    this.#aside ??= this.snapshot;
     this.#undo = [];
-    this.#take({ values, presetId: null, picture });
+    this.#take({ values, presetId, picture });
     this.#changed();
   }
 
@@ -247,10 +271,6 @@ class Form {
     this.#undo = [];
     this.#take(own);
     this.#changed();
-  }
-
-  #snapshot(): Snapshot {
-    return { values: this.#values, presetId: this.#presetId, picture: this.#picture };
   }
 
   #take({ values, presetId, picture }: Snapshot): void {
@@ -271,7 +291,7 @@ class Form {
 
   #remember(): void {
     this.#lastChange = null;
-    this.#undo = [...this.#undo, this.#snapshot()].slice(-undoDepth);
+    this.#undo = [...this.#undo, this.snapshot].slice(-undoDepth);
   }
 
   #changed(): void {
@@ -331,6 +351,10 @@ function storedPicture(): Picture | null {
 
 function without(values: Values, ids: readonly SettingId[]): Values {
   return Object.fromEntries(Object.entries(values).filter(([id]) => !ids.includes(id as SettingId)));
+}
+
+function only(values: Values, ids: readonly SettingId[]): Values {
+  return Object.fromEntries(Object.entries(values).filter(([id]) => ids.includes(id as SettingId)));
 }
 
 /** The one form of this window. */

@@ -66,14 +66,20 @@ class Presets {
     return preset;
   }
 
-  /** Writes what holds in the form into the preset that was applied. */
-  async update(preset: PresetEntry): Promise<void> {
+  /** Writes what holds in the form into the preset that was applied. Gives the way to put back what it held, and what the
+   * form had set of it. */
+  async update(preset: PresetEntry): Promise<() => Promise<void>> {
     const withPrompt = "prompt" in preset.settings;
     const withSeed = "seed" in preset.settings;
     const settings = this.#toSave({ prompt: withPrompt, seed: withSeed });
     await request("presets:replace", { id: preset.id, settings });
     await this.load();
-    form.adoptPreset({ id: preset.id, settings });
+    const giveBack = form.undoably(() => form.adoptPreset({ id: preset.id, settings }));
+    return async () => {
+      await request("presets:replace", { id: preset.id, settings: preset.settings });
+      await this.load();
+      if (form.presetId === preset.id) giveBack();
+    };
   }
 
   async rename(id: string, name: string): Promise<void> {

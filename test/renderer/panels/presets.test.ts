@@ -52,7 +52,10 @@ beforeEach(async () => {
       all = [...all, saved];
       return { preset: saved };
     },
-    "presets:replace": ({ id, settings }) => ({ preset: preset(id, settings) }),
+    "presets:replace": ({ id, settings }) => {
+      all = all.map((each) => (each.id === id ? { ...each, settings } : each));
+      return { preset: preset(id, settings) };
+    },
     "presets:rename": ({ id, name }) => {
       all = all.map((each) => (each.id === id ? { ...each, name } : each));
       return { preset: preset(id, {}, { name }) };
@@ -96,6 +99,26 @@ test("says when the form differs from its preset, and writes it back", async () 
   await screen.getByRole("button", { name: "Update Morning" }).click();
   await expect.poll(() => bridge.requests("presets:replace")).toEqual([{ id: "Morning", settings: { numSteps: 4 } }]);
   await expect.poll(() => form.values).toEqual({ prompt: "a ball" });
+});
+
+test("updating a preset can be undone: it holds what it held, and the form what it had set", async () => {
+  await form.applyPreset(all[3]!);
+  const screen = await render(PresetMenu);
+  form.set("numSteps", 4);
+  await screen.getByRole("button", { name: /Preset: Morning\s*edited/ }).click();
+  await screen.getByRole("button", { name: "Update Morning" }).click();
+  await expect.poll(() => toasts.all.at(-1)?.text).toBe("Morning was updated");
+  // What is typed meanwhile is no part of it.
+  form.set("prompt", "a square");
+  toasts.all.at(-1)?.action?.run();
+  await expect
+    .poll(() => bridge.requests("presets:replace").at(-1))
+    .toEqual({
+      id: "Morning",
+      settings: { numSteps: 2 },
+    });
+  await expect.poll(() => form.values).toEqual({ prompt: "a square", numSteps: 4 });
+  await expect.element(screen.getByRole("button", { name: /Preset: Morning\s*edited/ })).toBeVisible();
 });
 
 test("arrow keys go through the list", async () => {
