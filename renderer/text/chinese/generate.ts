@@ -154,7 +154,7 @@ export const generate: typeof english = {
   favourite: "收藏",
   useSeed: "使用种子",
   seedUsed: (seed) => `已设置种子 ${seed}`,
-  useSettings: "使用设置",
+  useAll: "全部使用",
   variation: "变体",
   cannotPlay: "这里无法播放此视频。",
   resultFacts: (size, length, steps) => `${size} · ${length} · ${steps} 步`,
@@ -200,6 +200,7 @@ export const generate: typeof english = {
   saveEdit: "保存",
   discardEdit: "放弃",
   editSaved: (id) => `任务 ${id} 已更改`,
+  editLeft: (id) => `对任务 ${id} 的更改未保存`,
   editGone: (id) => `任务 ${id} 已不在等待,无法编辑。`,
 
   drop: {

@@ -159,7 +159,7 @@ export const generate = {
   favourite: "Favourite",
   useSeed: "Use seed",
   seedUsed: (seed: string) => `Seed ${seed} is set`,
-  useSettings: "Use settings",
+  useAll: "Use all",
   variation: "Variation",
   cannotPlay: "This video cannot be played here.",
   resultFacts: (size: string, length: string, steps: number) =>
@@ -206,6 +206,7 @@ export const generate = {
   saveEdit: "Save",
   discardEdit: "Discard",
   editSaved: (id: number) => `Job ${id} was changed`,
+  editLeft: (id: number) => `Changes to job ${id} were not saved`,
   editGone: (id: number) => `Job ${id} no longer waits, so it cannot be edited.`,
 
   drop: {

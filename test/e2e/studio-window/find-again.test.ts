@@ -51,6 +51,11 @@ test("it opens with its video, and its settings go back into the form", async ()
   expect(await studio.prompt.inputValue()).toBe(made[2]!.prompt);
   const sigma = page.getByRole("spinbutton", { name: "Sigma Max: exact value" });
   expect(await sigma.inputValue()).toBe("150");
+  // Nothing that was automatic became fixed by it.
+  const fixed = ["quantLinear", "attentionType", "textEncoderFormat", "device", "precision", "threads", "vaeTiling"];
+  const kept = async () => Object.keys((await studio.request("studio:session", {})).values);
+  await studio.until(async () => (await kept()).includes("sigmaMax"), "the session to be kept");
+  expect((await kept()).filter((id) => fixed.includes(id))).toEqual([]);
   // New seed: nothing is set. Undo brings the empty form back.
   expect(await page.getByRole("spinbutton", { name: "Seed", exact: true }).inputValue()).toBe("");
   await studio.button("Undo").click();

@@ -93,6 +93,43 @@ test("of a result's settings only those become the form's that would not hold an
   });
 });
 
+test("what was automatic and comes to the same again stays automatic", async () => {
+  const clip = { quantLinear: "int8", attentionType: "original", textEncoderFormat: "int8" } as const;
+  const job = jobOf(4);
+  const values = await ownValuesOf(jobSettings({ ...job, settings: { ...job.settings, ...clip } }));
+  // Auto comes to int8 by itself, to sagesla where it is not told otherwise, and nothing is known of the text encoder.
+  expect(values).not.toHaveProperty("quantLinear");
+  expect(values).toMatchObject({ attentionType: "original", textEncoderFormat: "int8" });
+});
+
+test("what follows from another automatic value is looked at together with it", async () => {
+  // Without the int8 weights that ran, auto would come to another attention.
+  studio.answers["generate:check"] = ({ draft: { values } }) => {
+    const attentionType = values.quantLinear === "off" ? "original" : "sagesla";
+    return checkOf(values, { automatic: { quantLinear: "int8", attentionType } });
+  };
+  const job = jobOf(4);
+  const ran = (attentionType: "original" | "sagesla") =>
+    ownValuesOf(jobSettings({ ...job, settings: { ...job.settings, quantLinear: "off", attentionType } }));
+  expect(await ran("sagesla")).toMatchObject({ quantLinear: "off", attentionType: "sagesla" });
+});
+
+test("what belongs to the machine is not taken over from a result, and stays as it is set here", async () => {
+  form.set("memoryBudget", 4);
+  form.set("vaeTiling", "on");
+  const job = jobOf(4);
+  const machine = { device: "cpu", precision: "fp32", threads: 2, vaeTiling: "off", offload: "off" } as const;
+  await useJobSettings({ ...job, settings: { ...job.settings, ...machine } }, true);
+  expect(form.values).toEqual({
+    prompt: job.prompt,
+    mode: "t2v",
+    model: "demo",
+    seed: 7,
+    memoryBudget: 4,
+    vaeTiling: "on",
+  });
+});
+
 test("a result's frame that follows from its picture goes on following; one that does not is kept in pixels", async () => {
   const asked: Draft[] = [];
   studio.answers["generate:check"] = ({ draft }) => {
