@@ -23,5 +23,5 @@ function useLora(file: string): void {
   if (!loras.some((lora) => lora.file === file))
     form.set("loras", [...loras, { file, strength: 1, expert: "both" as const }]);
   toasts.show(text.words.generate.drop.loraUsed(loraName({ file })), { tone: "good" });
-  route.go("generate");
+  route.show("generate");
 }

@@ -8,7 +8,7 @@ import { inputPicture } from "./input-picture.svelte.ts";
 import { promptFile } from "./prompt-file.svelte.ts";
 import { route } from "./route.svelte.ts";
 import { toasts } from "./toasts.svelte.ts";
-import { ownValuesOf, pictureOf } from "./use-settings.ts";
+import { clipValuesOf, pictureOf } from "./use-settings.ts";
 import { goToPlace } from "./window-places.ts";
 
 export type DropKind = "video" | "picture" | "preset" | "prompts" | "checkpoint" | "unknown";
@@ -48,7 +48,7 @@ export async function takeDroppedFile(file: File): Promise<void> {
       case "video":
         return await useRestored(await restoreVideo(file));
       case "picture":
-        if (await inputPicture.use(file)) route.go("generate");
+        if (await inputPicture.use(file)) route.show("generate");
         return;
       case "preset":
         return await importPreset(file.name, await file.slice(0, longestText).text());
@@ -75,7 +75,7 @@ export async function usePath(path: string): Promise<void> {
     if (kind === "video") await useRestored(await request("studio:restoreVideo", { path }));
     else if (kind === "picture") {
       inputPicture.usePath(path);
-      route.go("generate");
+      route.show("generate");
     } else if (kind === "checkpoint") await useCheckpoint(path);
     else toasts.show(words.unknown, { tone: "bad", advice: words.unknownAdvice });
   } catch (error) {
@@ -85,9 +85,9 @@ export async function usePath(path: string): Promise<void> {
 
 async function useRestored({ fileName, settings, jobId, notes }: RestoredVideo): Promise<void> {
   const picture = await keptPicture(jobId);
-  const values = await ownValuesOf(settings, picture);
+  const values = await clipValuesOf(settings, picture);
   const pictureMissing = settings.mode === "i2v" && picture === null;
-  route.go("generate");
+  route.show("generate");
   await form.apply({ kind: "video", fileName }, { values, picture, pictureMissing, notes });
 }
 
@@ -112,7 +112,7 @@ async function importPreset(fileName: string, content: string): Promise<void> {
     action: {
       label: words.apply,
       run: () => {
-        route.go("generate");
+        route.show("generate");
         void form.applyPreset(preset);
       },
     },

@@ -45,6 +45,11 @@ class Route {
     return () => removeEventListener("hashchange", follow);
   }
 
+  /** Goes to a view, unless it is shown already: then what it shows stays, such as a waiting job that is edited. */
+  show(view: ViewName): void {
+    if (this.view !== view) this.go(view);
+  }
+
   /** Goes there; the way back is the browser's. With `replace`, the present place leaves no trace. */
   go(view: ViewName, detail: string | number = "", query: Record<string, string> = {}, replace = false): void {
     const address = addressOf(view, detail, query);

@@ -1,7 +1,9 @@
-// Editing a waiting job in the form: its settings are borrowed, the user's own draft comes back afterwards.
+// Editing a waiting job in the form: its settings are borrowed, the user's own draft comes back afterwards. Changes that are
+// left without being saved can be taken up again.
 import type { Job } from "../../../contract/job.ts";
+import { differences } from "../../../contract/settings/derive.ts";
 import { request } from "../../bridge.ts";
-import { form } from "../../state/form.svelte.ts";
+import { form, type Snapshot } from "../../state/form.svelte.ts";
 import { jobs } from "../../state/jobs.svelte.ts";
 import { route } from "../../state/route.svelte.ts";
 import { toasts } from "../../state/toasts.svelte.ts";
@@ -12,6 +14,10 @@ class JobEdit {
   #job = $state.raw<Job | null>(null);
   #saving = $state(false);
   #wanted: number | null = null;
+  /** What the job holds, as far as is known here: the form differs from it where there is something to save. */
+  #held: Snapshot | null = null;
+  /** Changes that were left and are wanted again. */
+  #resumed: { readonly jobId: number; readonly changes: Snapshot } | null = null;
 
   /** The job being edited. */
   get job(): Job | null {
@@ -26,10 +32,7 @@ class JobEdit {
   async follow(jobId: number | null): Promise<void> {
     if (jobId === this.#wanted) return;
     this.#wanted = jobId;
-    if (this.#job) {
-      this.#job = null;
-      form.putBack();
-    }
+    this.#end();
     if (jobId === null) return;
     try {
       const { waiting } = await request("queue:state", {});
@@ -38,11 +41,10 @@ class JobEdit {
       if (!job) return this.#gone(jobId);
       const values = await ownValuesOf(jobSettings(job), pictureOf(job));
       if (this.#wanted !== jobId) return;
-      form.borrow(values, pictureOf(job));
-      this.#job = job;
+      this.#begin(job, { values, presetId: null, picture: pictureOf(job) });
     } catch (error) {
       toasts.error(error);
-      this.#leave();
+      if (this.#wanted === jobId) this.#leave();
     }
   }
 
@@ -51,13 +53,18 @@ class JobEdit {
     const job = this.#job;
     if (!job || this.#saving) return;
     this.#saving = true;
+    const changes = form.snapshot;
     try {
       await request("queue:edit", { jobId: job.id, draft: form.draft });
       toasts.show(text.words.generate.editSaved(job.id), { tone: "good" });
       jobs.refresh();
+      if (this.#job !== job) return;
+      this.#held = changes;
+      this.#saving = false;
       route.go("queue");
     } catch (error) {
       toasts.error(error);
+      if (this.#job !== job) this.#offerBack(job.id, changes);
     } finally {
       this.#saving = false;
     }
@@ -68,7 +75,36 @@ class JobEdit {
     this.#leave();
   }
 
+  #begin(job: Job, held: Snapshot): void {
+    const resumed = this.#resumed?.jobId === job.id ? this.#resumed.changes : held;
+    this.#resumed = null;
+    form.borrow(resumed.values, resumed.picture, resumed.presetId);
+    this.#held = held;
+    this.#job = job;
+  }
+
+  #end(): void {
+    const job = this.#job;
+    if (job === null) return;
+    const left = form.snapshot;
+    // While they are being saved, the answer decides.
+    const lost = !this.#saving && this.#held !== null && differs(left, this.#held);
+    this.#job = null;
+    this.#held = null;
+    form.putBack();
+    if (lost) this.#offerBack(job.id, left);
+  }
+
+  #offerBack(jobId: number, changes: Snapshot): void {
+    toasts.undoable(text.words.generate.editLeft(jobId), () => {
+      if (this.#job?.id === jobId) return form.replace(changes.values, changes.presetId, changes.picture);
+      this.#resumed = { jobId, changes };
+      route.go("generate", "", { edit: String(jobId) });
+    });
+  }
+
   #gone(jobId: number): void {
+    this.#resumed = null;
     toasts.show(text.words.generate.editGone(jobId), { tone: "bad" });
     this.#leave();
   }
@@ -76,6 +112,15 @@ class JobEdit {
   #leave(): void {
     route.go("generate", "", {}, true);
   }
+}
+
+function differs(one: Snapshot, other: Snapshot): boolean {
+  const picture = ({ picture }: Snapshot) => JSON.stringify(picture);
+  return (
+    differences(one.values, other.values).length > 0 ||
+    one.presetId !== other.presetId ||
+    picture(one) !== picture(other)
+  );
 }
 
 export const jobEdit = new JobEdit();

@@ -127,6 +127,19 @@ test("a picture begins an Image to Video, also when its path was opened with the
   expect(form.picture).toEqual({ path: "/elsewhere/dog.jpg" });
 });
 
+test("on the form already, a dropped file goes into what is edited there", async () => {
+  route.go("generate", "", { edit: "12" });
+  await takeDroppedFile(new File(["bytes"], "cat.png", { type: "image/png" }));
+  await usePath("/elsewhere/dog.jpg");
+  await takeDroppedFile(new File(["bytes"], "ball.mp4", { type: "video/mp4" }));
+  studio.answers["models:inspect"] = () => ({ report: { family: "lora", refused: "" } as InspectionReport });
+  await usePath("/elsewhere/night.safetensors");
+  expect([route.view, route.query.get("edit")]).toEqual(["generate", "12"]);
+  route.go("queue");
+  await usePath("/elsewhere/dog.jpg");
+  expect([route.view, route.query.get("edit")]).toEqual(["generate", null]);
+});
+
 test("a preset is added and offered; a list of prompts goes to the dialog that looks at it", async () => {
   await takeDroppedFile(new File(["{}"], "Mine.json", { type: "application/json" }));
   await vi.waitFor(() => expect(toasts.all.at(-1)).toMatchObject({ text: "Preset “Mine” was added" }), {
