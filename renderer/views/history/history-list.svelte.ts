@@ -53,6 +53,7 @@ class HistoryList {
   #anchor: number | null = null;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #asked = 0;
+  #latest: Promise<void> = Promise.resolve();
   #restored = false;
   /** The first id in sight when the list was left. */
   top: number | null = null;
@@ -98,9 +99,9 @@ class HistoryList {
     const stops = [
       connection.onRefresh(() => {
         if (!this.#restored && session.loaded) this.#restore();
-        this.refresh();
+        void this.refresh();
       }),
-      connection.on("history:changed", () => this.refresh()),
+      connection.on("history:changed", () => void this.refresh()),
     ];
     return () => {
       for (const stop of stops) stop();
@@ -115,8 +116,8 @@ class HistoryList {
     this.selectNone();
     session.keepView(sessionKey, this.#choices);
     clearTimeout(this.#timer);
-    if ("words" in change) this.#timer = setTimeout(() => this.refresh(), searchDelay);
-    else this.refresh();
+    if ("words" in change) this.#timer = setTimeout(() => void this.refresh(), searchDelay);
+    else void this.refresh();
   }
 
   clearFilters(): void {
@@ -124,11 +125,11 @@ class HistoryList {
     this.choose({ ...noChoices, stacked, trash });
   }
 
-  /** Asks again; later answers win. */
-  refresh(): void {
+  /** Asks again; later answers win. Resolves once the latest one is there, also where another question overtook this one. */
+  refresh(): Promise<void> {
     clearTimeout(this.#timer);
-    const asked = ++this.#asked;
-    void this.#ask(asked);
+    this.#latest = this.#ask(++this.#asked);
+    return this.#latest;
   }
 
   /** The ids around one in the list, for going from result to result. */
@@ -224,7 +225,7 @@ class HistoryList {
         request("history:find", { filter: this.#filter() }),
         request("history:facets", {}),
       ]);
-      if (asked !== this.#asked) return;
+      if (asked !== this.#asked) return await this.#latest;
       const focused = this.focused;
       this.#found = ids;
       this.#facets = facets;
@@ -232,7 +233,7 @@ class HistoryList {
       this.#loaded = true;
       this.#keepPlace(focused);
     } catch (error) {
-      if (asked !== this.#asked) return;
+      if (asked !== this.#asked) return await this.#latest;
       this.#error = error;
       this.#loaded = true;
     }

@@ -215,6 +215,23 @@ describe("selection and keyboard", () => {
     expect(studio.requests("history:restore")).toEqual([{ jobIds: [count] }]);
   });
 
+  test("after deleting, the keyboard goes on at the neighbour", async () => {
+    await open();
+    await expect.poll(() => results.card(count)?.id).toBe(count);
+    (document.querySelector(`[data-result="${count - 1}"]`) as HTMLElement).focus();
+    await userEvent.keyboard("{Delete}");
+    await expect.poll(() => present(count - 1)).toBe(false);
+    await expect.poll(() => focusedId()).toBe(count - 2);
+    await userEvent.keyboard("{ArrowRight}");
+    await expect.poll(() => focusedId()).toBe(count - 3);
+    // Of several, the one behind the last.
+    await userEvent.keyboard(" {Shift>}{ArrowRight}{/Shift}{Delete}");
+    await expect.poll(() => present(count - 4)).toBe(false);
+    await expect.poll(() => focusedId()).toBe(count - 5);
+    await userEvent.keyboard("{ArrowLeft}");
+    await expect.poll(() => focusedId()).toBe(count - 2);
+  });
+
   test("the trash: put back, and remove for good after a question", async () => {
     deleted = new Set([7, 8]);
     await open();
