@@ -176,10 +176,41 @@ test("renames, copies, orders, deletes with undo, and chooses the default", asyn
   await act("Evening", "No longer the default");
   await act("Evening", "Delete");
   await expect.element(screen.getByText("Evening", { exact: true })).not.toBeInTheDocument();
-  toasts.all.at(-1)?.action?.run();
+  await screen.getByRole("button", { name: "Undo" }).click();
   await expect.poll(() => bridge.requests("presets:import")).toEqual([{ fileName: "Evening.json", text: "{}" }]);
   expect(bridge.requests("presets:duplicate")).toEqual([{ id: "cpu" }]);
   expect(bridge.requests("presets:setDefault")).toEqual([{ id: null }]);
+});
+
+test("deleting leaves the keyboard at the next preset, with the undo within its reach, also once the dialog is closed", async () => {
+  const onclose = vi.fn();
+  const screen = await render(PresetsDialog, { open: true, onclose });
+  const actions = (name: string) => screen.getByRole("button", { name: `Actions for ${name}` });
+  const remove = async (name: string) => {
+    await actions(name).click();
+    await screen.getByRole("menuitem", { name: "Delete", exact: true }).click();
+    await expect.element(screen.getByText(name, { exact: true })).not.toBeInTheDocument();
+  };
+  await expect.element(actions("Evening")).toBeVisible();
+  await remove("Evening");
+  await expect.element(actions("Morning")).toHaveFocus();
+  const undo = screen.getByRole("button", { name: "Undo" });
+  for (let presses = 0; presses < 20 && document.activeElement !== undo.element(); presses++)
+    await userEvent.keyboard("{Tab}");
+  await userEvent.keyboard("{Enter}");
+  await expect.poll(() => bridge.requests("presets:import")).toEqual([{ fileName: "Evening.json", text: "{}" }]);
+  await expect.element(undo).not.toBeInTheDocument();
+  await expect.poll(() => document.activeElement?.closest("[role=dialog]")).not.toBeNull();
+  // The last of the own ones.
+  await remove("torn");
+  await expect.element(actions("Morning")).toHaveFocus();
+  expect(toasts.all).toEqual([]);
+  await screen.getByRole("button", { name: "Close" }).last().click();
+  expect(onclose).toHaveBeenCalled();
+  expect(toasts.all.at(-1)).toMatchObject({
+    text: expect.stringContaining("torn") as string,
+    action: { label: "Undo" },
+  });
 });
 
 test("imports a file and says what could not be used", async () => {
