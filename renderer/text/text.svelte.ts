@@ -101,7 +101,7 @@ class Text {
   /** What is wrong with a setting's value. */
   problem({ id, sentence, advice }: SettingProblem): { words: string; exact: string } {
     const invalid = this.error({ code: "settings.invalid", sentence, advice });
-    const label = isSettingId(id) ? `${this.setting(id).label}: ` : "";
+    const label = isSettingId(id) ? `${this.setting(id).label}：` : "";
     return this.said(`${label}${invalid.sentence}${invalid.advice}`, [sentence, advice]);
   }
 

@@ -11,7 +11,7 @@ export const models: typeof english = {
   noDroppedPath: "浏览器不会透露文件的位置。请改用“添加文件”。",
   installed: "本机的模型",
   loras: "LoRA",
-  lorasIntro: "改变模型画风的小文件,可在“高级设置”中选用;自己的文件放在此文件夹:",
+  lorasIntro: "改变模型画风的小文件，可在“高级设置”中选用；自己的文件放在此文件夹：",
   loraFolder: "自己的文件放在这里",
   folders: "文件夹",
   noFolders: "尚未添加文件夹。",

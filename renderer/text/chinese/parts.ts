@@ -28,5 +28,7 @@ export const parts: typeof english = {
     model: "此模型目前无法使用。",
     preset: "此预设目前无法在这里运行。",
     file: "关于此文件的说明",
+    job: "此任务失败了。",
+    prompts: "有些行无法使用。",
   },
 };

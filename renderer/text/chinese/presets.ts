@@ -3,7 +3,7 @@ import type { presets as english } from "../english/presets.ts";
 
 export const presets: typeof english = {
   title: "预设",
-  preset: "预设",
+  preset: "预设：",
   menu: "选择预设",
   none: "无",
   noPreset: "无预设",

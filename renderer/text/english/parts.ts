@@ -27,5 +27,7 @@ export const parts = {
     model: "This model cannot be used just now.",
     preset: "This preset cannot run here just now.",
     file: "About this file",
+    job: "This job failed.",
+    prompts: "Some lines cannot be used.",
   },
 };

@@ -1,7 +1,7 @@
 // English words of the presets.
 export const presets = {
   title: "Presets",
-  preset: "Preset",
+  preset: "Preset:",
   menu: "Choose a preset",
   none: "None",
   noPreset: "No preset",

@@ -52,7 +52,9 @@ test("a running job says that its plan was lowered, in the language of the windo
     )
     .toBeVisible();
   await text.choose("zh");
-  await expect.element(page.getByText("显存已满(需要 9.1 GB,可用 7.8 GB);继续生成:从内存逐块传送权重。")).toBeVisible();
+  await expect
+    .element(page.getByText("显存已满（需要 9.1 GB，可用 7.8 GB）；继续生成：从内存逐块传送权重。"))
+    .toBeVisible();
   await text.choose("en");
 });
 

@@ -9,6 +9,7 @@ import { promptFile } from "../../../renderer/state/prompt-file.svelte.ts";
 import { route } from "../../../renderer/state/route.svelte.ts";
 import { runShortcut } from "../../../renderer/state/shortcuts.ts";
 import { toasts } from "../../../renderer/state/toasts.svelte.ts";
+import { text } from "../../../renderer/text/text.svelte.ts";
 import QueueView from "../../../renderer/views/queue/QueueView.svelte";
 import { axeFindings, settled } from "../accessibility.ts";
 import { failedCard, QueueStudio, sampleJob } from "./queue-studio.ts";
@@ -236,6 +237,28 @@ describe("many prompts", () => {
     // What was in the way may be gone: the same list can be tried again.
     await dialog().getByRole("button", { name: "Add 1 to queue" }).click();
     await expect.poll(() => route.query.has("many")).toBe(false);
+  });
+});
+
+describe("in Chinese", () => {
+  beforeEach(() => text.choose("zh"));
+  afterEach(() => text.choose("en"));
+  const hidden = (sentence: RegExp) => expect.element(page.getByText(sentence)).not.toBeInTheDocument();
+
+  test("why a job failed stands folded under its own words", async () => {
+    await show([], (studio) => (studio.failed = [failedCard(9, "There is not enough memory.")]));
+    await expect.element(page.getByText(/此任务失败了。/)).toBeVisible();
+    await hidden(/not enough memory/);
+    await page.getByRole("button", { name: "技术细节" }).click();
+    await expect.element(page.getByText(/not enough memory/)).toBeVisible();
+  });
+
+  test("what cannot be used of a list of prompts does so too", async () => {
+    route.go("queue", "", { many: "1" });
+    await show([]);
+    manyPrompts.write("A ball }{");
+    await expect.element(page.getByText(/有些行无法使用。/)).toBeVisible();
+    await hidden(/a brace is not closed/);
   });
 });
 

@@ -13,6 +13,15 @@ const hanSign = /[\u4e00-\u9fff]/;
 
 afterEach(() => text.choose("en"));
 
+/** Every sentence below an object, with signs in the places of what is told. */
+function sentences(words: object): string[] {
+  return Object.values(words).flatMap((value: unknown) => {
+    if (typeof value === "string") return [value];
+    if (typeof value === "function") return [String((value as (...told: unknown[]) => unknown)("甲", "乙", "丙"))];
+    return typeof value === "object" && value !== null ? sentences(value) : [];
+  });
+}
+
 /** Paths of all words below an object: "app.generate". */
 function paths(words: object, path = ""): string[] {
   return Object.entries(words).flatMap(([key, value]: [string, unknown]) =>
@@ -44,6 +53,20 @@ describe("Chinese", () => {
     expect(incomplete.map(([code]) => code)).toEqual([]);
   });
 
+  test("has the punctuation of Chinese, and one word for the library", () => {
+    const change = { changes: ["tileDecode"], neededBytes: 1, freeBytes: 1, deviceName: null } as const;
+    const { lowered, ...generate } = chinese.generate;
+    const said = [
+      ...sentences({ ...chinese, generate }),
+      ...sentences(settings),
+      ...sentences(errors),
+      lowered(change, () => "丁"),
+    ].filter((sentence) => hanSign.test(sentence));
+    expect(said.length).toBeGreaterThan(500);
+    expect(said.filter((sentence) => /[,:;!?()]/.test(sentence))).toEqual([]);
+    expect(said.filter((sentence) => /资料库|此库/.test(sentence))).toEqual([]);
+  });
+
   test("is what the window speaks once it is chosen, and is remembered", async () => {
     await text.choose("zh");
     expect(text.language).toBe("zh");
@@ -67,7 +90,7 @@ test("sentences of the studio stand as they are in English, and folded under wha
   expect(text.said("Notes", ["One.", "Two."])).toEqual({ words: "One. Two.", exact: "" });
   await text.choose("zh");
   const { words, exact } = text.problem(problem);
-  expect(words).toContain(text.setting("numFrames").label);
+  expect(words).toContain(`${text.setting("numFrames").label}：`);
   expect(words).not.toMatch(/Frames must/);
   expect(exact).toBe("Frames must be 4n+1.\nChoose 81.");
   expect(text.said("有 2 条提示。", ["One.", "Two."])).toEqual({ words: "有 2 条提示。", exact: "One.\nTwo." });

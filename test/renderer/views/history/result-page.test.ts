@@ -7,6 +7,7 @@ import type { HistoryDetail } from "../../../../contract/channels/history.ts";
 import { form } from "../../../../renderer/state/form.svelte.ts";
 import { route } from "../../../../renderer/state/route.svelte.ts";
 import { toasts } from "../../../../renderer/state/toasts.svelte.ts";
+import { text } from "../../../../renderer/text/text.svelte.ts";
 import { historyList } from "../../../../renderer/views/history/history-list.svelte.ts";
 import HistoryView from "../../../../renderer/views/history/HistoryView.svelte";
 import { axeFindings, settled } from "../../accessibility.ts";
@@ -25,7 +26,8 @@ beforeEach(() => {
   historyList.reset();
   start();
 });
-afterEach(() => {
+afterEach(async () => {
+  await text.choose("en");
   for (const toast of toasts.all) toasts.dismiss(toast.id);
   vi.restoreAllMocks();
   end();
@@ -100,6 +102,20 @@ describe("what is known", () => {
     await button("Log").click();
     await expect.element(page.getByText(/sampling took 9.6 s/)).toBeInTheDocument();
     await expect.element(page.getByText("1 attempt")).toBeInTheDocument();
+  });
+
+  test("in Chinese, notes of what became of it are folded under the state they are about", async () => {
+    await text.choose("zh");
+    route.go("history", 9, {}, true);
+    await render(ViewFrame, { view: HistoryView });
+    await expect.element(page.getByText("1 次尝试")).toBeInTheDocument();
+    const note = page.getByText("accepted");
+    await expect.element(note).not.toBeInTheDocument();
+    const first = page.getByRole("listitem").filter({ hasText: "等待中" });
+    await first.getByRole("button", { name: "技术细节" }).click();
+    await expect.element(note).toBeVisible();
+    await text.choose("en");
+    await expect.element(page.getByText(/– accepted/)).toBeVisible();
   });
 
   test("an error with its advice; trying again where that can help", async () => {
