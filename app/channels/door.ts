@@ -1,5 +1,5 @@
 // What a handler may ask of the door a request came through: which paths it may touch, and what only a desktop can do.
-import type { DoorCapabilities, StudioChannels } from "../../contract/channels/studio.ts";
+import type { DoorCapabilities, LanguageChoice, StudioChannels } from "../../contract/channels/studio.ts";
 
 export interface Door {
   readonly kind: "window" | "browser";
@@ -12,6 +12,8 @@ export interface Door {
   allowedPath(path: string): Promise<string>;
   /** A native dialog; throws capability.missing where there is none. */
   choosePath(what: StudioChannels["studio:choosePath"]["request"]["what"]): Promise<string | null>;
+  /** The language of what the door itself draws around the page, if it draws anything. */
+  chooseLanguage(choice: LanguageChoice): void;
   /** Opens the file's folder in the system's file browser; throws capability.missing where there is none. */
   showInFolder(path: string): Promise<void>;
   /** Removes a purged file: into the system's trash where there is one, for good otherwise. */

@@ -21,6 +21,10 @@ export function studioChannels(studio: Studio, version: string): HandlersOf<Stud
     },
     "studio:restoreVideo": async ({ path }, door) => studio.form.restoreVideo(await door.allowedPath(path)),
     "studio:choosePath": async ({ what }, door) => ({ path: await door.choosePath(what) }),
+    "studio:chooseLanguage": ({ language }, door) => {
+      door.chooseLanguage(language);
+      return {};
+    },
     "studio:showInFolder": async (request, door) => {
       await door.showInFolder("jobId" in request ? videoOf(studio, request.jobId) : folderOf(studio, request.folder));
       return {};

@@ -23,6 +23,7 @@ export function browserDoor(roots: readonly string[]): Door {
     language: null,
     allowedPath: (path) => allowedPath(path, roots),
     choosePath: desktopOnly,
+    chooseLanguage: () => {},
     showInFolder: desktopOnly,
     discardFile,
   };

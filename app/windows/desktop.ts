@@ -1,6 +1,8 @@
 // The desktop program once Electron is ready: one studio, one window, and the threads between them and the system.
 import { join } from "node:path";
 import { app, BrowserWindow, dialog, Menu, powerMonitor, protocol, session, shell, type WebContents } from "electron";
+import type { LanguageChoice } from "../../contract/channels/studio.ts";
+import type { Door } from "../channels/door.ts";
 import { keepTrash } from "../channels/history-channels.ts";
 import { Pages } from "../channels/page-response.ts";
 import { handlersOf } from "../channels/registry.ts";
@@ -26,7 +28,9 @@ import { windowDoor } from "./window-door.ts";
 export class Desktop {
   readonly #studio: Studio;
   readonly #opened: OpenedFiles;
-  readonly #words: NativeWords;
+  readonly #door: Door;
+  /** In the language chosen in the page; until the page has said so, in the system's. */
+  #words: NativeWords;
   readonly #listeners: WindowListeners<WebContents>;
   readonly #signals: JobSignals;
   readonly #leaving: Leaving;
@@ -49,18 +53,23 @@ export class Desktop {
   }
 
   private constructor(studio: Studio, opened: OpenedFiles) {
-    const languages = app.getPreferredSystemLanguages();
     this.#studio = studio;
     this.#opened = opened;
-    this.#words = nativeWords(languages);
+    this.#words = wordsIn("system");
     this.#listeners = new WindowListeners(studio);
     this.#signals = new JobSignals(studio, {
-      words: this.#words,
+      words: () => this.#words,
       window: () => this.#window,
       showResult: (jobId) => this.#show(`#/history/${jobId}`),
     });
     this.#leaving = this.#watchLeaving();
-    this.#serve(languages[0] ?? null);
+    this.#door = windowDoor({
+      words: () => this.#words,
+      language: app.getPreferredSystemLanguages()[0] ?? null,
+      window: () => this.#window,
+      chooseLanguage: (choice) => this.#chooseLanguage(choice),
+    });
+    this.#serve();
     this.#setMenu();
     this.#createWindow();
     studio.run();
@@ -73,9 +82,9 @@ export class Desktop {
   }
 
   /** The transports, and what guards them. */
-  #serve(language: string | null): void {
+  #serve(): void {
     const studio = this.#studio;
-    const door = windowDoor({ words: this.#words, language, window: () => this.#window });
+    const door = this.#door;
     const uploads = new Uploads(join(studio.libraryFolder, "cache", "uploads"));
     const handlers = handlersOf(studio, { version: app.getVersion(), uploadPath: (id) => uploads.picturePath(id) });
     guardSession(session.defaultSession);
@@ -132,10 +141,10 @@ export class Desktop {
   }
 
   #watchLeaving(): Leaving {
-    const words = this.#words;
     const leaving = new Leaving({
       isRunning: () => this.#signals.isRunning,
       ask: async () => {
+        const words = this.#words;
         const question = {
           type: "question" as const,
           message: words.quitQuestion,
@@ -185,13 +194,21 @@ export class Desktop {
     Menu.setApplicationMenu(Menu.buildFromTemplate(template));
   }
 
+  #chooseLanguage(choice: LanguageChoice): void {
+    this.#words = wordsIn(choice);
+    this.#setMenu();
+  }
+
   #show(place: Place): void {
     this.#opened.open(place);
   }
 
   async #openVideo(): Promise<void> {
-    const door = windowDoor({ words: this.#words, language: null, window: () => this.#window });
-    const path = await door.choosePath("video");
+    const path = await this.#door.choosePath("video");
     if (path !== null) this.#opened.open(path);
   }
+}
+
+function wordsIn(choice: LanguageChoice): NativeWords {
+  return nativeWords(choice === "system" ? app.getPreferredSystemLanguages() : [choice]);
 }

@@ -14,7 +14,8 @@ export interface WatchedStudio {
 }
 
 export interface SignalParts {
-  readonly words: NativeWords;
+  /** In the language in use. */
+  words(): NativeWords;
   /** The window, where there is one. */
   window(): BrowserWindow | null;
   /** Shows a job's result in the window. */
@@ -85,7 +86,7 @@ export class JobSignals {
     if ((window && !window.isDestroyed() && window.isFocused()) || !Notification.isSupported()) return;
     const job = this.#studio.get(jobId);
     if (!job) return;
-    const { doneTitle, failedTitle } = this.#parts.words;
+    const { doneTitle, failedTitle } = this.#parts.words();
     const text = state === "done" ? job.prompt : (job.error?.sentence ?? job.prompt);
     const notification = new Notification({
       title: state === "done" ? doneTitle : failedTitle,

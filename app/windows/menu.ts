@@ -3,7 +3,8 @@ import type { MenuItemConstructorOptions } from "electron";
 import type { NativeWords } from "./native-words.ts";
 
 /** Places of the page (renderer/state/window-places.ts). */
-export type Place = `#/${"generate" | "queue" | "history" | "models" | "settings"}${string}` | "#new" | "#shortcuts";
+export type Place =
+  `#/${"generate" | "queue" | "history" | "compare" | "models" | "settings"}${string}` | "#new" | "#shortcuts";
 
 export interface MenuActions {
   /** Brings the window forward and shows a place in it. */
@@ -13,9 +14,8 @@ export interface MenuActions {
   openLibrary(): void;
 }
 
-const views = ["generate", "queue", "history", "models", "settings"] as const;
-/** The page's own numbers of the views, which count Compare as the fourth. */
-const viewKeys = { generate: 1, queue: 2, history: 3, models: 5, settings: 6 } as const;
+/** In the page's own order, which its keys count. */
+const views = ["generate", "queue", "history", "compare", "models", "settings"] as const;
 
 export function menuTemplate(
   words: NativeWords,
@@ -32,10 +32,10 @@ export function menuTemplate(
     { id: "open-library", label: words.openLibrary, click: openLibrary },
     ...(isMac ? [] : [line, { role: "quit", label: words.quit } satisfies MenuItemConstructorOptions]),
   ];
-  const places = views.map((view): MenuItemConstructorOptions => ({
+  const places = views.map((view, index): MenuItemConstructorOptions => ({
     id: `view-${view}`,
     label: words[view],
-    accelerator: `Alt+${viewKeys[view]}`,
+    accelerator: `Alt+${index + 1}`,
     // Shown here; pressed, they are the page's own.
     registerAccelerator: false,
     click: () => show(`#/${view}`),

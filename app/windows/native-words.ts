@@ -13,6 +13,7 @@ const english = {
   generate: "Generate",
   queue: "Queue",
   history: "History",
+  compare: "Compare",
   models: "Models",
   settings: "Settings",
   reload: "Reload",
@@ -73,6 +74,7 @@ const chinese: NativeWords = {
   generate: "生成",
   queue: "队列",
   history: "历史",
+  compare: "对比",
   models: "模型",
   settings: "设置",
   reload: "重新载入",
@@ -119,7 +121,7 @@ const chinese: NativeWords = {
   pageDiedAdvice: "已生成的内容不受影响。请重新启动 Rushes，或运行 `rushes serve` 并使用浏览器。",
 };
 
-/** By the system's languages, the most wanted first; English where neither is among them. */
+/** By languages, the most wanted first; English where neither is among them. */
 export function nativeWords(languages: readonly string[]): NativeWords {
   const known = languages.find((tag) => /^(en|zh)\b/i.test(tag));
   return known !== undefined && /^zh/i.test(known) ? chinese : english;

@@ -3,7 +3,7 @@
 import { realpath, rm, stat } from "node:fs/promises";
 import { basename, dirname, isAbsolute, join, resolve } from "node:path";
 import { type BrowserWindow, dialog, type FileFilter, type OpenDialogOptions, shell } from "electron";
-import type { StudioChannels } from "../../contract/channels/studio.ts";
+import type { LanguageChoice, StudioChannels } from "../../contract/channels/studio.ts";
 import { RushesError } from "../../contract/errors.ts";
 import type { Door } from "../channels/door.ts";
 import type { NativeWords } from "./native-words.ts";
@@ -11,11 +11,13 @@ import type { NativeWords } from "./native-words.ts";
 type Wanted = StudioChannels["studio:choosePath"]["request"]["what"];
 
 export interface WindowDoorParts {
-  readonly words: NativeWords;
+  /** In the language in use. */
+  words(): NativeWords;
   /** The system's language tag. */
   readonly language: string | null;
   /** The window dialogs belong to, where there is one. */
   window(): BrowserWindow | null;
+  chooseLanguage(choice: LanguageChoice): void;
 }
 
 const endings: Readonly<Partial<Record<Wanted, readonly string[]>>> = {
@@ -26,7 +28,7 @@ const endings: Readonly<Partial<Record<Wanted, readonly string[]>>> = {
   text: ["txt", "csv", "jsonl", "json", "yaml", "yml"],
 };
 
-export function windowDoor({ words, language, window }: WindowDoorParts): Door {
+export function windowDoor({ words, language, window, chooseLanguage }: WindowDoorParts): Door {
   return {
     kind: "window",
     capabilities: { showInFolder: true, chooseFiles: true, anyPath: true, notifications: true, systemTrash: true },
@@ -34,13 +36,14 @@ export function windowDoor({ words, language, window }: WindowDoorParts): Door {
     language,
     allowedPath,
     choosePath: async (what) => {
-      const options = dialogOptions(what, words);
+      const options = dialogOptions(what, words());
       const owner = window();
       const { canceled, filePaths } = await (owner
         ? dialog.showOpenDialog(owner, options)
         : dialog.showOpenDialog(options));
       return canceled ? null : (filePaths[0] ?? null);
     },
+    chooseLanguage,
     showInFolder,
     discardFile,
   };

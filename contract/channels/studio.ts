@@ -27,6 +27,8 @@ export interface Hello {
   readonly language: string | null;
 }
 
+export type LanguageChoice = "en" | "zh" | "system";
+
 /** What the window keeps between starts. Unknown keys are kept as they are. */
 export interface Session {
   /** Values the user set in the form, by mode; what is absent is inherited. */
@@ -68,5 +70,8 @@ export interface StudioChannels {
     request: { what: "modelFile" | "modelFolder" | "lora" | "image" | "video" | "folder" | "text" };
     reply: { path: string | null };
   };
+  /** The language chosen in the page, for what the door itself draws around it: menu, dialogs, notifications. "system" is the
+   * operating system's. Doors that draw nothing take no notice. */
+  "studio:chooseLanguage": { request: { language: LanguageChoice }; reply: Nothing };
   "studio:showInFolder": { request: { jobId: number } | { folder: "library" | "logs" | "videos" }; reply: Nothing };
 }

@@ -1,5 +1,6 @@
 // The language in use: its words, and numbers, sizes, times and dates in its form. The words themselves are in english/
 // and chinese/; labels and help of settings come from the catalogue, their Chinese from chinese/settings-catalogue.ts.
+import type { LanguageChoice } from "../../contract/channels/studio.ts";
 import { type ErrorRecord, errorTexts } from "../../contract/errors.ts";
 import { isSettingId, type SettingId, type SettingProblem, settingOf } from "../../contract/settings/derive.ts";
 import { windowAdvice } from "./english/errors.ts";
@@ -7,9 +8,6 @@ import { type Dictionary, english } from "./english.ts";
 
 export const languages = ["en", "zh"] as const;
 export type Language = (typeof languages)[number];
-
-/** What the user chose; "system" follows the operating system. */
-export type LanguageChoice = Language | "system";
 
 /** A setting's words in the current language. */
 export interface SettingWords {

@@ -18,6 +18,7 @@ export const openDoor: Door = {
   allowedPath: (path) => Promise.resolve(path),
   choosePath: () => Promise.resolve(null),
   showInFolder: () => Promise.resolve(),
+  chooseLanguage: () => {},
   discardFile: async (path) => {
     discarded.push(path);
     await rm(path);

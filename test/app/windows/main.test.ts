@@ -212,6 +212,7 @@ describe("the menu", () => {
       "view-generate",
       "view-queue",
       "view-history",
+      "view-compare",
       "view-models",
       "view-settings",
     ])
@@ -223,6 +224,7 @@ describe("the menu", () => {
       "#/generate",
       "#/queue",
       "#/history",
+      "#/compare",
       "#/models",
       "#/settings",
       "#shortcuts",
@@ -240,6 +242,33 @@ describe("the menu", () => {
     electron.click("open-library");
     expect(electron.calls).toContain(`openPath ${plumbing.library}`);
     expect(openedPaths()).toHaveLength(1);
+  });
+});
+
+describe("the language chosen in the page", () => {
+  const labels = () => electron.menu.map(({ label }) => label);
+  afterAll(() => page.request("studio:chooseLanguage", { language: "system" }));
+
+  test("is that of the menu, dialogs and notifications, until the system's is chosen again", async () => {
+    expect(labels()).toContain("File");
+    await page.request("studio:chooseLanguage", { language: "zh" });
+    expect(labels()).toContain("文件");
+    expect(electron.menuItem("view-compare").label).toBe("对比");
+    electron.openAnswers = [[]];
+    await page.request("studio:choosePath", { what: "image" });
+    expect(electron.openDialogs.at(-1)).toMatchObject({ title: "选择图片" });
+    electron.click("open-video");
+    await until(() => electron.openDialogs.at(-1)?.title === "选择由 Rushes 生成的视频", "the dialog of the menu");
+    electron.notifications.length = 0;
+    electron.window.blur();
+    await add();
+    await until(() => electron.notifications.length === 1, "the notification");
+    expect(electron.notifications[0]).toMatchObject({ title: "视频已完成" });
+    await page.request("studio:chooseLanguage", { language: "system" });
+    expect(labels()).toContain("File");
+    await expect(page.request("studio:chooseLanguage", { language: "de" as never })).rejects.toMatchObject({
+      code: "request.invalid",
+    });
   });
 });
 

@@ -10,6 +10,7 @@ import { nativeWords } from "../../../app/windows/native-words.ts";
 import { filesAmong, handedFiles, OpenedFiles } from "../../../app/windows/opened-files.ts";
 import { dialogOptions, windowDoor } from "../../../app/windows/window-door.ts";
 import { firstState, fittingBounds, readWindowState, writeWindowState } from "../../../app/windows/window-state.ts";
+import { shortcuts } from "../../../renderer/state/shortcuts.ts";
 import { until } from "../engine/plumbing.ts";
 import { type BrowserWindow, electron } from "./electron-stand-in.ts";
 
@@ -197,8 +198,26 @@ describe("words", () => {
   });
 });
 
+test("the menu shows every view with the page's own keys", () => {
+  const nothing = { show: () => {}, openVideo: () => {}, openLibrary: () => {} };
+  for (const tag of ["en", "zh"]) {
+    const items = menuTemplate(nativeWords([tag]), "linux", nothing).flatMap(({ submenu }) =>
+      Array.isArray(submenu) ? submenu : [],
+    );
+    const shown = items.filter(({ id }) => id?.startsWith("view-"));
+    const keys = Object.fromEntries(shown.map(({ id, accelerator }) => [id?.replace("view-", "go-"), accelerator]));
+    const own = shortcuts.filter(({ id }) => id.startsWith("go-"));
+    expect(keys).toEqual(Object.fromEntries(own.map(({ id, keys }) => [id, keys])));
+  }
+});
+
 describe("the door", () => {
-  const door = windowDoor({ words: nativeWords(["en"]), language: "en-GB", window: () => null });
+  const door = windowDoor({
+    words: () => nativeWords(["en"]),
+    language: "en-GB",
+    window: () => null,
+    chooseLanguage: () => {},
+  });
   beforeEach(() => void (electron.calls.length = 0));
 
   test("takes any path in full, its links followed", async () => {

@@ -88,7 +88,12 @@ export class BridgedWindow {
   async #load(): Promise<void> {
     const { studio, page } = this;
     const uploads = new Uploads(join(this.#folder, "uploads"));
-    const door = windowDoor({ words: nativeWords(["en"]), language: "en-GB", window: () => null });
+    const door = windowDoor({
+      words: () => nativeWords(["en"]),
+      language: "en-GB",
+      window: () => null,
+      chooseLanguage: () => {},
+    });
     const handlers = handlersOf(studio, { version: "0.1.0", uploadPath: (id) => uploads.picturePath(id) });
     const parts = {
       handlers,
