@@ -126,13 +126,14 @@ class Text {
     return `${this.number(value, { minimumFractionDigits: digits, maximumFractionDigits: digits })} ${units[power]}`;
   }
 
-  /** A length of time for reading at a glance: "0.4 s", "12 s", "3 min 20 s", "2 h 5 min". */
+  /** A length of time for reading at a glance: "< 0.1 s", "0.4 s", "12 s", "3 min 20 s", "2 h 5 min". */
   seconds(seconds: number): string {
     // The signs of the units, not Intl's words: those differ between kinds of English ("secs").
     const signs = this.language === "zh" ? unitSigns.zh : unitSigns.en;
     const unit = (value: number, name: keyof typeof signs, digits = 0) =>
       `${this.number(value, { minimumFractionDigits: digits, maximumFractionDigits: digits })} ${signs[name]}`;
-    if (seconds < 9.95) return unit(Math.max(0, seconds), "second", 1);
+    if (seconds < 0.05) return `< ${unit(0.1, "second", 1)}`;
+    if (seconds < 9.95) return unit(seconds, "second", 1);
     const whole = Math.round(seconds);
     if (whole < 60) return unit(whole, "second");
     if (whole < 3600) {

@@ -173,6 +173,16 @@ test("a plan that does not fit says what is missing and offers what helps", asyn
   expect(form.isSet("vaeTiling")).toBe(false);
 });
 
+test("a plan that fits is no good news beside a draft that is refused", async () => {
+  await open();
+  const verdict = page.getByText("fits · about 1.2 s");
+  const good = getComputedStyle(verdict.element()).color;
+  change = { refusal: { code: "model.unknown", sentence: "It is gone.", advice: "", detail: "" } };
+  form.set("prompt", "a red ball");
+  await expect.element(page.getByText("It is gone.")).toBeVisible();
+  expect(getComputedStyle(verdict.element()).color).not.toBe(good);
+});
+
 test("a plan for a graphics card shows its memory and the main memory", async () => {
   const plan = checkOf({}).plan!;
   change = {

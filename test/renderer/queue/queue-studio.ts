@@ -18,6 +18,8 @@ export class QueueStudio {
   waiting: Job[] = [];
   failed: HistoryCard[] = [];
   paused = false;
+  /** Seconds until all is done; null: twelve for each job. */
+  eta: number | null = null;
   /** Refuses the next change of the queue. */
   refusal: RushesError | null = null;
   readonly asked: { channel: ChannelName; value: unknown }[] = [];
@@ -79,7 +81,13 @@ export class QueueStudio {
     switch (channel) {
       case "queue:state": {
         const { running, waiting, paused } = this;
-        return { running, waiting: [...waiting], paused, elsewhere: false, etaSeconds: 12 * (waiting.length + 1) };
+        return {
+          running,
+          waiting: [...waiting],
+          paused,
+          elsewhere: false,
+          etaSeconds: this.eta ?? 12 * (waiting.length + 1),
+        };
       }
       case "queue:move": {
         const place = others.findIndex(({ id }) => id === value.beforeJobId);

@@ -192,6 +192,15 @@ describe("changing", () => {
   });
 });
 
+test("what takes a moment is not said to take none", async () => {
+  const screen = await show([2], (studio) => {
+    studio.waiting = [sampleJob(2, { expectedSeconds: 0.2 })];
+    studio.eta = 0.2;
+  });
+  await expect.element(row(2)).toMatchTextContent(/about 0\.2 s/);
+  await expect.element(screen.getByText(/1 job waits/)).toMatchTextContent(/all done in about 0\.2 s/);
+});
+
 describe("many prompts", () => {
   const dialog = () => page.getByRole("dialog", { name: "Many prompts" });
 

@@ -1,5 +1,6 @@
 // Both languages are whole: every word, every setting, every error. And what numbers, sizes and times look like in each.
 import { afterEach, describe, expect, test } from "vitest";
+import type { LoweredPlan } from "../../../contract/lowered-plan.ts";
 import { errorTexts } from "../../../contract/errors.ts";
 import { allSettings } from "../../../contract/settings/derive.ts";
 import { errors } from "../../../renderer/text/chinese/errors.ts";
@@ -54,7 +55,14 @@ describe("Chinese", () => {
   });
 
   test("has the punctuation of Chinese, and one word for the library", () => {
-    const change = { changes: ["tileDecode"], neededBytes: 1, freeBytes: 1, deviceName: null } as const;
+    const change: LoweredPlan = {
+      changes: ["tileDecode"],
+      limitBytes: 1,
+      neededBytes: 1,
+      freeBytes: 1,
+      deviceName: null,
+      values: {},
+    };
     const { lowered, ...generate } = chinese.generate;
     const said = [
       ...sentences({ ...chinese, generate }),
@@ -74,6 +82,7 @@ describe("Chinese", () => {
     expect(text.words.app.generate).toBe("生成");
     expect(text.setting("sigmaMax").label).toBe("最大 Sigma");
     expect(text.seconds(200)).toBe("3 分 20 秒");
+    expect(text.seconds(0.01)).toBe("< 0.1 秒");
     expect(localStorage.getItem("rushes.language")).toBe("zh");
     const shown = text.error({ code: "disk.full", sentence: "The disk has 3 MB left.", advice: "Free 2 GB." });
     expect(shown).toEqual({
@@ -129,7 +138,9 @@ describe("forms of values", () => {
   ])("%d bytes", (bytes, words) => expect(text.bytes(bytes)).toBe(words));
 
   test.each([
-    [-1, "0.0 s"],
+    [-1, "< 0.1 s"],
+    [0.049, "< 0.1 s"],
+    [0.05, "0.1 s"],
     [0.44, "0.4 s"],
     [9.96, "10 s"],
     [59.6, "1 min"],

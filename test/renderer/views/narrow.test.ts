@@ -13,7 +13,7 @@ import GenerateView from "../../../renderer/views/generate/GenerateView.svelte";
 import HistoryView from "../../../renderer/views/history/HistoryView.svelte";
 import QueueView from "../../../renderer/views/queue/QueueView.svelte";
 import { resultsStudio, sampleDetail } from "../sample-results.ts";
-import { checkOf, ScriptedStudio } from "../scripted-studio.ts";
+import { checkOf, jobOf, ScriptedStudio } from "../scripted-studio.ts";
 import ViewFrame from "./ViewFrame.svelte";
 
 const width = 390;
@@ -78,6 +78,23 @@ describe("with a scripted studio", () => {
     expect(waiting!.width).toBe(running!.width);
     expect(beside()).toEqual([]);
   });
+});
+
+test("waiting jobs are told apart by their prompts", async () => {
+  const studio = new ScriptedStudio();
+  const waiting = [1, 2].map((id) => jobOf(id, { expectedSeconds: 12, prompt: `Number ${id}: a red ball bounces` }));
+  studio.queue = { ...studio.queue, waiting };
+  const stop = studio.connect(jobs);
+  await render(ViewFrame, { view: QueueView });
+  const row = page.getByRole("group", { name: /Number 1/ });
+  await expect.element(row).toBeVisible();
+  const box = (locator: typeof row) => locator.element().getBoundingClientRect();
+  const prompt = box(row.getByText(/Number 1/).first());
+  expect(prompt.width).toBeGreaterThan(220);
+  for (const second of [row.getByText("about 12 s"), row.getByRole("button", { name: "Edit" })])
+    expect(box(second).top).toBeGreaterThanOrEqual(prompt.bottom);
+  expect(beside()).toEqual([]);
+  stop();
 });
 
 test("a result's video is as wide as the screen, over its settings", async () => {
