@@ -511,7 +511,7 @@ export const catalogue = [
     help: "Memory the run may take; 0 takes what is free.",
     default: 0,
     zero: "auto",
-    unit: "GiB",
+    unit: "GB",
     min: 0,
     max: 4096,
     step: 0.5,

@@ -89,6 +89,17 @@ describe("whole numbers", () => {
     expect(accepted(form)).toBe(2);
   });
 
+  test("the memory budget has its unit where there is a number, the one the window counts memory in", async () => {
+    const form = await show("memoryBudget");
+    const field = page.getByRole("spinbutton", { name: "Memory budget (GB)" });
+    await expect.element(field).toHaveAttribute("placeholder", "Auto");
+    expect(page.getByText("GB", { exact: true }).query()).toBeNull();
+    await field.fill("6");
+    await expect.element(page.getByText("GB", { exact: true })).toBeVisible();
+    await userEvent.keyboard("{Enter}");
+    expect(accepted(form)).toBe(6);
+  });
+
   test("threads: empty is auto, which is 0", async () => {
     const form = await show("threads");
     const field = page.getByRole("spinbutton", { name: "Threads" });
