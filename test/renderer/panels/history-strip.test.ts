@@ -5,7 +5,7 @@ import { render } from "vitest-browser-svelte";
 import { results } from "../../../renderer/state/results.svelte.ts";
 import HistoryStrip from "../../../renderer/panels/HistoryStrip.svelte";
 import { axeFindings } from "../accessibility.ts";
-import { resultsStudio } from "../sample-results.ts";
+import { resultsStudio, sampleCard } from "../sample-results.ts";
 import type { ScriptedStudio } from "../scripted-studio.ts";
 
 const count = 50_000;
@@ -46,6 +46,23 @@ test("only what is in sight exists; a click and Enter choose", async () => {
   await userEvent.keyboard("{Home}");
   await expect.poll(focused, { timeout: 30_000 }).toBe(count);
   expect(studio.requests("history:cards").flatMap(({ ids: asked }) => asked).length).toBeLessThan(400);
+});
+
+test("a cell has the shape of its picture", async () => {
+  const shapes: Record<number, object> = {
+    [count]: { width: 128, height: 128 },
+    [count - 1]: { width: 832, height: 480 },
+    [count - 2]: { width: 480, height: 832 },
+  };
+  studio.answers["history:cards"] = ({ ids: asked }) => ({
+    cards: asked.map((id) => sampleCard(id, shapes[id] ?? {})),
+  });
+  await open();
+  const shape = (id: number) => cell(id)!.clientWidth / cell(id)!.clientHeight;
+  await expect.poll(() => shape(count)).toBeCloseTo(1, 1);
+  await expect.poll(() => shape(count - 1)).toBeCloseTo(832 / 480, 1);
+  await expect.poll(() => shape(count - 2)).toBeCloseTo(480 / 832, 1);
+  expect(getComputedStyle(cell(count)!).backgroundColor).not.toBe("rgb(5, 6, 7)");
 });
 
 test("new results come in front", async () => {
