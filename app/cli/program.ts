@@ -47,7 +47,10 @@ export async function runProgram(words: readonly string[], run: RunOptions): Pro
     ),
   );
   generate
-    .option("--prompts-file <file>", "many prompts, one a line (.txt), or with settings of their own (.csv, .json, .jsonl)")
+    .option(
+      "--prompts-file <file>",
+      "many prompts, one a line (.txt), or with settings of their own (.csv, .json, .jsonl)",
+    )
     .option("-o, --output <path>", "an extra copy: a file or a folder (also --save-path)");
   withSettings(
     add(
