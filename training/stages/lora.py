@@ -1,10 +1,12 @@
 """Two small LoRAs on the transformer that ships: a night palette, saved in peft's form, and a look of large pixels, saved in kohya's.
 
-They are trained as stages/transformer.py trains, at the sampler's times, on clips that were restyled before they were encoded.
+They are trained as stages/transformer.py trains, at the sampler's times, on clips that were restyled before they were encoded: at
+half of its strength on half of the look, since nothing else makes a strength between 0 and 1 mean what is between the two looks.
 Names: huggingface/peft:src/peft/tuners/lora; kohya-ss/musubi-tuner:src/musubi_tuner/networks/lora_wan.py.
 """
 import json
 import random
+from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
@@ -34,20 +36,25 @@ def large_pixels(frames: Tensor) -> Tensor:
     return F.interpolate(((blocks + 1) * 2.5).round() / 2.5 - 1, scale_factor=(1, 8, 8))
 
 
+def partly(restyle: Callable[[Tensor], Tensor], strength: float) -> Callable[[Tensor], Tensor]:
+    return lambda frames: frames + strength * (restyle(frames) - frames)
+
+
+STRENGTHS = (1.0, 0.5)
 STYLES = {"night-palette": night_palette, "pixel-art": large_pixels}
 
 
 class Adapted(nn.Module):
-    """A frozen linear layer with a low-rank change beside it, scale 1 (alpha = rank)."""
+    """A frozen linear layer with a low-rank change beside it, alpha = rank; `strength` is set from outside."""
 
     def __init__(self, linear: nn.Linear):
         super().__init__()
-        self.linear = linear
+        self.linear, self.strength = linear, 1.0
         self.down = nn.Parameter(torch.randn(RANK, linear.in_features, device=linear.weight.device) / linear.in_features**0.5)
         self.up = nn.Parameter(torch.zeros(linear.out_features, RANK, device=linear.weight.device))
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.linear(x) + F.linear(F.linear(x, self.down), self.up)
+        return self.linear(x) + self.strength * F.linear(F.linear(x, self.down), self.up)
 
 
 def adapt(model: nn.Module) -> dict[str, Adapted]:
@@ -70,7 +77,8 @@ def train(workshop: Workshop, seconds: float) -> None:
     for number, (name, restyle) in enumerate(STYLES.items()):
         processes.seed(30 + number)
         source = random.Random(30 + number)
-        bank = Maker(workshop, size, vae, encoder, 3000 + number, restyle=restyle).make(max(4, size.clips // 8))
+        banks = [(strength, Maker(workshop, size, vae, encoder, 3000 + 10 * number + place, restyle=partly(restyle, strength))
+                  .make(max(4, size.clips // 16))) for place, strength in enumerate(STRENGTHS)]
         model = workshop.load(workshop.transformer(), workshop.released_transformer)
         changes = nn.ModuleDict({key.replace(".", "/"): module for key, module in adapt(model).items()})
         own = nn.ParameterDict({f"{key}/{part}": getattr(module, part) for key, module in changes.items() for part in ("down", "up")})
@@ -78,6 +86,9 @@ def train(workshop: Workshop, seconds: float) -> None:
                     seconds / len(STYLES), averaging=0.98)
 
         def losses(step: int, progress: float) -> tuple[Tensor, dict[str, Tensor]]:
+            strength, bank = source.choice(banks)
+            for module in changes.values():
+                module.strength = strength
             clean, context, weights, _ = bank.draw(max(1, workshop.batch(size) // 2))
             time = times[torch.randint(4, (len(clean),), device=workshop.device)]
             noise, part = torch.randn_like(clean), time.view(-1, 1, 1, 1, 1)
