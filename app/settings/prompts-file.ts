@@ -21,7 +21,8 @@ export interface PromptRows {
 }
 
 /** Reads a list: .txt has a prompt a line, .csv a column `prompt` and columns named after settings, .json a list of
- * texts or of objects with `prompt` and settings, .jsonl one of these a line; no ending is as .txt, any other is refused. Throws settings.unreadable,
+ * texts or of objects with `prompt` and settings, .jsonl one of these a line; no ending is as .txt,
+ * any other is refused. Throws settings.unreadable,
  * settings.unknown or settings.invalid. */
 export function readPromptsFile(file: string): PromptRow[] {
   const form = formOf(file);

@@ -42,8 +42,8 @@ typedef struct {
   /* Once, before anything is loaded: the plan the job keeps to, with the memory that is free now (rushes_plan's JSON).
      A job that does not fit is planned too, and then refused. */
   void (*planned)(void* user, const char* plan);
-  /* fraction 0..1 of the stage; step counts from 1 (0 outside sampling). After each block of the transformer and each
-   * frame. */
+  /* fraction 0..1 of the stage; step counts from 1 (0 outside sampling). After each block of the
+     transformer and each frame. */
   void (*progress)(void* user, rushes_stage stage, double fraction, int step, int steps);
   /* level 0 debug, 1 info, 2 warning */
   void (*log)(void* user, int level, const char* line);

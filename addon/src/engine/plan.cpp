@@ -281,8 +281,10 @@ Plan make_plan(const ModelFiles& files, const rushes_settings& settings, size_t 
   if (!budget.holds(plan)) {  // int8 text changes less than an int8 transformer
     facts.text_fits_16bit = false;
     const rushes_settings with_int8_text = resolve_settings(settings, facts);
-    if (with_int8_text.text_encoder_format != resolved.text_encoder_format)
-      plan = best_plan(job, resolved = with_int8_text, budget, false);
+    if (with_int8_text.text_encoder_format != resolved.text_encoder_format) {
+      resolved = with_int8_text;
+      plan = best_plan(job, resolved, budget, false);
+    }
   }
   if (!budget.holds(plan)) {  // what was left open may become int8, then blocks may stream
     facts.fits_16bit = false;

@@ -11,7 +11,7 @@ namespace rushes {
 namespace {
 
 // As f32, times `factor`, every value checked.
-void scale(const LoraFile& lora, const TensorView& view, double factor, std::span<float> out) {
+void read_scaled(const LoraFile& lora, const TensorView& view, double factor, std::span<float> out) {
   to_float(view, out);
   bool finite = true;
   for (float& value : out) {
@@ -28,7 +28,7 @@ void read_rows(const LoraFile& lora, const TensorView& tensor, double factor, in
   const int64_t columns = tensor.count() / rows;
   TensorView row{tensor.name, tensor.type, {columns}, all.data};
   for (int64_t n = 0; n < rows; ++n, row.data += row.bytes())
-    scale(lora, row, factor, {out + n * stride, static_cast<size_t>(columns)});
+    read_scaled(lora, row, factor, {out + n * stride, static_cast<size_t>(columns)});
 }
 
 // Of a layer's change, ranks of both kinds.
@@ -74,20 +74,22 @@ std::shared_ptr<const LowRankChange> LowRankChange::pack(const Context& context,
     }
     if (change.full) {  // ones on the narrower side, the difference on the other
       const int64_t ones = std::min(layer.in_features, layer.out_features);
-      const bool is_up = layer.in_features <= layer.out_features;
-      for (int64_t i = 0; i < ones; ++i)
-        (is_up ? down.data<float>()
-               : up.data<float>())[is_up ? (first + i) * layer.in_features + i : i * rank + first + i] = 1;
-      if (is_up)
-        read_rows(*file, *change.full, strength, layer.out_features, up.data<float>() + first, rank);
-      else
-        read_rows(*file, *change.full, strength, layer.out_features, down.data<float>() + first * layer.in_features,
-                  layer.in_features);
+      struct Side {
+        float* begin;
+        int64_t stride;
+      };
+      const Side of_down{down.data<float>() + first * layer.in_features, layer.in_features},
+          of_up{up.data<float>() + first, rank};
+      const bool down_is_ones = layer.in_features <= layer.out_features;
+      const auto [diagonal, step] = down_is_ones ? of_down : of_up;
+      const auto [difference, stride] = down_is_ones ? of_up : of_down;
+      for (int64_t i = 0; i < ones; ++i) diagonal[i * step + i] = 1;
+      read_rows(*file, *change.full, strength, layer.out_features, difference, stride);
       first += ones;
     }
     if (change.bias) {
       values.resize(static_cast<size_t>(layer.out_features));
-      scale(*file, file->file().view(*change.bias), strength * change.bias_scale, values);
+      read_scaled(*file, file->file().view(*change.bias), strength * change.bias_scale, values);
       for (int64_t n = 0; n < layer.out_features; ++n) bias.data<float>()[n] += values[static_cast<size_t>(n)];
     }
   }
@@ -137,7 +139,7 @@ Tensor LoraChanges::difference(const Context& context, const AdaptedVector& vect
     }
     if (context.work) context.work->file_bytes += static_cast<double>(tensor->bytes());
     if (context.dry_run) continue;
-    scale(*file, file->file().view(*tensor), strength * (is_bias ? change.bias_scale : 1), values);
+    read_scaled(*file, file->file().view(*tensor), strength * (is_bias ? change.bias_scale : 1), values);
     for (size_t i = 0; i < values.size(); ++i) sum.data<float>()[i] += values[i];
   }
   return sum.defined() ? to_device(context, sum, MemoryUse::weights) : sum;

@@ -9,7 +9,8 @@ import { forgetDiscard, overdueResults, purgeResults, readDiscards } from "./res
 /** How a door removes a file somebody may want back: into the system's trash, or for good. */
 export type DiscardFile = (path: string) => Promise<void>;
 
-/** Removes every remembered file of the library's; one that lies elsewhere belongs to another library, and is forgotten. Throws file.unwritable when some could not be removed, after all others were; they are
+/** Removes every remembered file of the library's; one that lies elsewhere belongs to another library, and is forgotten.
+ * Throws file.unwritable when some could not be removed, after all others were; they are
  * tried again the next time. */
 export async function discardFiles(database: HistoryDatabase, discard: DiscardFile): Promise<void> {
   const left: string[] = [];
