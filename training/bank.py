@@ -9,12 +9,15 @@ from torch import Tensor
 from . import processes, tokens
 from .models.umt5 import TextEncoder
 from .models.vae import WanVAE
+from .world.brief import brief
 from .world.render import render
 from .world.scene import Scene, random_scene, sentence
 from .workshop import ClipSize, Workshop
 
 SENTENCES = 3  # ways of saying each clip
+BRIEF = 0.15  # of the clips, whose sentences leave something out
 WORDS = 40  # rows of the context that are kept: the longest sentence has fewer pieces; the rest is zero
+ZEROS = tokens.LENGTH - WORDS
 
 
 @dataclasses.dataclass
@@ -28,12 +31,11 @@ class Bank:
     first: Tensor | None
 
     def draw(self, count: int) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
-        """`count` random clips: latents, contexts [count, tokens.LENGTH, ...], weights, first."""
+        """`count` random clips: latents, contexts [count, WORDS, ...] without the ZEROS that follow, weights, first."""
         at = torch.randint(len(self.latents), (count,), device=self.latents.device)
         said = torch.randint(SENTENCES, (count,), device=self.latents.device)
-        context = torch.nn.functional.pad(self.contexts[at, said].float(), (0, 0, 0, tokens.LENGTH - WORDS))
         first = None if self.first is None else self.first[at].float()
-        return self.latents[at].float(), context, self.weights[at].float(), first
+        return self.latents[at].float(), self.contexts[at, said].float(), self.weights[at].float(), first
 
     def add(self, more: "Bank") -> None:
         """Takes the clips of another bank of this size and form."""
@@ -83,12 +85,16 @@ class Maker:
         self.source = random.Random(seed + 10_000 * processes.NUMBER + 1_000_000 * workshop.seed)
         self.at_once = max(1, (64 if workshop.on_card else 2) * 128 * 128 * 17 // (size.width * size.height * size.frames))
 
+    def scene(self) -> Scene:
+        scene = sayable_scene(self.source, **self.openness)
+        return brief(scene, self.source) if self.source.random() < BRIEF else scene
+
     @torch.no_grad()
     def make(self, count: int) -> Bank:
         workshop, size = self.workshop, self.size
         latents, contexts, first = [], [], []
         for start in range(0, count, self.at_once):
-            scenes = [sayable_scene(self.source, **self.openness) for _ in range(min(self.at_once, count - start))]
+            scenes = [self.scene() for _ in range(min(self.at_once, count - start))]
             frames = render(scenes, size.frames, size.height, size.width, workshop.device)
             frames = self.restyle(frames) if self.restyle else frames
             with workshop.autocast():

@@ -5,7 +5,7 @@ stopped goes on where it was. The end is DIR/models and DIR/test/golden, which l
 
 With --from MODEL only one part is trained, on from MODEL's: its transformer, or with --part decoder its VAE's decoder, with --part
 vae its whole VAE (transformer, experts and LoRAs follow in the same DIR); or, anew, with --part experts the image-to-video pair or with --part
-loras the LoRAs that belong to it. Several processes may do that together:
+loras the LoRAs that belong to it; with --part files nothing, and what lies in DIR is written again. Several processes may do that together:
 torchrun --nproc-per-node 2 -m training.run --from models/demo --minutes 60 --output DIR --threads 1
 """
 import argparse
@@ -40,11 +40,11 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--tiny", action="store_true", help="small models and clips: proves the way in a few minutes, draws nothing")
     parser.add_argument("--no-compile", dest="compiled", action="store_false", help="run every module as it is written")
     parser.add_argument("--from", dest="model", type=pathlib.Path, help="folder of a finished model, to train a part of it on")
-    parser.add_argument("--part", choices=("transformer", "vae", "decoder", "experts", "loras"), default="transformer", help="with --from: which one")
+    parser.add_argument("--part", choices=("transformer", "vae", "decoder", "experts", "loras", "files"), default="transformer", help="with --from: which one")
     parser.add_argument("--transformer", type=pathlib.Path, help="with --from: other weights to begin with, as before distillation")
     parser.add_argument("--experts", type=pathlib.Path, help="with --part experts: an earlier DIR/checkpoints, to train its pair on instead of anew")
     parser.add_argument("--seed", type=int, default=0, help="of the clips: another one renders others than last time")
-    parser.add_argument("--sentences", type=int, default=200, help="how many the measurement takes")
+    parser.add_argument("--sentences", type=int, default=200, help="how many the measurement takes; 0: the manifests say what the finished model's said")
     return parser.parse_args()
 
 
@@ -124,6 +124,22 @@ def train_experts(workshop: Workshop, seconds: float, report: Report) -> None:
     report.say("image to video")
 
 
+def measure(workshop: Workshop, options: argparse.Namespace, report: Report) -> tuple[dict, dict]:
+    """What the two manifests say of the models, and a contact sheet."""
+    studio, size = Studio(workshop), workshop.sizes[0]
+    count = min(options.sentences, 4) if options.tiny else options.sentences
+    forms = {name_of(size, steps, 0.1, count): steps for steps in (4, 1)}
+    measured, from_pictures = workshop.published, {}
+    if options.part not in ("experts", "loras"):
+        measured = {f"{form} sentences": follows(studio, size, count, steps) for form, steps in forms.items()}
+    if all(workshop.done(f"expert-{name}") for name in EXPERTS):
+        from_pictures = {f"{form} pictures": follows_picture(studio, size, count, steps) for form, steps in forms.items()}
+    print(json.dumps({**measured, **from_pictures}, indent=1), flush=True)
+    report["sheet"] = draw_sheet(studio, str(workshop.output / "sheet.png"), size)
+    report.say("measuring")
+    return measured, from_pictures
+
+
 def main() -> None:
     options = arguments()
     if processes.COUNT > 1 and (not options.model or options.device != "cpu"):
@@ -138,10 +154,11 @@ def main() -> None:
         train_vae(workshop, autoencoder, 60 * options.minutes, report, options.tiny)
     elif options.model and options.part == "experts":
         train_experts(workshop, 60 * options.minutes, report)
-    elif options.model and options.part == "loras":
+    elif options.model and options.part in ("loras", "files"):
         workshop.keep_transformer()
-        lora.train(workshop, 60 * options.minutes)
-        report.say("LoRAs")
+        if options.part == "loras":
+            lora.train(workshop, 60 * options.minutes)
+        report.say(options.part)
     elif options.model:
         train_transformer(workshop, 60 * options.minutes, report)
     else:
@@ -149,17 +166,7 @@ def main() -> None:
     if not processes.IS_FIRST:
         return
 
-    studio, size = Studio(workshop), workshop.sizes[0]
-    count = min(options.sentences, 4) if options.tiny else options.sentences
-    forms = {name_of(size, steps, 0.1, count): steps for steps in (4, 1)}
-    measured, from_pictures = workshop.published, {}
-    if options.part not in ("experts", "loras"):
-        measured = {f"{form} sentences": follows(studio, size, count, steps) for form, steps in forms.items()}
-    if all(workshop.done(f"expert-{name}") for name in EXPERTS):
-        from_pictures = {f"{form} pictures": follows_picture(studio, size, count, steps) for form, steps in forms.items()}
-    print(json.dumps({**measured, **from_pictures}, indent=1), flush=True)
-    report["sheet"] = draw_sheet(studio, str(workshop.output / "sheet.png"), size)
-    report.say("measuring")
+    measured, from_pictures = measure(workshop, options, report) if options.sentences else (workshop.published, {})
     export(workshop, measured, from_pictures)
     report.say("export")
     (workshop.output / "report.json").write_text(json.dumps({**report, "follows": {**measured, **from_pictures}}, indent=1))

@@ -137,11 +137,11 @@ class CrossAttention(SelfAttention):
     def __init__(self, width: int, heads: int):
         super().__init__(width, heads, sparse=False)
 
-    def forward(self, x: Tensor, context: Tensor) -> Tensor:
+    def forward(self, x: Tensor, context: Tensor, bias: Tensor | None) -> Tensor:
         q = self.split(self.norm_q(self.q(x))).transpose(1, 2)
         k = self.split(self.norm_k(self.k(context))).transpose(1, 2)
         v = self.split(self.v(context)).transpose(1, 2)
-        return self.o(attention(q.to(v.dtype), k.to(v.dtype), v).transpose(1, 2).flatten(2))
+        return self.o(attention(q.to(v.dtype), k.to(v.dtype), v, bias).transpose(1, 2).flatten(2))
 
 
 class Block(nn.Module):
@@ -155,10 +155,11 @@ class Block(nn.Module):
         self.ffn = nn.Sequential(nn.Linear(width, feed_forward), nn.GELU(approximate="tanh"), nn.Linear(feed_forward, width))
         self.modulation = nn.Parameter(torch.randn(1, 6, width) / width**0.5)
 
-    def forward(self, x: Tensor, modulation: Tensor, cosine: Tensor, sine: Tensor, context: Tensor, top_k: float | None) -> Tensor:
+    def forward(self, x: Tensor, modulation: Tensor, cosine: Tensor, sine: Tensor, context: Tensor, context_bias: Tensor | None,
+                top_k: float | None) -> Tensor:
         e = (self.modulation + modulation).chunk(6, 1)
         x = x + self.self_attn(self.norm1(x) * (1 + e[1]) + e[0], cosine, sine, top_k) * e[2]
-        x = x + self.cross_attn(self.norm3(x), context)
+        x = x + self.cross_attn(self.norm3(x), context, context_bias)
         return x + self.ffn(self.norm2(x) * (1 + e[4]) + e[3]) * e[5]
 
 
@@ -189,9 +190,11 @@ class WanModel(nn.Module):
         self.blocks = nn.ModuleList([Block(width, feed_forward, heads) for _ in range(layers)])
         self.head = Head(width, self.out_channels * 4)
 
-    def forward(self, x: Tensor, timestep: Tensor, context: Tensor, top_k: float | None = None) -> Tensor:
+    def forward(self, x: Tensor, timestep: Tensor, context: Tensor, top_k: float | None = None, zeros: int = 0) -> Tensor:
         """x [batch, in_channels, frame, row, column], timestep [batch] in 0..1000, context [batch, token, text_width]
-        -> velocity [batch, 16, frame, row, column]. `top_k` None is full attention, else the share of key blocks kept."""
+        -> velocity [batch, 16, frame, row, column]. `top_k` None is full attention, else the share of key blocks kept.
+        `zeros`: how many rows of zeros the context would end with. Their keys and values are all the same, so one that weighs as
+        many stands for them: most of a short sentence's 512 rows, and a third of a training step."""
         batch, channels, frames, rows, columns = x.shape
         rows, columns = rows // 2, columns // 2
         y = x.reshape(batch, channels, frames, rows, 2, columns, 2).permute(0, 2, 3, 5, 1, 4, 6)
@@ -200,10 +203,14 @@ class WanModel(nn.Module):
         angle = torch.outer(timestep.double(), 10000 ** (-torch.arange(half, device=x.device).double() / half))
         e = self.time_embedding(torch.cat([angle.cos(), angle.sin()], 1).float())
         modulation = self.time_projection(e).unflatten(1, (6, self.width))
+        context_bias = None
+        if zeros:
+            context = F.pad(context, (0, 0, 0, 1))
+            context_bias = F.pad(torch.zeros(context.shape[1] - 1, device=x.device), (0, 1), value=math.log(zeros))
         context = self.text_embedding(context)
         angles = rotary_angles(frames, rows, columns, self.width // self.heads, x.device)
         cosine, sine = angles.cos()[:, None], angles.sin()[:, None]
         for block in self.blocks:
-            y = block(y, modulation, cosine, sine, context, top_k)
+            y = block(y, modulation, cosine, sine, context, context_bias, top_k)
         y = self.head(y, e).view(batch, frames, rows, columns, 2, 2, self.out_channels)
         return y.permute(0, 6, 1, 2, 4, 3, 5).reshape(batch, self.out_channels, frames, rows * 2, columns * 2)

@@ -12,7 +12,6 @@ from torch import Tensor
 
 from .. import processes
 from ..loop import Loop, optimizers
-from ..models.vae import RMSNorm
 from ..world.scene import Thing
 from ..workshop import Workshop
 from .decoder import Clips, counted
@@ -20,7 +19,7 @@ from .perception import learn
 from .vae import differences
 
 WINDOWS = 2  # in one step of one process
-WHOLE_SHARE = 0.25  # of the windows, that are the whole frame
+WHOLE_SHARE = 0.15  # of the windows, that are the whole frame: each costs as much as two and a half others
 OPEN_SHARE = 0.6  # of the clips, that their sentence leaves open
 RATE, MATRIX_RATE = 5e-4, 5e-3  # of AdamW and of Muon, as for the decoder alone
 HELD = 0.03  # weight of the squared distance from the finished latents
@@ -41,9 +40,7 @@ def train(workshop: Workshop, seconds: float) -> None:
     matrices = [p for p in trained if p.ndim >= 4 and min(p.shape[0], p[0].numel()) >= 16]
     chosen = {id(p) for p in matrices}
     others = [p for p in trained if id(p) not in chosen]
-    for module in vae.modules():
-        if isinstance(module, RMSNorm):  # also on the processor: a step takes 0.56 s instead of 0.68
-            module.compile(dynamic=True)
+    workshop.compile_norms(vae)
     loop = Loop(workshop, "autoencoder", vae, optimizers(matrices, others, RATE, MATRIX_RATE), seconds)
     perception = learn(workshop, finished)
     processes.seed(3)

@@ -19,7 +19,7 @@ from .. import processes
 from ..bank import object_weights, sayable_scene
 from ..follow import Studio
 from ..loop import Loop, optimizers
-from ..models.vae import RMSNorm, WanVAE, unnormalised
+from ..models.vae import WanVAE, unnormalised
 from ..verdicts import said, seen
 from ..world.render import render
 from ..world.scene import Scene, Thing, random_scene, sentence
@@ -151,9 +151,7 @@ def train(workshop: Workshop, seconds: float) -> None:
     loop = Loop(workshop, "decoder", vae, optimizers(matrices, others, RATE, MATRIX_RATE), seconds)
     processes.seed(2)
     source = random.Random(9 + processes.NUMBER)
-    for module in vae.decoder.modules():
-        if isinstance(module, RMSNorm):  # also on the processor: a step of the whole VAE takes 0.56 s instead of 0.68
-            module.compile(dynamic=True)
+    workshop.compile_norms(vae)
     studio = Studio(workshop)
     clips = [Clips(workshop, size, studio.vae, studio, 2000 + number) for number, size in enumerate(workshop.sizes)]
 

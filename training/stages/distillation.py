@@ -5,7 +5,7 @@ import random
 import torch
 from torch import Tensor
 
-from ..bank import Bank
+from ..bank import ZEROS, Bank
 from ..loop import Loop
 from ..sampling import time_steps
 from ..workshop import Workshop
@@ -28,7 +28,7 @@ def train(workshop: Workshop, seconds: float, banks: list[Bank]) -> None:
 
     def velocity(model: torch.nn.Module, x: Tensor, time: float, context: Tensor, top_k: float | None) -> Tensor:
         with workshop.autocast():
-            return model(x, torch.full((len(x),), time * 1000, device=x.device), context, top_k).float()
+            return model(x, torch.full((len(x),), time * 1000, device=x.device), context, top_k, ZEROS).float()
 
     def losses(step: int, progress: float) -> tuple[Tensor, dict[str, Tensor]]:
         bank = source.choices(banks, [bank.size.share for bank in banks])[0]

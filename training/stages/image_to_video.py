@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from .. import processes
-from ..bank import Bank
+from ..bank import ZEROS, Bank
 from ..loop import Loop, block_matrices, optimizers
 from ..sampling import time_steps
 from ..workshop import Workshop
@@ -60,7 +60,7 @@ def train_expert(workshop: Workshop, seconds: float, banks: list[Bank], growth: 
         noise, part = torch.randn_like(clean), time.view(-1, 1, 1, 1, 1)
         with workshop.computing(bank.size), workshop.autocast():
             x = with_first_frame((1 - part) * clean + part * noise, first)
-            velocity = model(x, time * 1000, context, random_attention(source))
+            velocity = model(x, time * 1000, context, random_attention(source), ZEROS)
         error = (velocity.float() - (noise - clean)).square()
         loss = (error * weights).mean()
         return loss, {"error": error.mean(), "weighted": loss}

@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .. import processes
-from ..bank import Maker
+from ..bank import ZEROS, Maker
 from ..loop import Loop
 from ..sampling import time_steps
 from ..workshop import Workshop
@@ -93,7 +93,7 @@ def train(workshop: Workshop, seconds: float) -> None:
             time = times[torch.randint(4, (len(clean),), device=workshop.device)]
             noise, part = torch.randn_like(clean), time.view(-1, 1, 1, 1, 1)
             with workshop.autocast():
-                velocity = model((1 - part) * clean + part * noise, time * 1000, context, random_attention(source))
+                velocity = model((1 - part) * clean + part * noise, time * 1000, context, random_attention(source), ZEROS)
             loss = ((velocity.float() - (noise - clean)).square() * weights).mean()
             return loss, {"weighted": loss}
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from .. import processes
-from ..bank import Bank, Maker
+from ..bank import ZEROS, Bank, Maker
 from ..loop import Loop, block_matrices, optimizers
 from ..sampling import time_steps
 from ..workshop import Workshop, read_weights
@@ -21,7 +21,7 @@ TIME_SHARES = (0.36, 0.18, 0.16, 0.16, 0.14)  # the sampler's four times, then a
 
 
 def makers(workshop: Workshop, with_first: bool = False) -> list[Maker]:
-    vae, encoder = workshop.load(workshop.vae(), "vae"), workshop.load(workshop.text_encoder(), "text-encoder")
+    vae, encoder = workshop.compile_norms(workshop.load(workshop.vae(), "vae")), workshop.load(workshop.text_encoder(), "text-encoder")
     return [Maker(workshop, size, vae, encoder, 1000 + number, with_first) for number, size in enumerate(workshop.sizes)]
 
 
@@ -83,7 +83,7 @@ def train(workshop: Workshop, seconds: float, banks: list[Bank], growth: Growth 
         noise = torch.randn_like(clean)
         part = time.view(-1, 1, 1, 1, 1)
         with workshop.computing(bank.size), workshop.autocast():
-            velocity = model((1 - part) * clean + part * noise, time * 1000, context, random_attention(source))
+            velocity = model((1 - part) * clean + part * noise, time * 1000, context, random_attention(source), ZEROS)
         error = (velocity.float() - (noise - clean)).square()
         loss = (error * weights).mean()
         return loss, {"error": error.mean(), "weighted": loss}

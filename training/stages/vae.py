@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ..loop import Loop, optimizers
-from ..models.vae import RMSNorm, normalise_latents, start_as_linear_autoencoder
+from ..models.vae import normalise_latents, start_as_linear_autoencoder
 from ..world.render import render
 from ..world.scene import random_scene
 from ..workshop import Workshop
@@ -66,9 +66,7 @@ def train(workshop: Workshop, seconds: float) -> None:
     start_as_linear_autoencoder(vae)
     loop = Loop(workshop, "vae-training", vae, optimizers([], list(vae.parameters()), 2e-3), seconds, flat=0.4, averaging=0.999)
     pool = Pool(workshop)
-    for module in vae.modules():
-        if isinstance(module, RMSNorm):  # memory-bound; convolutions are the library's anyway
-            workshop.compile(module, dynamic=True)
+    workshop.compile_norms(vae)
 
     def losses(step: int, progress: float) -> tuple[Tensor, dict[str, Tensor]]:
         frames = pool.crops(source, progress < PICTURES_UNTIL)

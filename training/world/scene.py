@@ -35,6 +35,7 @@ class Scene:
     camera: str = ""
     colour: str = ""
     seed: int = 0  # where the clouds, drops and flies are
+    unsaid: frozenset[str] = frozenset()  # of time, background, motion and colour: what the sentence leaves out (brief.py)
 
     @property
     def is_landscape(self) -> bool:
@@ -81,22 +82,30 @@ def with_article(phrase: str) -> str:
     return ("an " if phrase[0] in "aeiou" else "a ") + phrase
 
 
+def said_of(thing: Thing, unsaid: frozenset[str], source: random.Random) -> str:
+    colour, motion = "" if "colour" in unsaid else thing.colour, source.choice(words.MOTIONS[thing.motion])
+    name = with_article(" ".join(f"{thing.size} {colour} {thing.shape}".split()))
+    return name if "motion" in unsaid else f"{name} {motion}"
+
+
 def segments(scene: Scene, source: random.Random) -> list[tuple[str, int]]:
     """The sentence's parts in order, each with its role."""
     if scene.is_landscape:
         event = words.EVENTS[scene.event].format(body=scene.body, colour=scene.colour)
         event = with_article(event[2:]) if event.startswith("a ") else event
         parts = [(f"{event} {words.PLACES[scene.place]}", LANDSCAPE)]
-        if scene.event not in ("dusk", "dawn"):
+        if scene.event not in ("dusk", "dawn") and "time" not in scene.unsaid:
             time = words.TIME_WORDS[scene.time]
             parts = [(time + ",", LANDSCAPE)] + parts if source.random() < 0.4 else parts + [(time, LANDSCAPE)]
         if scene.camera:
             parts += [("while", NO_ROLE), (words.CAMERAS[scene.camera], LANDSCAPE)]
         return parts
-    said = [with_article(f"{t.size} {t.colour} {t.shape}".strip()) + " " + source.choice(words.MOTIONS[t.motion]) for t in scene.things]
+    said = [said_of(thing, scene.unsaid, source) for thing in scene.things]
     joined = [(said[0], FIRST)]
     if len(said) == 2:
         joined += [("and" if source.random() < 0.8 else "while", NO_ROLE), (said[1], SECOND)]
+    if "background" in scene.unsaid:
+        return joined
     behind = with_article(f"{scene.background} background")
     form = source.random()
     if form < 0.4:
