@@ -1,10 +1,12 @@
 // Measures the demo models as the built program runs them: what their manifests publish (`follows`). The sentences and pictures
 // are others than the tests have.
 //   npm run follow-shares [-- COUNT [demo|demo-i2v]]
+import { briefScenes } from "./brief.ts";
 import { type Form, nameOf } from "./clips.ts";
 import { makePairs } from "./pairs.ts";
 import { continuePictures } from "./pictures.ts";
 import { meanOf, sharesOf, shuffledShares } from "./shares.ts";
+import { type Scene, scenes } from "./world.ts";
 
 const count = Number(process.argv[2] ?? 200);
 const model = process.argv[3];
@@ -17,13 +19,16 @@ const forms = [
 
 for (const { side, numSteps } of forms) {
   const form = { width: side, height: side, numFrames: 17, numSteps, slaTopk: 0.1 };
-  if (model !== "demo-i2v") await measureSentences(form);
+  if (model !== "demo-i2v") {
+    await measureSentences(form, "sentences", scenes(count, seed));
+    if (side === 128 && numSteps === 4) await measureSentences(form, "brief sentences", briefScenes(count, seed));
+  }
   if (model !== "demo") await measurePictures(form);
 }
 
-async function measureSentences(form: Form): Promise<void> {
-  const pairs = await makePairs(count, seed, form);
-  console.log(`${JSON.stringify(`${nameOf(form)}, ${count} sentences`)}: ${JSON.stringify(sharesOf(pairs))}`);
+async function measureSentences(form: Form, kind: string, meant: readonly Scene[]): Promise<void> {
+  const pairs = await makePairs(meant, form);
+  console.log(`${JSON.stringify(`${nameOf(form)}, ${count} ${kind}`)}: ${JSON.stringify(sharesOf(pairs))}`);
   console.log(`  with the sentences shuffled: ${JSON.stringify(shuffledShares(pairs))}`);
 }
 

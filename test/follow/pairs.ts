@@ -5,13 +5,12 @@ import { join } from "node:path";
 import { type Form, makeClips } from "./clips.ts";
 import { seen } from "./seen.ts";
 import type { Pair } from "./shares.ts";
-import { scenes } from "./world.ts";
+import type { Scene } from "./world.ts";
 
-/** Makes a clip of each of `count` sentences with the demo model. */
-export async function makePairs(count: number, seed: number, form: Form): Promise<Pair[]> {
+/** Makes a clip of each sentence with the demo model. */
+export async function makePairs(meant: readonly Scene[], form: Form): Promise<Pair[]> {
   const folder = mkdtempSync(join(tmpdir(), "rushes-follow-"));
   try {
-    const meant = scenes(count, seed);
     const entries = meant.map(({ sentence }) => ({ prompt: sentence }));
     const clips = await makeClips("demo", entries, form, folder);
     return meant.map(({ properties: said }, index) => ({ said, seen: seen(clips[index]!) }));

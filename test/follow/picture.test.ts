@@ -17,7 +17,7 @@ beforeAll(async () => {
 
 describe(`${pictureCount} pictures`, () => {
   test("the first frame is the picture, and no other one", () => {
-    const { count, firstFrame } = published("demo-i2v", form);
+    const { count, firstFrame } = published("demo-i2v", form, "pictures");
     const kept = clips.map((clip) => clip.kept);
     const least = leastMean(firstFrame!, count, kept);
     const others = meanOf(clips.map((clip) => clip.keptOfNext));
@@ -28,7 +28,7 @@ describe(`${pictureCount} pictures`, () => {
     expect(others).toBeLessThan(15);
   });
   test.each(properties)("%s is not below the manifest's share", (property) => {
-    const { count, shares } = published("demo-i2v", form);
+    const { count, shares } = published("demo-i2v", form, "pictures");
     const found = sharesOf(clips)[property];
     const least = leastShare(shares[property], count, pictureCount);
     console.log(`${property}: ${found} (manifest ${shares[property]}, least ${least.toFixed(3)})`);

@@ -4,6 +4,9 @@ import { join } from "node:path";
 import { type Form, nameOf } from "./clips.ts";
 import type { Shares } from "./shares.ts";
 
+/** What clips were made of. */
+export type Kind = "sentences" | "brief sentences" | "pictures";
+
 export interface Published {
   /** Sentences, or pictures, that were measured. */
   readonly count: number;
@@ -12,16 +15,16 @@ export interface Published {
   readonly firstFrame?: number;
 }
 
-/** The entry for this form: "128x128x17, 4 steps, sla 0.1, 200 sentences". */
-export function published(model: string, form: Form): Published {
+/** The entry for this form and kind: "128x128x17, 4 steps, sla 0.1, 200 sentences". */
+export function published(model: string, form: Form, kind: Kind): Published {
   const path = `models/${model}/manifest.json`;
   const manifest = JSON.parse(readFileSync(join(import.meta.dirname, "../..", path), "utf8")) as {
     follows: Record<string, Shares & { firstFrame?: number }>;
   };
-  const name = `${nameOf(form)}, `;
-  const entry = Object.entries(manifest.follows).find(([key]) => key.startsWith(name));
-  const count = Number(/^(\d+) (sentences|pictures)$/.exec(entry?.[0].slice(name.length) ?? "")?.[1]);
-  if (!entry || !count) throw new Error(`${path} says nothing of ${nameOf(form)}`);
-  const { firstFrame, ...shares } = entry[1];
-  return { count, shares, ...(firstFrame === undefined ? {} : { firstFrame }) };
+  const name = new RegExp(`^${nameOf(form)}, (\\d+) ${kind}$`);
+  for (const [key, { firstFrame, ...shares }] of Object.entries(manifest.follows)) {
+    const count = Number(name.exec(key)?.[1]);
+    if (count) return { count, shares, ...(firstFrame === undefined ? {} : { firstFrame }) };
+  }
+  throw new Error(`${path} says nothing of ${kind} at ${nameOf(form)}`);
 }

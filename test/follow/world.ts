@@ -64,7 +64,7 @@ export function randomNumbers(seed: number): () => number {
   };
 }
 
-function choose<T>(random: () => number, from: readonly T[]): T {
+export function choose<T>(random: () => number, from: readonly T[]): T {
   return from[Math.floor(random() * from.length)]!;
 }
 
@@ -106,7 +106,7 @@ function scene(random: () => number): Scene {
   return { properties: { background, colour, shape, motion }, size, sentence };
 }
 
-function withArticle(words: string): string {
+export function withArticle(words: string): string {
   return ("aeiou".includes(words[0]!) ? "an " : "a ") + words;
 }
 

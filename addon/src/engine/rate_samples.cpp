@@ -114,7 +114,7 @@ constexpr int64_t kOutputs = 1024, kInputs = 1536;
 
 std::function<void(WorkCount*)> linear_run(LinearFormat format, DType compute, int64_t rows, int64_t inputs,
                                            int64_t outputs, Activation activation = Activation::none) {
-  const FileWeights file = file_weights(format == LinearFormat::int8_tiles ? DType::i8 : compute, outputs, inputs);
+  const FileWeights file = file_weights(format == LinearFormat::int8_tiles ? DType::i8 : DType::bf16, outputs, inputs);
   const auto layer = prepare_linear(one_thread(compute), file.source(), format);
   const Tensor x = random_values(compute, {rows, inputs});
   auto out = std::make_shared<Tensor>(random_values(compute, {rows, outputs}));
@@ -146,7 +146,7 @@ RateSample packing(LinearFormat format, DType file_type, DType compute) {
 }
 
 RateSample weights_in_file() {
-  const auto file = std::make_shared<MatrixFile>(file_weights(usual(), kOutputs, kInputs));
+  const auto file = std::make_shared<MatrixFile>(file_weights(DType::bf16, kOutputs, kInputs));
   const LinearFormat format = usual() == DType::bf16 ? LinearFormat::bf16 : LinearFormat::f32;
   const std::shared_ptr<Linear> layer = prepare_linear(one_thread(usual()), file->in_file(), format);
   const Tensor x = random_values(usual(), {6, kInputs});

@@ -21,8 +21,8 @@ struct ClipBounds {
 // for CPUs that sum in another order:
 //   bf16     latents 0.003, 55 to 57 dB: a mean difference below one 8-bit level, not visible.
 //   sagesla  latents 0.006, 50 dB: int8 keys and queries, again below one level.
-//   int8     latents 0.060 to 0.080, 29 to 33 dB. The format's own error: each velocity is 4 to 5% off the 16-bit one
-//   by
+//   int8     latents 0.050 to 0.055, 37 to 38 dB (0.080 and 29 dB with the demo's first weights, and so with a LoRA).
+//   The format's own error: each velocity is 4 to 5% off the 16-bit one by
 //            TurboDiffusion's definition (int8_error of the dit cases holds it to that), and every step starts where
 //            the one before ended. The clip is the same clip with other pixels at edges.
 constexpr ClipBounds kBf16Clip{0.01, 50}, kSageClip{0.01, 45}, kInt8Clip{0.1, 27};

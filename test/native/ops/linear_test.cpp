@@ -217,6 +217,20 @@ TEST_CASE("the thread count changes no bit") {
   }
 }
 
+TEST_CASE("weights of 16 bits stay so where products are f32: the same bits at half of the memory") {
+  const Context context = context_of(Backend::cpu, 2, DType::f32);
+  const Operands o(131, 1536, 150);
+  Tensor wide = context.allocate(DType::f32, o.weight.shape());
+  for (int64_t i = 0; i < wide.count(); ++i) wide.data<float>()[i] = static_cast<float>(o.weight.data<bf16>()[i]);
+  const auto held = prepare_linear(context, o.source(), LinearFormat::f32),
+             widened = prepare_linear(context, {"wide", view_of(wide), {}, view_of(o.bias)}, LinearFormat::f32);
+  CHECK(held->resident_bytes < 0.55 * static_cast<double>(widened->resident_bytes));
+  Tensor a = context.allocate(DType::f32, {131, 150}), b = context.allocate(DType::f32, {131, 150});
+  linear(context, o.x, *held, a);
+  linear(context, o.x, *widened, b);
+  CHECK(same_bits(a, b));
+}
+
 TEST_CASE("a stored int8 layer is the layer quantized at load, and dequantizes for the other formats") {
   const Context context = context_of();
   const Operands o(40, 384, 260);

@@ -53,7 +53,8 @@ TimeEmbedding::Layer TimeEmbedding::layer(const WanDitLoader& loader, const std:
 // The weights stay in bf16 where the file's are; a product of bf16 rows with f32 sums is then as exact as f32.
 Tensor TimeEmbedding::apply(const Context& context, const Layer& layer, const Tensor& x) {
   const Linear& weights = *layer.linear.weights;
-  const Tensor rows = weights.format == LinearFormat::bf16 ? split_in_three(context, x) : x;
+  const bool rounds = weights.format == LinearFormat::bf16 && context.compute == DType::bf16;
+  const Tensor rows = rounds ? split_in_three(context, x) : x;
   Tensor products = context.allocate(DType::f32, {rows.size(0), weights.out_features});
   linear(context, rows, weights, products);
   Tensor out = context.allocate(DType::f32, layer.bias.shape());

@@ -73,6 +73,13 @@ void check_source(const LinearSource& source, LinearFormat format) {
         "Leave this layer unquantized.");
 }
 
+// Numbers that the file holds in 16 bits stay there, at half of the memory: widened where they are multiplied, they
+// give the same sums.
+LinearFormat held_format(const Context& context, const LinearSource& source, LinearFormat wanted) {
+  const bool widened = context.backend == Backend::cpu && context.compute == DType::f32;
+  return wanted == LinearFormat::f32 && widened && source.weight.type == DType::bf16 ? LinearFormat::bf16 : wanted;
+}
+
 }  // namespace
 
 // On a card in the type of the model's other values: a change has as many as the layer's outputs.
@@ -105,7 +112,8 @@ const std::vector<Kernel<MakeLinear>>& linear_kernels(LinearFormat format, DType
   return f32;
 }
 
-std::shared_ptr<Linear> prepare_linear(const Context& context, const LinearSource& source, LinearFormat format) {
+std::shared_ptr<Linear> prepare_linear(const Context& context, const LinearSource& source, LinearFormat wanted) {
+  const LinearFormat format = held_format(context, source, wanted);
   check_source(source, format);
   context.check_cancelled();
   if (format == LinearFormat::int8_tiles && context.debug && !context.dry_run)

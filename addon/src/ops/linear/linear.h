@@ -53,7 +53,9 @@ class Linear {
 /// A layer whose weights stay in their file counts them as mapped weights while it runs.
 /// Packs (and for int8_tiles from a floating source: quantizes, 128x128 tiles, a = max(1e-8, max|w|),
 /// q = saturate(rne(w * (128 / a))), scale = a / 128) a layer. `format` f32 and bf16 from an int8 source dequantize.
-/// int8_tiles needs K % 128 == 0, else Error settings.invalid. Memory is counted as weights. Parallel over rows.
+/// On a CPU that computes in f32, weights that the file has in bf16 are held so also where f32 is asked for (`format`
+/// of the result says it): the same products at half of the memory. int8_tiles needs K % 128 == 0, else Error
+/// settings.invalid. Memory is counted as weights. Parallel over rows.
 std::shared_ptr<Linear> prepare_linear(const Context& context, const LinearSource& source, LinearFormat format);
 
 enum class Activation { none, silu, gelu_tanh };
