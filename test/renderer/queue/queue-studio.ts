@@ -20,8 +20,6 @@ export class QueueStudio {
   paused = false;
   /** Seconds until all is done; null: twelve for each job. */
   eta: number | null = null;
-  /** What a list of prompts comes to; null: what its lines say. */
-  rows: Draft[] | null = null;
   /** Refuses the next change of the queue. */
   refusal: RushesError | null = null;
   readonly asked: { channel: ChannelName; value: unknown }[] = [];
@@ -116,9 +114,7 @@ export class QueueStudio {
       case "queue:add":
         return { jobs: value.drafts.map((_, index) => sampleJob(100 + index)) };
       case "generate:expand":
-        return this.rows
-          ? { drafts: this.rows, total: this.rows.length, problems: [] }
-          : expanded(String(value["text"]));
+        return expanded(String(value["text"]));
       case "generate:check":
         return { plan: { seconds: 12, learnt: true }, refusal: null };
       case "history:find":
