@@ -10,8 +10,9 @@ import { defaultSettings } from "../../../contract/settings/derive.ts";
 import { connection } from "../../../renderer/state/connection.svelte.ts";
 import { jobs } from "../../../renderer/state/jobs.svelte.ts";
 import { liveJob } from "../../../renderer/state/live-job.svelte.ts";
+import { checkOf } from "../scripted-studio.ts";
 
-type Values = Record<string, never> & { jobId: number; beforeJobId: number | null; jobIds: number[]; drafts: Draft[] };
+type Values = Record<string, never> & { jobId: number; beforeJobId: number | null; jobIds: number[]; draft: Draft; drafts: Draft[] };
 
 export class QueueStudio {
   running: Job | null = null;
@@ -20,6 +21,8 @@ export class QueueStudio {
   paused = false;
   /** Seconds until all is done; null: twelve for each job. */
   eta: number | null = null;
+  /** What a list of prompts comes to; null: what its lines say. */
+  rows: Draft[] | null = null;
   /** Refuses the next change of the queue. */
   refusal: RushesError | null = null;
   readonly asked: { channel: ChannelName; value: unknown }[] = [];
@@ -114,9 +117,13 @@ export class QueueStudio {
       case "queue:add":
         return { jobs: value.drafts.map((_, index) => sampleJob(100 + index)) };
       case "generate:expand":
-        return expanded(String(value["text"]));
-      case "generate:check":
-        return { plan: { seconds: 12, learnt: true }, refusal: null };
+        return this.rows
+          ? { drafts: this.rows, total: this.rows.length, problems: [] }
+          : expanded(String(value["text"]));
+      case "generate:check": {
+        const check = checkOf(value.draft.values);
+        return { ...check, plan: { ...check.plan!, seconds: 12, learnt: true } };
+      }
       case "history:find":
         return { ids: this.failed.map(({ id }) => id) };
       case "history:cards":

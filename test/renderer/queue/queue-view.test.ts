@@ -1,9 +1,10 @@
 // The queue view in Chromium: what it shows, what pointer and keyboard do to the order, undo, pause, and many prompts.
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, onTestFinished, test } from "vitest";
 import { page, userEvent } from "vitest/browser";
 import { render } from "vitest-browser-svelte";
 import { RushesError } from "../../../contract/errors.ts";
 import { announcer } from "../../../renderer/state/announcer.svelte.ts";
+import { form } from "../../../renderer/state/form.svelte.ts";
 import { manyPrompts } from "../../../renderer/state/many-prompts.svelte.ts";
 import { promptFile } from "../../../renderer/state/prompt-file.svelte.ts";
 import { route } from "../../../renderer/state/route.svelte.ts";
@@ -222,6 +223,24 @@ describe("many prompts", () => {
     });
     await expect.poll(() => route.query.has("many")).toBe(false);
     expect(toasts.all.at(-1)?.text).toBe("3 videos were added to the queue");
+  });
+
+  test("a row's own picture counts, and the form's where a row has none", async () => {
+    const ofForm = { path: "/pictures/form.png" };
+    form.replace({ mode: "i2v" }, null, ofForm);
+    onTestFinished(() => form.replace({}, null, null));
+    studio.rows = [{ values: { prompt: "A", image: "/pictures/row.png" } }, { values: { prompt: "B" } }];
+    route.go("queue", "", { many: "1" });
+    await show([]);
+    manyPrompts.write("two rows");
+    await dialog().getByRole("button", { name: "Add 2 to queue" }).click();
+    await expect.poll(() => studio.requests("queue:add")).toHaveLength(1);
+    expect(studio.requests("queue:add")[0]).toEqual({
+      drafts: [
+        { values: { mode: "i2v", prompt: "A", image: "/pictures/row.png" } },
+        { values: { mode: "i2v", prompt: "B" }, image: ofForm },
+      ],
+    });
   });
 
   test("takes up a file that was dropped on the window, in the form its name says", async () => {
