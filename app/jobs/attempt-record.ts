@@ -1,7 +1,7 @@
 // What is written down of one attempt while it runs: its plan, progress, log, stages, and what it left on the disk to go on
 // from. Every line is told at once to those who watch, and written with the next flush.
 import { existsSync, statSync } from "node:fs";
-import { appendFile } from "node:fs/promises";
+import { appendFile, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { RushesError } from "../../contract/errors.ts";
 import { formatMemory } from "../../contract/format-bytes.ts";
@@ -9,9 +9,10 @@ import type { Job, JobEvent, JobLogLine, JobProgress, JobStage } from "../../con
 import { type LoweredPlan, loweredSentence } from "../../contract/lowered-plan.ts";
 import type { GenerateReport, Plan, StageReport } from "../engine/addon.ts";
 import type { HistoryDatabase } from "../history/database.ts";
-import { requireJob } from "../history/reads/jobs.ts";
+import { readStepLatents, requireJob } from "../history/reads/jobs.ts";
 import { updateSettings } from "../history/writes/jobs.ts";
 import {
+  forgetLatents,
   writeFacts,
   writeInt8Names,
   writeKeptStep,
@@ -46,6 +47,7 @@ export class AttemptRecord {
   #unwrittenProgress = false;
   #unwrittenLog: JobLogLine[] = [];
   #recordedSteps = 0;
+  #weights = "";
 
   constructor(tools: RecordTools, id: number) {
     this.#tools = tools;
@@ -78,13 +80,28 @@ export class AttemptRecord {
     return requireJob(this.#tools.database, this.#id);
   }
 
-  resumedAt(point: ResumePoint): void {
+  /** `weights`: in the names of the steps' latents. Steps that an earlier attempt made with other weights are deleted. */
+  async resumedAt(point: ResumePoint, weights: string): Promise<void> {
+    this.#weights = weights;
+    if (point.kind === "start") await this.#beginAnew();
     const step = point.kind === "step" ? point.step : point.kind === "latents" ? this.#job.settings.numSteps : 0;
     this.#recordedSteps = step;
     writeResume(this.#tools.database, this.#id, this.#job.kind === "decode" ? 0 : step);
     if (point.kind === "step") this.log("info", `Continues after step ${step}.`);
     else if (point.kind === "latents" && this.#job.kind === "generate")
       this.log("info", "Continues with decoding: the latents are saved.");
+  }
+
+  async #beginAnew(): Promise<void> {
+    const { database } = this.#tools;
+    const steps = readStepLatents(database, this.#id);
+    if (steps.length === 0) return;
+    this.log("info", `Begins anew: step ${steps.at(-1)!.step} was made with other weights, or its latents are gone.`);
+    // Also a step's that was not written down any more.
+    const { latents } = this.#tools.files;
+    const own = (await readdir(latents).catch(() => [])).filter((name) => name.startsWith(`${this.#job.uid}-`));
+    for (const name of own) await rm(join(latents, name), { force: true });
+    forgetLatents(database, this.#id);
   }
 
   /** Progress is measured from here on against `plan`, less what earlier attempts did. */
@@ -107,7 +124,7 @@ export class AttemptRecord {
   stepsDone(upTo: number): void {
     if (this.#job.kind === "decode") return;
     for (let step = this.#recordedSteps + 1; step <= upTo; step++) {
-      const path = this.#tools.files.stepLatentsPath(this.#job, step);
+      const path = this.#tools.files.stepLatentsPath(this.#job, this.#weights, step);
       const facts = statSync(path, { throwIfNoEntry: false });
       if (!facts) return;
       writeStepLatents(this.#tools.database, this.#id, { step, path, bytes: facts.size, createdAt: Date.now() });

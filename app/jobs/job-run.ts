@@ -13,7 +13,7 @@ import { moveJob } from "../history/writes/jobs.ts";
 import { readOrders, writeCrash } from "../history/writes/runs.ts";
 import type { VideoPacket } from "../media/mp4.ts";
 import type { Picture } from "../media/poster.ts";
-import { embeddingName, fingerprint } from "../models/fingerprint.ts";
+import { contentName, embeddingName, fingerprint } from "../models/fingerprint.ts";
 import { AttemptRecord, type RecordTools } from "./attempt-record.ts";
 import { attemptSettings, lowerPlan } from "./lowered-plan.ts";
 import { markEmbeddingUsed } from "./embedding-cache.ts";
@@ -58,6 +58,8 @@ export class JobRun {
   readonly #record: AttemptRecord;
   /** Since when the queue is paused, and the steps that were done then. */
   #pausing: { since: number; steps: number } | null = null;
+  /** Of the model's files and LoRAs, as this attempt finds them. */
+  #weights = "";
   #packets: VideoPacket[] = [];
   #poster: Picture | null = null;
 
@@ -115,8 +117,12 @@ export class JobRun {
     const { job } = this.#record;
     const { tokenizer: _tokenizer, ...modelFiles } = job.files;
     const settings = attemptSettings(job.settings, job.lowered);
-    const point = findResumePoint(job, readStepLatents(database, job.id));
-    this.#record.resumedAt(point);
+    this.#weights = await contentName([
+      ...Object.values(modelFiles).filter((file) => typeof file === "string"),
+      ...job.settings.loras.map(({ file }) => file),
+    ]);
+    const point = this.#resumePoint(job);
+    await this.#record.resumedAt(point, this.#weights);
     if (job.kind === "decode" && point.kind !== "latents") throw new RushesError("latents.missing");
     const ids = readTokenIds(database, job.id);
     const signal = this.#controller.signal;
@@ -138,7 +144,7 @@ export class JobRun {
       ids,
       embeddingPath,
       latentsPath: files.latentsPath(job),
-      stepLatentsPrefix: files.stepLatentsPrefix(job),
+      stepLatentsPrefix: files.stepLatentsPrefix(job, this.#weights),
       preview: this.#tools.previews(),
       ...(image === null ? {} : { image }),
       ...(loras.length === 0 ? {} : { loras }),
@@ -260,11 +266,11 @@ export class JobRun {
     const { plan } = this.#record;
     const asIs = { error, lowered: null, fix: null };
     if (error.code !== "memory.exhausted" || plan === null || this.#controller.signal.aborted) return asIs;
-    const { database, engine } = this.#tools;
+    const { engine } = this.#tools;
     try {
       await engine.call("unload", []);
       const job = this.#record.readNow();
-      const idCount = plannedIds(job, findResumePoint(job, readStepLatents(database, job.id)));
+      const idCount = plannedIds(job, this.#resumePoint(job));
       const loras = idCount === 0 ? [] : lorasOfJob(job.settings);
       const full = { error, plan, settings: job.settings, before: job.lowered, decodeOnly: idCount === 0 };
       const after = await lowerPlan(full, (changed) => engine.call("plan", [job.files, changed, idCount, loras]));
@@ -280,9 +286,12 @@ export class JobRun {
   #mayContinue(): boolean {
     const { database } = this.#tools;
     const crashes = writeCrash(database, this.#id);
-    return (
-      crashes === 1 && findResumePoint(this.#record.readNow(), readStepLatents(database, this.#id)).kind !== "start"
-    );
+    return crashes === 1 && this.#resumePoint(this.#record.readNow()).kind !== "start";
+  }
+
+  #resumePoint(job: Job): ResumePoint {
+    const { database, files } = this.#tools;
+    return findResumePoint(job, readStepLatents(database, job.id), files, this.#weights);
   }
 
   #move(to: JobState, note: string, error?: RushesError, fix: PlanFix | null = null): void {

@@ -55,12 +55,13 @@ export class LibraryFiles {
     return join(this.latents, `${job.uid}.safetensors`);
   }
 
-  stepLatentsPrefix(job: Pick<Job, "uid">): string {
-    return join(this.latents, job.uid);
+  /** Latents of a step carry a name of the model's content too: what other weights began, these cannot go on with. */
+  stepLatentsPrefix(job: Pick<Job, "uid">, weights: string): string {
+    return join(this.latents, `${job.uid}-${weights}`);
   }
 
-  stepLatentsPath(job: Pick<Job, "uid">, step: number): string {
-    return `${this.stepLatentsPrefix(job)}-step${step}.safetensors`;
+  stepLatentsPath(job: Pick<Job, "uid">, weights: string, step: number): string {
+    return `${this.stepLatentsPrefix(job, weights)}-step${step}.safetensors`;
   }
 
   embeddingPath(name: string): string {

@@ -29,6 +29,12 @@ export async function fingerprint(path: string): Promise<string> {
   }
 }
 
+/** A short name for these files' content, in their order; one that cannot be read counts as empty. */
+export async function contentName(paths: readonly string[]): Promise<string> {
+  const prints = await Promise.all(paths.map((path) => fingerprint(path).catch(() => "")));
+  return createHash("sha256").update(prints.join("\n")).digest("hex").slice(0, 12);
+}
+
 /** Raised when the same prompt and encoder would give other embeddings. */
 const embeddingForm = 1;
 

@@ -83,17 +83,29 @@ describe("a job's progress", () => {
 
 describe("where a job continues", () => {
   const settings = acceptedJob("x").settings;
-  const step = (number: number): JobStepLatents => ({ step: number, path: `/l/${number}`, bytes: 1, createdAt: 0 });
+  const files = new LibraryFiles("/library");
+  const job = { uid: "u", settings, latentsPath: null };
+  const step = (number: number, weights = "w"): JobStepLatents => ({
+    ...{ step: number, path: files.stepLatentsPath(job, weights, number) },
+    ...{ bytes: 1, createdAt: 0 },
+  });
   const all = () => true;
+  const found = (steps: JobStepLatents[], exists: (path: string) => boolean, latentsPath: string | null = null) =>
+    findResumePoint({ ...job, latentsPath }, steps, files, "w", exists);
 
   test("at its latents, else at the last step whose file is there, else at the start", () => {
     const steps = [step(1), step(2), step(3)];
-    expect(findResumePoint({ latentsPath: "/l", settings }, steps, all)).toEqual({ kind: "latents", path: "/l" });
-    expect(findResumePoint({ latentsPath: null, settings }, steps, all)).toMatchObject({ kind: "step", step: 3 });
-    const withoutThird = (path: string) => path !== "/l/3" && path !== "/l";
-    expect(findResumePoint({ latentsPath: "/l", settings }, steps, withoutThird)).toMatchObject({ step: 2 });
-    expect(findResumePoint({ latentsPath: "/l", settings }, steps, () => false)).toEqual({ kind: "start" });
-    expect(findResumePoint({ latentsPath: null, settings }, [step(4)], all)).toEqual({ kind: "start" });
+    expect(found(steps, all, "/l")).toEqual({ kind: "latents", path: "/l" });
+    expect(found(steps, all)).toMatchObject({ kind: "step", step: 3 });
+    const withoutThird = (path: string) => path !== step(3).path && path !== "/l";
+    expect(found(steps, withoutThird, "/l")).toMatchObject({ step: 2 });
+    expect(found(steps, () => false, "/l")).toEqual({ kind: "start" });
+    expect(found([step(4)], all)).toEqual({ kind: "start" });
+  });
+
+  test("not at steps that other weights made", () => {
+    expect(found([step(1), step(2, "other")], all)).toMatchObject({ step: 1 });
+    expect(found([step(1, "other")], all)).toEqual({ kind: "start" });
   });
 });
 

@@ -1,6 +1,6 @@
 // The queue with the real engine and the demo model: previews while it samples, a stop that keeps the estimate, a pause that
 // gives the memory back and goes on to the same bits.
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { copyFileSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { decode as decodePng } from "fast-png";
@@ -10,7 +10,9 @@ import { openStudio } from "../../../app/studio/open-studio.ts";
 import type { Studio } from "../../../app/studio/studio.ts";
 import { until } from "../../app/engine/plumbing.ts";
 import { probe } from "../../app/media/encoded-clip.ts";
+import { projectRoot } from "../../app/cli/run-rushes.ts";
 
+const demoModel = join(projectRoot, "models/demo");
 let folder = "";
 let studio: Studio;
 let events: StudioEvent[];
@@ -49,6 +51,27 @@ test("a pause gives the model's memory back; the job goes on to the same bits", 
   await until(() => job(paused).state === "done", "the job", 120_000);
   expect(job(paused).resumedFromStep).toBeGreaterThanOrEqual(1);
   expect(latents(paused)).toBe(latents(whole));
+});
+
+test("a LoRA that was replaced while the queue was paused: the job begins anew with the new one", async () => {
+  const look = join(folder, "library/loras/look.safetensors");
+  copyFileSync(join(demoModel, "loras/night-palette.safetensors"), look);
+  const values = { ...large, loras: [{ file: "look", strength: 1, expert: "both" }] };
+  const paused = await add(values);
+  await until(() => job(paused).steps.length >= 1, "a step", 60_000);
+  studio.queue.pause();
+  await until(() => job(paused).state === "queued", "the job to go back", 60_000);
+  const bytes = readFileSync(look);
+  for (let at = bytes.length - 1; at > bytes.length - 40_000; at -= 2) bytes[at]! ^= 0x80; // signs of bf16 numbers
+  writeFileSync(look, bytes);
+  studio.queue.resume();
+  const whole = await add(values);
+  await until(() => job(whole).state === "done", "both jobs", 240_000);
+  expect(job(paused)).toMatchObject({ state: "done", resumedFromStep: 0 });
+  expect(job(paused).log.map(({ line }) => line)).toContainEqual(expect.stringMatching(/^Begins anew: step \d/));
+  expect(latents(paused)).toBe(latents(whole));
+  const left = readdirSync(join(folder, "library/latents")).filter((name) => name.startsWith(job(paused).uid));
+  expect(new Set(left.map((name) => /-(\w+)-step/.exec(name)?.[1] ?? "")).size).toBe(2); // one of weights, one of the whole
 });
 
 test("a preview comes of every step but the last, and stop and keep makes a whole video of the estimate", async () => {
