@@ -8,7 +8,7 @@ import { asRushesError, RushesError } from "../../contract/errors.ts";
 import type { Settings } from "../../contract/settings/derive.ts";
 import { builtInPresets, type Preset } from "../../contract/settings/presets.ts";
 import { addFile, replaceFile } from "../media/whole-file.ts";
-import { readTextFile } from "../settings/config-file.ts";
+import { readWholeFile } from "../settings/config-file.ts";
 import { withFileNames } from "../settings/file-names.ts";
 import { importPresetText, presetText, withoutPicture } from "../settings/preset-file.ts";
 import { presetFileNames, presetIdOf, presetSettings, presetsFolder, readPresetFile } from "../settings/presets.ts";
@@ -128,7 +128,10 @@ export class PresetStore {
   delete(id: string): Promise<string> {
     return this.#change(async () => {
       const preset = this.#find(id);
-      const text = preset.settings ? presetText(preset.name, preset.settings) : readTextFile(preset.file);
+      // A broken file need not even be UTF-8, and must be deletable all the same.
+      const text = preset.settings
+        ? presetText(preset.name, preset.settings)
+        : new TextDecoder().decode(readWholeFile(preset.file));
       await this.#order(this.#ids());
       // What could not be given back whole is kept out of sight.
       if (preset.settings) await rm(preset.file);

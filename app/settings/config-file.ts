@@ -37,10 +37,28 @@ export function keysOfConfig(text: string, origin: string): Record<string, unkno
   return { ...section, ...(name === undefined ? {} : { model: name }), ...others };
 }
 
-/** The text of a settings or prompts file. Throws settings.unreadable. */
+/** The text of a settings or prompts file, without a byte order mark. Throws settings.unreadable, also where it is not UTF-8:
+ * read as if it were, its letters would be lost. */
 export function readTextFile(file: string): string {
+  const bytes = readWholeFile(file);
   try {
-    return readFileSync(file, "utf8").replace(/^\uFEFF/, "");
+    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+  } catch (error) {
+    throw new RushesError("settings.unreadable", {
+      sentence: `${file} is not UTF-8 text.`,
+      advice: saveAsUtf8,
+      cause: error,
+    });
+  }
+}
+
+/** What to do with a list or file whose letters cannot be read. */
+export const saveAsUtf8 = 'Save it as UTF-8, in Excel as "CSV UTF-8".';
+
+/** The bytes of a settings or prompts file. Throws settings.unreadable. */
+export function readWholeFile(file: string): Uint8Array {
+  try {
+    return readFileSync(file);
   } catch (error) {
     const reason = (error as NodeJS.ErrnoException).code;
     const sentences: Record<string, string> = {

@@ -4,7 +4,7 @@ import { CsvError, parse } from "csv-parse/sync";
 import type { PromptForm } from "../../contract/channels/generate.ts";
 import { asRushesError, RushesError } from "../../contract/errors.ts";
 import { checkSetting } from "../../contract/settings/derive.ts";
-import { isRecord, readTextFile } from "./config-file.ts";
+import { isRecord, readTextFile, saveAsUtf8 } from "./config-file.ts";
 import { invalid, type NamedValues, readNamedValues } from "./sources.ts";
 
 /** One prompt of a list with the settings beside it. `origin` is "file.csv line 3". */
@@ -172,6 +172,9 @@ function jsonItems(text: string, name: string): Item[] {
   return document.map((item: unknown, index) => jsonItem(item, `item ${index + 1}`));
 }
 
+/** What a decoder leaves in place of letters it could not read. */
+const lostLetter = "\uFFFD";
+
 function row(object: unknown, origin: string, form: "text" | "value", isPrompt: boolean): PromptRow {
   if (!isRecord(object)) {
     throw new RushesError("settings.unreadable", {
@@ -183,6 +186,13 @@ function row(object: unknown, origin: string, form: "text" | "value", isPrompt: 
     throw new RushesError("settings.unreadable", {
       sentence: `${origin} has no prompt.`,
       advice: "Name the column or key `prompt`.",
+    });
+  }
+  // The window's files are decoded by the browser, which does not refuse what is not UTF-8.
+  if (JSON.stringify(object).includes(lostLetter)) {
+    throw new RushesError("settings.unreadable", {
+      sentence: `${origin} has letters that were lost (${lostLetter}): the list was not UTF-8 text.`,
+      advice: saveAsUtf8,
     });
   }
   const { prompt, ...settings } = object;

@@ -22,9 +22,9 @@ const surroundings = { gpuMemory: null, missingModel: () => null };
 const own = () => store.list(surroundings).filter(({ builtIn }) => !builtIn);
 const names = () => own().map(({ name }) => name);
 const folder = () => join(library, "presets");
-const write = (name: string, text: string) => {
+const write = (name: string, content: string | Uint8Array) => {
   mkdirSync(folder(), { recursive: true });
-  writeFileSync(join(folder(), name), text);
+  writeFileSync(join(folder(), name), content);
 };
 
 describe("the built-in ones", () => {
@@ -186,6 +186,12 @@ describe("files changed by hand", () => {
     expect(readdirSync(folder())).toContain("broken.json.broken");
     await expect(store.rename("newer", "x")).rejects.toMatchObject({ code: "settings.unreadable" });
     expect(own()).toHaveLength(6);
+  });
+  test("one that is not UTF-8 is told, and can be deleted", async () => {
+    write("look.json", Buffer.concat([Buffer.from('{"name": "'), Buffer.of(0xc7, 0xf2), Buffer.from('"}')]));
+    expect(own()[0]).toMatchObject({ id: "look", broken: true, unavailable: /is not UTF-8 text/ });
+    expect(await store.delete("look")).toMatch(/^\{"name": "/);
+    expect(own()).toEqual([]);
   });
   test.each(["{", "[]", '{"order": 5, "default": {}}', '{"order": ["gone", "b"], "default": "gone"}'])(
     "an order file of %s",

@@ -107,6 +107,16 @@ describe("lists", () => {
   ] as const)("%s %j", (form, text, problem) => {
     expect(expandPrompts(text, form)).toEqual({ drafts: [], total: 0, problems: [problem] });
   });
+  test.each([
+    ["lines", "a {red|blue} ball\na \uFFFD\uFFFD ball", "Line 2"],
+    ["csv", "prompt,save_path\na red ball,\na blue ball,\na sun,\uFFFD.mp4\n", "Line 4"],
+    ["jsonl", '"a red ball"\n"a blue ball"\n"\uFFFD"\n', "Line 3"],
+    ["json", '["a red ball", "a blue ball", { "prompt": "\uFFFD" }]', "Item 3"],
+  ] as const)("%s: a row that lost its letters makes no video", (form, text, where) => {
+    const { drafts, problems } = expandPrompts(text, form);
+    expect(drafts).toHaveLength(2);
+    expect(problems).toEqual([`${where} has letters that were lost (\uFFFD): the list was not UTF-8 text.`]);
+  });
   test("nothing comes of nothing", () => {
     expect(expandPrompts("  \n", "txt")).toEqual({ drafts: [], total: 0, problems: [] });
   });

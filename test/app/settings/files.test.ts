@@ -17,9 +17,9 @@ afterAll(() => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-function file(name: string, text: string): string {
+function file(name: string, content: string | Uint8Array): string {
   const path = join(folder, name);
-  writeFileSync(path, text);
+  writeFileSync(path, content);
   return path;
 }
 
@@ -149,6 +149,22 @@ describe("prompt lists", () => {
   ])("%s", (name, text, ending) => {
     const { message } = failure(() => readPromptsFile(file(name, text)));
     expect(message.endsWith(ending), message).toBe(true);
+  });
+  test("as spreadsheets write it that do not write UTF-8", () => {
+    // 球 as GBK has it.
+    const path = file(
+      "gbk.csv",
+      Buffer.concat([Buffer.from("prompt,seed\n"), Buffer.of(0xc7, 0xf2), Buffer.from(",7\n")]),
+    );
+    const { code, message, advice } = failure(() => readPromptsFile(path));
+    expect([code, message]).toEqual(["settings.unreadable", `${path} is not UTF-8 text.`]);
+    expect(advice).toMatch(/"CSV UTF-8"/);
+  });
+  test("whose letters another program has lost already", () => {
+    const path = file("lost.csv", "prompt,seed\na ball,7\n\uFFFD\uFFFD,7\n");
+    expect(failure(() => readPromptsFile(path)).message).toBe(
+      `${path} line 3 has letters that were lost (\uFFFD): the list was not UTF-8 text.`,
+    );
   });
 });
 
