@@ -68,6 +68,18 @@ describe("the runner's lease", () => {
     expect(takeLease(database, lease("b"), 2001 + leaseSilence).taken).toBe(true);
   });
 
+  test("of another host whose clock was ahead is taken over when it stayed the same as long", () => {
+    const hour = 3_600_000;
+    const takenAfter = (milliseconds: number) =>
+      takeLease(database, lease("b"), milliseconds, 500 + milliseconds).taken;
+    takeLease(database, lease("a", { host: "elsewhere" }), hour);
+    expect([0, leaseSilence].map(takenAfter)).toEqual([false, false]);
+    // The holder lives: its clock is wrong.
+    keepLease(database, "a", hour + leaseSilence);
+    expect([1, 1 + leaseSilence].map((more) => takenAfter(leaseSilence + more))).toEqual([false, false]);
+    expect(takenAfter(2 + 2 * leaseSilence)).toBe(true);
+  });
+
   test("whose start cannot be checked is taken over when it has been silent", () => {
     takeLease(database, lease("a", { processStart: "" }), 1000);
     expect(takeLease(database, lease("b"), 1000 + leaseSilence).taken).toBe(false);
