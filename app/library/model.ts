@@ -87,12 +87,16 @@ export class Model {
       this.#studio.cancel(...accepted.map(({ id }) => id));
     });
     options.onAccepted?.(jobs);
-    // All at once: whoever presses Ctrl+C twice must find none of them in the queue later.
-    const cancelAll = () => this.#studio.cancel(...jobs.map(({ id }) => id));
+    const outcomes: Outcome[] = [];
+    // All at once: whoever presses Ctrl+C twice must find none of them in the queue later. One that was deleted for ever in
+    // the meantime would be refused, and the others with it.
+    const cancelAll = () => {
+      const left = jobs.slice(outcomes.length).filter(({ id }) => this.#studio.get(id) !== null);
+      this.#studio.cancel(...left.map(({ id }) => id));
+    };
     signal?.addEventListener("abort", cancelAll, { once: true });
     if (signal?.aborted) cancelAll();
     try {
-      const outcomes: Outcome[] = [];
       for (const [index, job] of jobs.entries()) {
         const outcome = await waitForOutcome(this.#studio, job.id, signal, (event) => options.onEvent?.(event, index));
         outcomes.push(outcome);

@@ -1,7 +1,9 @@
-// Waiting for a job costs the same however long it takes.
+// Waiting for jobs: it costs the same however long it takes, and what ends it.
 import { rmSync } from "node:fs";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, onTestFinished, test, vi } from "vitest";
+import { deleteResults, purgeResults } from "../../../app/history/writes/results.ts";
 import { QueueRunner } from "../../../app/jobs/queue-runner.ts";
+import { Model } from "../../../app/library/model.ts";
 import { openStudio } from "../../../app/studio/open-studio.ts";
 import type { Studio } from "../../../app/studio/studio.ts";
 import { Plumbing } from "../engine/plumbing.ts";
@@ -51,4 +53,25 @@ test("trouble with the library ends the wait", async () => {
   const { id } = await studio.enqueue({ prompt: "a red ball" });
   vi.spyOn(QueueRunner.prototype, "pump").mockImplementation(() => Promise.reject(new Error("The disk is gone.")));
   await expect(studio.wait(id)).rejects.toThrow("The disk is gone.");
+});
+
+test("aborting a batch cancels the rest of it at once, though one of its results was deleted for ever", async () => {
+  const model = new Model(studio, {}, await studio.model({}), []);
+  const controller = new AbortController();
+  const requests = ["a red ball", "a blue ball", "a green ball"].map((prompt) => ({ prompt }));
+  const ids: number[] = [];
+  const outcomes = await model.generateAll(requests, {
+    signal: controller.signal,
+    onAccepted: (jobs) => void ids.push(...jobs.map(({ id }) => id)),
+    onOutcome: (_outcome, index) => {
+      if (index > 0) return;
+      const [first = 0, , last = 0] = ids;
+      deleteResults(studio.database, [first]);
+      purgeResults(studio.database, [first]);
+      // What this throws in a listener is an uncaught error.
+      controller.abort();
+      expect(studio.get(last)?.state).toBe("cancelled");
+    },
+  });
+  expect(outcomes.map(({ job }) => job.state)).toEqual(["done", "cancelled", "cancelled"]);
 });
