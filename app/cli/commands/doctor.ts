@@ -3,6 +3,7 @@
 import { rm, statfs, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { styleText } from "node:util";
+import type { ModelEntry } from "../../../contract/channels/models.ts";
 import { asRushesError, type RushesError } from "../../../contract/errors.ts";
 import { formatBytes, formatMemory } from "../../../contract/format-bytes.ts";
 import type { Machine, SelfTest, SelfTestCheck } from "../../engine/addon.ts";
@@ -10,7 +11,6 @@ import { untilAborted } from "../../library/model.ts";
 import { makeFolder } from "../../media/whole-file.ts";
 import { libraryFolderOf } from "../../settings/library-folder.ts";
 import { cardLine } from "../../studio/graphics-card.ts";
-import type { Studio } from "../../studio/studio.ts";
 import { type Command, type CommandContext, exitCodes } from "../context.ts";
 
 /** One line of the report. A finding that is not `ok` makes the whole report red. */
@@ -37,9 +37,10 @@ export const doctor: Command = async (context) => {
     try {
       studio.list({ limit: 1 });
       findings.push({ name: "History", ok: true, text: join(folder, "rushes.db"), remedy: "" });
-      findings.push(...modelFindings(studio));
+      // The machine first: without an engine every model would seem to be wrong.
       machine = await untilAborted(studio.machine(), context.signal);
-      findings.push(...machineFindings(machine));
+      const models = await untilAborted(studio.installedModels.list(), context.signal);
+      findings.push(...models.map(modelFinding), ...machineFindings(machine));
       print(context, findings);
       printed = true;
       selfTest = await untilAborted(studio.selfTest(), context.signal);
@@ -95,10 +96,19 @@ async function diskFinding(folder: string): Promise<Finding> {
   }
 }
 
-function modelFindings(studio: Studio): Finding[] {
-  return studio
-    .models()
-    .map(({ name, files }) => ({ name: "Model", ok: true, text: `${name}, ${files.dit}`, remedy: "" }));
+function modelFinding({ name, builtIn, files, state, problem }: ModelEntry): Finding {
+  if (state === "ready") return { name: "Model", ok: true, text: `${name}, ${files[0]?.path ?? ""}`, remedy: "" };
+  const gone = files.some(({ path, bytes }) => path !== "" && bytes === null);
+  const whereFrom = builtIn
+    ? "It comes with Rushes: install that again."
+    : "Connect the disk it lies on, or forget the model under Models.";
+  // What else may be wrong says itself what to do.
+  return {
+    name: "Model",
+    ok: false,
+    text: `${name}: ${problem ?? "it cannot be used."}`,
+    remedy: gone ? whereFrom : "",
+  };
 }
 
 function machineFindings({ cpu, memory, gpu, libraries }: Machine): Finding[] {
