@@ -4,6 +4,7 @@ import { asRushesError, RushesError } from "../../contract/errors.ts";
 import type { Job, JobState } from "../../contract/job.ts";
 import type { LoweredPlan } from "../../contract/lowered-plan.ts";
 import type { PlanFix } from "../../contract/plan-fix.ts";
+import type { EngineSettings } from "../../contract/settings/derive.ts";
 import type { EngineEvent, GenerateReport } from "../engine/addon.ts";
 import type { EngineClient } from "../engine/client.ts";
 import type { CallEvent } from "../engine/messages.ts";
@@ -16,7 +17,7 @@ import type { Picture } from "../media/poster.ts";
 import { contentName, embeddingName, fingerprint } from "../models/fingerprint.ts";
 import { AttemptRecord, type RecordTools } from "./attempt-record.ts";
 import { attemptSettings, lowerPlan } from "./lowered-plan.ts";
-import { markEmbeddingUsed } from "./embedding-cache.ts";
+import { markEmbeddingUsed, settledFormat } from "./embedding-cache.ts";
 import { firstFrame } from "./first-frame.ts";
 import { lorasOfJob } from "./lora-paths.ts";
 import { findResumePoint, type ResumePoint } from "./resume-point.ts";
@@ -137,10 +138,13 @@ export class JobRun {
     if (point.kind === "latents") return engine.call("decode", [modelFiles, point.path, settings], { signal, onEvent });
     const image = await firstFrame(job.settings, signal);
     const encoder = await fingerprint(job.files.textEncoder);
-    const embeddingPath = files.embeddingPath(embeddingName(ids, encoder, job.files.textLength, job.settings));
+    const pathOf = (resolved: EngineSettings) =>
+      files.embeddingPath(embeddingName(ids, encoder, job.files.textLength, resolved));
+    const resolved = settledFormat(settings, plan.settings, pathOf);
+    const embeddingPath = pathOf(resolved);
     await markEmbeddingUsed(embeddingPath);
     const request = {
-      settings,
+      settings: { ...settings, textEncoderFormat: resolved.textEncoderFormat },
       ids,
       embeddingPath,
       latentsPath: files.latentsPath(job),

@@ -36,9 +36,10 @@ export async function contentName(paths: readonly string[]): Promise<string> {
 }
 
 /** Raised when the same prompt and encoder would give other embeddings. */
-const embeddingForm = 1;
+const embeddingForm = 2;
 
-/** Everything the text stage's result depends on, as a file name. */
+/** Everything the text stage's result depends on, as a file name. `settings`: as they are resolved for the attempt, since what
+ * was asked for says little of what runs. */
 export function embeddingName(
   ids: Int32Array,
   encoderFingerprint: string,

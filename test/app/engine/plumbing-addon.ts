@@ -61,13 +61,24 @@ function lookAt(loras: readonly EngineLora[] = []): void {
 
 const isLora = (name: string) => name.includes("lora");
 
-/** A budget in the script decides whether a job fits. */
-function planOf(settings: EngineSettings, picture: boolean): Plan {
+/** A budget in the script decides whether a job fits. `encoded`: its prompt is, so that no plan is against its format. */
+function planOf(settings: EngineSettings, picture: boolean, encoded = false): Plan {
   const { plans = [{ peakBytes: 1000 }], budgetBytes = 10_000 } = script();
   const budget = settings.memoryBudget > 0 ? Math.round(settings.memoryBudget * 2 ** 30) : budgetBytes;
-  const chosen = plans.find(({ peakBytes }) => peakBytes <= budget);
-  const { peakBytes, resident = true, streamed = false, vaeTiling } = chosen ?? plans.at(-1)!;
+  const within = plans.filter(({ peakBytes }) => peakBytes <= budget);
+  const asked = settings.textEncoderFormat;
+  const allowed = ({ textEncoderFormat: format = asked }) => encoded || asked === "auto" || asked === format;
+  const chosen = within.find(allowed);
+  const {
+    peakBytes,
+    resident = true,
+    streamed = false,
+    vaeTiling,
+    textEncoderFormat,
+  } = chosen ?? plans.findLast(allowed) ?? plans.at(-1)!;
   const fits = chosen !== undefined;
+  const int8Text = { id: "int8TextEncoder", settings: { textEncoderFormat: "int8" }, peakBytes: budget } as const;
+  const fewerFrames = { id: "fewerFrames", settings: { numFrames: 5 }, peakBytes: budget } as const;
   const card = cardOf(settings);
   return {
     stages: stagesOf(settings, peakBytes, picture),
@@ -78,11 +89,15 @@ function planOf(settings: EngineSettings, picture: boolean): Plan {
     freeBytes: budget,
     fits,
     advice: fits ? "" : "Choose 5 frames or fewer: that fits.",
-    fixes: fits ? [] : [{ id: "fewerFrames", settings: { numFrames: 5 }, peakBytes: budget }],
+    fixes: fits ? [] : [within.some((plan) => plan.textEncoderFormat === "int8") ? int8Text : fewerFrames],
     seconds: 0.4,
     resident,
     int8: null,
-    settings: { ...settings, ...(vaeTiling ? { vaeTiling } : {}) },
+    settings: {
+      ...settings,
+      ...(vaeTiling ? { vaeTiling } : {}),
+      ...(textEncoderFormat && asked === "auto" ? { textEncoderFormat } : {}),
+    },
   };
 }
 
@@ -114,12 +129,17 @@ class PlumbingModel implements AddonModel {
       throw failure("settings.invalid", "A picture too many or few.");
     if (request.resumePath && !existsSync(request.resumePath)) throw failure("checkpoint.missing", "No step file.");
     return this.#call(settings, onEvent, async () => {
-      onEvent({ kind: "plan", plan: planOf(settings, this.#picture) });
-      if (!planOf(settings, this.#picture).fits)
+      const plan = planOf(
+        settings,
+        this.#picture,
+        request.embeddingPath !== undefined && existsSync(request.embeddingPath),
+      );
+      onEvent({ kind: "plan", plan });
+      if (!plan.fits)
         throw failure("memory.exhausted", "Too little memory.", { neededBytes: 1000, freeBytes: script().budgetBytes });
       onEvent({ kind: "progress", stage: "text", fraction: 1, step: 0, steps });
       if (request.embeddingPath && !existsSync(request.embeddingPath))
-        writeFileSync(request.embeddingPath, "embedding");
+        writeFileSync(request.embeddingPath, `encoded in ${settings.textEncoderFormat}`);
       onEvent(stageEnd("text", settings));
       if (this.#picture) {
         onEvent({ kind: "progress", stage: "image", fraction: 1, step: 0, steps });

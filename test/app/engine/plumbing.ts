@@ -26,12 +26,21 @@ export interface PlumbingScript {
   budgetBytes?: number;
   /** The name of a graphics card: jobs run on it unless they choose another device, and failInStep happens there only. */
   card?: string;
-  /** Plans of a job by what they need, the mildest first: the first one within the memory budget holds. */
-  plans?: { peakBytes: number; resident?: boolean; streamed?: boolean; vaeTiling?: "on" }[];
+  /** Plans of a job by what they need, the mildest first: the first one within the memory budget holds. One that names a
+   * text encoder's format is for jobs that ask for that one, or leave it open. */
+  plans?: PlumbingPlan[];
   /** From this step on a plan that needs more finds memory full. */
   full?: { step: number; freeBytes: number };
   /** One packet less than there are frames. */
   frameLoss?: boolean;
+}
+
+interface PlumbingPlan {
+  peakBytes: number;
+  resident?: boolean;
+  streamed?: boolean;
+  vaeTiling?: "on";
+  textEncoderFormat?: "16-bit" | "int8";
 }
 
 export const plumbingAddon = fileURLToPath(new URL("plumbing-addon.ts", import.meta.url));

@@ -1,6 +1,7 @@
 // Jobs that fill the memory in the middle: they go on from their last finished step with a lowered plan, and fail with a
 // change that fits where there is none. Real history and engine process; the engine in it is the plumbing addon.
-import { existsSync, rmSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import type { Job, JobEvent } from "../../../contract/job.ts";
 import { openStudio } from "../../../app/studio/open-studio.ts";
@@ -120,6 +121,20 @@ describe("a job that fills the card", () => {
     const done = await studio.wait(failed.id);
     expect(done).toMatchObject({ state: "done", settings: { memoryBudget: 0 }, resumedFromStep: 2 });
     expect(started()).toEqual(["generate from 2"]);
+  });
+
+  test("encodes its prompt anew where the text encoder is lowered to int8, and says in its settings that it did", async () => {
+    const plans = [
+      { peakBytes: 900, textEncoderFormat: "16-bit" as const },
+      { peakBytes: 300, textEncoderFormat: "int8" as const },
+    ];
+    script({ plans, full: { step: 3, freeBytes: 400 } });
+    const job = await generate({ textEncoderFormat: "16-bit" });
+    expect(job).toMatchObject({ state: "done", attempts: 2, lowered: { changes: ["int8TextEncoder"] } });
+    expect(job.settings.textEncoderFormat).toBe("int8");
+    const folder = join(plumbing.library, "cache", "embeddings");
+    const encoded = readdirSync(folder).map((name) => readFileSync(join(folder, name), "utf8"));
+    expect(encoded.sort()).toEqual(["encoded in 16-bit", "encoded in int8"]);
   });
 
   test("keeps its lowered plan when the program ends and comes back", async () => {

@@ -1,7 +1,17 @@
 // What a studio keeps for later goes in time, also under one that is never closed. The engine is the plumbing addon.
-import { existsSync, mkdirSync, readdirSync, rmSync, statSync, truncateSync, utimesSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
 import { latentsKeptDays } from "../../../app/jobs/latents-policy.ts";
 import { openStudio } from "../../../app/studio/open-studio.ts";
 import type { Studio } from "../../../app/studio/studio.ts";
@@ -84,4 +94,31 @@ test("a prompt that is used again counts as used", async () => {
   utimesSync(path, 1, 1);
   await generated("a red ball");
   expect(statSync(path).mtimeMs).toBeGreaterThan(now() - hour);
+});
+
+describe("an embedding is kept under the format it was encoded in", () => {
+  const encoded = () =>
+    readdirSync(embeddings())
+      .map((name) => readFileSync(join(embeddings(), name), "utf8"))
+      .sort();
+  const planned = (textEncoderFormat: "16-bit" | "int8") =>
+    plumbing.script({ stepMs: 5, plans: [{ peakBytes: 900, textEncoderFormat }] });
+
+  test("one of int8 serves no job that has memory for 16 bits", async () => {
+    planned("int8");
+    await generated("a red ball");
+    expect(encoded()).toEqual(["encoded in int8"]);
+    planned("16-bit");
+    await generated("a red ball");
+    expect(encoded()).toEqual(["encoded in 16-bit", "encoded in int8"]);
+  });
+
+  test("one of 16 bits serves every job that leaves the format open: it takes no encoder's memory", async () => {
+    planned("16-bit");
+    await generated("a red ball");
+    planned("int8");
+    const job = await generated("a red ball");
+    expect(encoded()).toEqual(["encoded in 16-bit"]);
+    expect(job).toMatchObject({ state: "done", settings: { textEncoderFormat: "16-bit" } });
+  });
 });
