@@ -19,15 +19,12 @@ export function presetsFolder(libraryFolder: string): string {
 /** The values of a preset by name, by its file's name or by file. Throws settings.unknown when there is none. */
 export function readPreset(name: string, libraryFolder: string): NamedValues {
   const folder = presetsFolder(libraryFolder);
-  const stem = basename(name.replaceAll("\\", "/"));
-  const named = [join(folder, `${stem}.json`), ...(stem.endsWith(".json") ? [join(folder, stem)] : [])];
-  const file = [...named, name].find((path) => existsSync(path)) ?? fileCalled(name, folder);
-  if (file !== null) {
-    const { values, files, savePath } = readPresetFile(file);
-    return savePath === undefined ? { values, files } : { values, files, savePath };
-  }
+  const file = ownFile(name, folder);
+  if (file !== null) return namedValues(file);
   const builtIn = builtInPresets.find(({ id, label }) => [id, label.toLowerCase()].includes(name.toLowerCase()));
   if (builtIn) return { values: builtIn.settings, files: {} };
+  // The last: what happens to lie in the current folder is not to hide a preset.
+  if (isFile(name)) return namedValues(name);
   const known = [
     ...builtInPresets.map(({ id }) => id),
     ...presetFileNames(folder).map((each) => basename(each, ".json")),
@@ -37,6 +34,24 @@ export function readPreset(name: string, libraryFolder: string): NamedValues {
     sentence: `There is no preset called "${name.slice(0, 100)}".`,
     advice: near === null ? `There are: ${known.join(", ")}.` : `Did you mean "${near}"?`,
   });
+}
+
+/** The file at that path, or the library's of that name; null when it is neither. What has a separator is a path, whatever the
+ * library's files are called; only a preset's name inside its file may have one too. */
+function ownFile(name: string, folder: string): string | null {
+  if (/[/\\]/.test(name)) return isFile(name) ? name : (fileCalled(name, folder) ?? name);
+  const named = [`${name}.json`, ...(name.endsWith(".json") ? [name] : [])].map((each) => join(folder, each));
+  return named.find(isFile) ?? fileCalled(name, folder);
+}
+
+function namedValues(file: string): NamedValues {
+  const { values, files, savePath } = readPresetFile(file);
+  return savePath === undefined ? { values, files } : { values, files, savePath };
+}
+
+function isFile(path: string): boolean {
+  // statSync alone throws for a name that no file can have.
+  return existsSync(path) && statSync(path).isFile();
 }
 
 /** The values of a preset by its id (a built-in one's, else its file's name) without a picture, whatever its file says; null
@@ -61,7 +76,7 @@ export function presetIdOf(fileName: string): string {
 
 /** Reads a preset's file as a whole. Throws settings.unreadable, settings.unknown or settings.invalid. */
 export function readPresetFile(file: string): ReturnType<typeof readPresetText> {
-  const size = statSync(file, { throwIfNoEntry: false })?.size ?? 0;
+  const size = existsSync(file) ? statSync(file).size : 0;
   if (size > largestPreset)
     throw new RushesError("settings.unreadable", { sentence: `${file} is too large for a preset.` });
   return readPresetText(readTextFile(file), file);

@@ -1,7 +1,7 @@
 // Config files, presets and prompt lists: what they may look like, and the sentence each mistake gets.
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { collectSources, modelChoice } from "../../../app/settings/collect.ts";
 import { readConfig, readConfigFile } from "../../../app/settings/config-file.ts";
@@ -82,8 +82,41 @@ describe("presets", () => {
   test("any file, TurboDiffusion's included", () => {
     expect(readPreset(file("p.yaml", "model: {sla_topk: 0.2}"), folder).values).toEqual({ slaTopk: 0.2 });
   });
+  test("a path is that file and nothing else; a bare name is the library's first", () => {
+    const library = join(folder, "library");
+    const preset = (path: string, slaTopk: number, name = "") => {
+      mkdirSync(dirname(path), { recursive: true });
+      writeFileSync(path, JSON.stringify({ name, catalogueVersion: 1, settings: { slaTopk } }));
+      return path;
+    };
+    preset(join(library, "presets", "film.json"), 0.3, "Night 16/9");
+    const backup = preset(join(folder, "backup", "film.json"), 0.2);
+    expect(readPreset(backup, library).values).toEqual({ slaTopk: 0.2 });
+    expect(failure(() => readPreset(join(folder, "gone", "film.json"), library)).message).toMatch(/does not exist/);
+    const here = process.cwd();
+    try {
+      process.chdir(dirname(backup));
+      expect(readPreset("./film.json", library).values).toEqual({ slaTopk: 0.2 });
+      for (const name of ["film", "film.json", "night 16/9"])
+        expect(readPreset(name, library).values.slaTopk).toBe(0.3);
+      // Neither a folder nor a file of its name hides a preset.
+      mkdirSync("draft");
+      preset("quality", 0.1);
+      expect(readPreset("draft", library).values).toEqual({ numSteps: 2, numFrames: 49 });
+      expect(readPreset("quality", library).values).toEqual({ slaTopk: 0.15, sigmaMax: 90 });
+      preset("own.json", 0.25);
+      expect(readPreset("own.json", library).values).toEqual({ slaTopk: 0.25 });
+      expect(failure(() => readPreset("./draft", library)).message).toMatch(/is a folder, not a file/);
+      mkdirSync("drafts");
+      expect(failure(() => readPreset("drafts", library)).advice).toBe('Did you mean "draft"?');
+    } finally {
+      process.chdir(here);
+    }
+  });
   test("mistakes", () => {
     expect(failure(() => readPreset("qualitty", folder)).advice).toBe('Did you mean "quality"?');
+    expect(failure(() => readPreset("q".repeat(300), folder)).message).toMatch(/^There is no preset called/);
+    expect(failure(() => readPreset(`./${"q".repeat(300)}`, folder)).message).toMatch(/cannot be read/);
     const newer = file("newer.json", JSON.stringify({ catalogueVersion: 99, settings: {} }));
     expect(failure(() => readPreset(newer, folder)).message).toMatch(/is not a preset of this version/);
     expect(failure(() => readPreset(file("bad.json", "{"), folder)).message).toMatch(/is not JSON/);
