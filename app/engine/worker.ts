@@ -176,5 +176,6 @@ const worker = new EngineWorker(process.argv.at(-1) ?? "");
 parent.onMessage((message) => void worker.handle(message));
 // Not exit(): its clean-up would run under the computing threads' feet.
 parent.onGone(() => process.kill(process.pid, "SIGKILL"));
-// Ctrl+C in a terminal reaches the whole group; the parent decides what to cancel.
-process.on("SIGINT", () => {});
+// Ctrl+C in a terminal reaches the whole group, and so does SIGTERM from systemd, a batch system or a reboot; the parent decides
+// what to cancel. This process ends with it, and by SIGKILL.
+for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => {});

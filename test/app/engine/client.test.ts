@@ -160,6 +160,16 @@ describe("the engine's process", () => {
     expect(await engine.call("generate", [files, request])).toMatchObject({ frames: 17 });
   });
 
+  test.each(["SIGINT", "SIGTERM"] as const)("works on through a %s to the whole group", async (signal) => {
+    plumbing.script({ stepMs: 300 });
+    const call = engine.call("generate", [files, request]);
+    await until(() => plumbing.notes().includes("generate from 0"), "the work to begin");
+    const { processId } = engine;
+    process.kill(processId!, signal);
+    expect(await call).toMatchObject({ frames: 17 });
+    expect(engine.processId).toBe(processId);
+  });
+
   test("a missing addon, or a file that is none, is engine.missing", async () => {
     const missing = new EngineClient(join(plumbing.folder, "none.node"));
     await expect(missing.call("machine", [])).rejects.toMatchObject({ code: "engine.missing" });

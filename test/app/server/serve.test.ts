@@ -36,6 +36,10 @@ async function untilRunning(server: ServeProcess, jobId: number): Promise<void> 
   }, `job ${jobId} to run`);
 }
 
+/** The processes it started. */
+const childrenOf = ({ started: { processId } }: ServeProcess) =>
+  readFileSync(`/proc/${processId}/task/${processId}/children`, "utf8").split(" ").filter(Boolean).map(Number);
+
 describe("ending", () => {
   test.each(["SIGINT", "SIGTERM"] as const)(
     "by %s takes seconds, keeps the running job, and it continues at the next start",
@@ -59,6 +63,20 @@ describe("ending", () => {
       expect(job.resumedFromStep).toBeGreaterThan(0);
     },
   );
+
+  test("by a SIGTERM that its engine hears first, as one of the group, fails no job in its first step", async () => {
+    plumbing.script({ stepMs: 3000 });
+    const first = await start();
+    const jobId = await first.add({ numSteps: 4 });
+    await until(() => plumbing.notes().includes("generate from 0"), "the work to begin");
+    for (const processId of childrenOf(first)) process.kill(processId, "SIGTERM");
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    expect(await first.stop("SIGTERM")).toBe(0);
+
+    plumbing.script({ stepMs: 20 });
+    const second = await start();
+    expect(await second.finished(jobId)).toMatchObject({ state: "done", error: null });
+  });
 
   test("by kill -9 loses no job; a client comes back by itself", async () => {
     plumbing.script({ stepMs: 1000 });
@@ -137,9 +155,8 @@ describe("the token", () => {
   test("is new at each start otherwise, and the engine's process does not know it", async () => {
     const first = await start({ environment: { RUSHES_TOKEN: "0123456789abcdef0123456789abcdef" } });
     await first.finished(await first.add());
-    const children = readFileSync(`/proc/${first.started.processId}/task/${first.started.processId}/children`, "utf8");
-    for (const child of children.split(" ").filter(Boolean))
-      if (isAlive(Number(child))) expect(readFileSync(`/proc/${child}/environ`, "utf8")).not.toContain("RUSHES_TOKEN");
+    for (const child of childrenOf(first))
+      if (isAlive(child)) expect(readFileSync(`/proc/${child}/environ`, "utf8")).not.toContain("RUSHES_TOKEN");
     await first.stop();
     const second = await start();
     const third = await start();
@@ -150,9 +167,7 @@ describe("the token", () => {
 test("the engine of a server stands back, so that pages are answered while it computes", async () => {
   const server = await start();
   await server.finished(await server.add());
-  const { processId } = server.started;
-  const children = readFileSync(`/proc/${processId}/task/${processId}/children`, "utf8").split(" ").filter(Boolean);
-  expect(children.map(Number).filter(isAlive).map(getPriority)).toEqual([
+  expect(childrenOf(server).filter(isAlive).map(getPriority)).toEqual([
     Math.max(getPriority(), constants.priority.PRIORITY_BELOW_NORMAL),
   ]);
 });
