@@ -1,6 +1,6 @@
 // The extra copy a user asks for: a folder, where it never overwrites, or a file by name, which it replaces.
 import { randomUUID } from "node:crypto";
-import { statSync } from "node:fs";
+import { existsSync, statSync } from "node:fs";
 import { open, rm } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { RushesError } from "../../contract/errors.ts";
@@ -39,14 +39,33 @@ export async function checkSavePath(savePath: string): Promise<string> {
     await (await open(probe, "wx")).close();
     await rm(probe, { force: true });
   } catch (error) {
-    throw new RushesError("file.unwritable", {
-      sentence: `${path} cannot be written.`,
-      detail: error instanceof Error ? error.message : String(error),
-    });
+    throw unwritable(path, error);
   }
+  checkFileName(path);
   return absolute;
 }
 
+/** Throws file.unwritable where the file system takes no such name: nobody is to learn that after a generation. The folder
+ * is there. */
+export function checkFileName(path: string): void {
+  try {
+    statSync(path, { throwIfNoEntry: false });
+  } catch (error) {
+    throw unwritable(path, error);
+  }
+}
+
+function unwritable(path: string, error: unknown): RushesError {
+  const { code, message } = error as NodeJS.ErrnoException;
+  return new RushesError("file.unwritable", {
+    sentence: `${path} cannot be written.`,
+    advice: code === "ENAMETOOLONG" ? "Choose a shorter name." : undefined,
+    detail: message,
+    cause: error,
+  });
+}
+
 function isFolder(path: string): boolean {
-  return /[\\/]$/.test(path) || statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
+  // statSync alone throws for a name that is too long.
+  return /[\\/]$/.test(path) || (existsSync(path) && statSync(path).isDirectory());
 }

@@ -1,5 +1,5 @@
 // Files and folders appear whole or not at all: written under a temporary name in the same folder, flushed, then given their name.
-import { randomUUID } from "node:crypto";
+import { createHash, randomUUID } from "node:crypto";
 import { existsSync, mkdirSync } from "node:fs";
 import { link, open, readdir, rename, rm, rmdir } from "node:fs/promises";
 import { basename, dirname, extname, join } from "node:path";
@@ -97,7 +97,7 @@ export async function removePartialFiles(folder: string): Promise<void> {
 /** The same for one file in a folder of the user's. */
 export async function removePartialsOf(path: string): Promise<void> {
   const names = await readdir(dirname(path)).catch(() => []);
-  const prefix = `.${basename(path)}.`;
+  const prefix = partialPrefix(path);
   for (const name of names)
     if (name.startsWith(prefix) && name.endsWith(partialSuffix)) await rm(join(dirname(path), name), { force: true });
 }
@@ -151,7 +151,18 @@ async function written(
 }
 
 function partialPath(path: string): string {
-  return join(dirname(path), `.${basename(path)}.${randomUUID()}${partialSuffix}`);
+  return join(dirname(path), `${partialPrefix(path)}${randomUUID()}${partialSuffix}`);
+}
+
+/** Bytes of a name that its temporary names, longer by 46, repeat as it is. File systems take 255 in all, some 143. */
+const longestBase = 64;
+
+/** What the temporary names of this file begin with. The hash tells long names apart that begin alike. */
+function partialPrefix(path: string): string {
+  const name = basename(path);
+  if (Buffer.byteLength(name) <= longestBase) return `.${name}.`;
+  const hash = createHash("sha256").update(name).digest("hex").slice(0, 16);
+  return `.${[...name].slice(0, 12).join("")}-${hash}.`;
 }
 
 /** False when the name is taken. An empty folder of one's own holds the name until the rename. */

@@ -1,7 +1,7 @@
 // From a checked request to the job that is committed: its samples, where its extra copies go.
 import { randomUUID } from "node:crypto";
 import type { AcceptedJob } from "../history/writes/jobs.ts";
-import { checkSavePath, copyTarget } from "../jobs/save-path.ts";
+import { checkFileName, checkSavePath, copyTarget } from "../jobs/save-path.ts";
 import { withSuffix } from "../media/whole-file.ts";
 import { type PlannedRequest, samplesOf } from "./accept.ts";
 
@@ -56,6 +56,8 @@ function ownSavePath(savePath: string, others: readonly AcceptedJob[]): string {
   const taken = new Set(others.map((other) => other.savePath));
   for (let count = 1; ; count++) {
     const candidate = count === 1 ? path : withSuffix(path, `-${count}`);
-    if (!taken.has(candidate)) return candidate;
+    if (taken.has(candidate)) continue;
+    checkFileName(candidate);
+    return candidate;
   }
 }

@@ -6,7 +6,13 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { decode } from "fast-png";
 import { posterBytes } from "../../../app/media/poster.ts";
-import { addFile, removePartialFiles, replaceFile } from "../../../app/media/whole-file.ts";
+import {
+  addFile,
+  addStreamedFile,
+  removePartialFiles,
+  removePartialsOf,
+  replaceFile,
+} from "../../../app/media/whole-file.ts";
 
 let folder = "";
 beforeEach(() => void (folder = mkdtempSync(join(tmpdir(), "rushes-files-"))));
@@ -41,6 +47,37 @@ describe("whole files", () => {
     await replaceFile(path, content("new"));
     expect(readFileSync(path, "utf8")).toBe("new");
     expect(readdirSync(join(folder, "a", "b"))).toEqual(["mine.mp4"]);
+  });
+
+  test("a name may be as long as the file system takes", async () => {
+    for (const name of [`${"a".repeat(246)}.mp4`, "红".repeat(85), "🎈".repeat(60)]) {
+      const path = join(folder, name);
+      expect(await addFile(path, content("one"))).toBe(path);
+      await replaceFile(path, content("two"));
+      expect(read(name)).toBe("two");
+    }
+    expect(readdirSync(folder)).toHaveLength(3);
+  });
+
+  test("what an ended writer left of one file goes, however long its name; another's stays", async () => {
+    const names = ["clip.mp4", `${"a".repeat(240)}-1.mp4`, `${"a".repeat(240)}-2.mp4`];
+    const left: string[] = [];
+    for (const name of names) {
+      let partial = "";
+      const failed = addStreamedFile(join(folder, name), async () => {
+        partial = readdirSync(folder).find((each) => !left.includes(each))!;
+        return Promise.reject(new Error("full"));
+      });
+      await expect(failed).rejects.toThrow();
+      // As a writer leaves it that was killed.
+      writeFileSync(join(folder, partial), "half");
+      left.push(partial);
+    }
+    for (const [index, name] of names.entries()) {
+      expect(readdirSync(folder)).toHaveLength(3 - index);
+      await removePartialsOf(join(folder, name));
+    }
+    expect(readdirSync(folder)).toEqual([]);
   });
 
   test("a folder in the way is file.unwritable and leaves nothing", async () => {

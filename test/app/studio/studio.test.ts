@@ -370,6 +370,22 @@ describe("the extra copy", () => {
     expect(probe(path).nb_read_frames).toBe("17");
   });
 
+  test("may have as long a name as the disk takes; a longer one is refused before anything is accepted", async () => {
+    const named = (name: string) => join(plumbing.folder, "names", name);
+    const chinese = named(`${"红".repeat(70)}.mp4`);
+    const job = await generate({ savePath: chinese });
+    expect(job).toMatchObject({ state: "done", video: { copyPath: chinese } });
+    const refused = { code: "file.unwritable", advice: "Choose a shorter name." };
+    const count = studio.list().length;
+    for (const name of ["红".repeat(100), "a".repeat(253), `${"a".repeat(296)}.mp4`])
+      await expect(studio.enqueue(request({ savePath: named(name) }))).rejects.toMatchObject(refused);
+    // The second sample's is two letters longer.
+    const samples = request({ savePath: named(`${"a".repeat(251)}.mp4`), settings: { numSamples: 2 } });
+    await expect(studio.enqueueAll([samples])).rejects.toMatchObject(refused);
+    expect(studio.list()).toHaveLength(count);
+    expect(readdirSync(join(plumbing.folder, "names"))).toHaveLength(1);
+  });
+
   test("that cannot be written fails the job, whose video stays", async () => {
     const target = join(plumbing.folder, "later", "copy.mp4");
     const { id } = await studio.enqueue(request({ savePath: target }));
