@@ -157,12 +157,7 @@ class HistoryList {
       return;
     }
     try {
-      const filter: HistoryFilter = { ...this.#filter(), stackOf: id };
-      const { ids } = await request("history:find", { filter: { ...filter, stacked: false } });
-      this.#unfolded = new Map(this.#unfolded).set(
-        id,
-        ids.filter((variant) => variant !== id),
-      );
+      this.#unfolded = new Map(this.#unfolded).set(id, await this.#variantsOf(id));
     } catch (error) {
       this.#error = error;
     }
@@ -221,13 +216,16 @@ class HistoryList {
 
   async #ask(asked: number): Promise<void> {
     try {
-      const [{ ids }, facets] = await Promise.all([
+      const unfolded = [...this.#unfolded.keys()];
+      const [{ ids }, facets, variants] = await Promise.all([
         request("history:find", { filter: this.#filter() }),
         request("history:facets", {}),
+        Promise.all(unfolded.map(async (id) => [id, await this.#variantsOf(id)] as const)),
       ]);
       if (asked !== this.#asked) return await this.#latest;
       const focused = this.focused;
       this.#found = ids;
+      this.#keepUnfolded(new Map(variants));
       this.#facets = facets;
       this.#error = null;
       this.#loaded = true;
@@ -239,10 +237,25 @@ class HistoryList {
     }
   }
 
+  /** The others of a stack, as far as the filters leave them. */
+  async #variantsOf(id: number): Promise<readonly number[]> {
+    const filter: HistoryFilter = { ...this.#filter(), stackOf: id, stacked: false };
+    const { ids } = await request("history:find", { filter });
+    return ids.filter((variant) => variant !== id);
+  }
+
+  /** Stacks whose first one is still found stay unfolded, with what they hold now; folded or unfolded meanwhile counts. */
+  #keepUnfolded(variants: ReadonlyMap<number, readonly number[]>): void {
+    const found = new Set(this.#found);
+    const kept = [...this.#unfolded].filter(([id]) => found.has(id));
+    this.#unfolded = new Map(kept.map(([id, before]) => [id, variants.get(id) ?? before]));
+  }
+
   /** New results come in front; the keyboard stays at its own, and nothing that is gone stays selected. */
   #keepPlace(focused: number | null): void {
     const present = new Set(this.ids);
     for (const id of this.selection) if (!present.has(id)) this.selection.delete(id);
+    if (this.#anchor !== null && !present.has(this.#anchor)) this.#anchor = null;
     if (focused !== null && present.has(focused)) this.#focused = this.ids.indexOf(focused);
   }
 

@@ -57,13 +57,14 @@ afterEach(() => {
 });
 
 function find(filter: HistoryFilter): number[] {
-  if (filter.stackOf !== undefined) return [filter.stackOf, count + filter.stackOf, count + filter.stackOf + 1];
+  if (filter.stackOf !== undefined) return variantsOf(filter.stackOf).filter((id) => !deleted.has(id));
   if (filter.deleted) return [...deleted];
   if (filter.words === "nothing") return [];
   const kept = filter.favourite ? all.slice(0, 3) : filter.words ? all.slice(0, 40) : all;
   return deleted.size === 0 ? kept : kept.filter((id) => !deleted.has(id));
 }
 
+const variantsOf = (id: number) => [id, count + id, count + id + 1];
 const open = () => render(ViewFrame, { view: HistoryView });
 const card = (id: number) => page.elementLocator(document.querySelector(`[data-result="${id}"]`)!);
 const present = (id: number) => document.querySelector(`[data-result="${id}"]`) !== null;
@@ -162,6 +163,24 @@ describe("filters", () => {
     await page.getByRole("button", { name: "Fold the variants" }).click();
     await expect.poll(() => historyList.ids.slice(0, 2)).toEqual([count, count - 1]);
   });
+
+  test("a variant that is deleted leaves its unfolded stack, and Undo brings it back", async () => {
+    await open();
+    await expect.poll(() => results.card(count)?.stackSize).toBe(3);
+    await page.getByRole("button", { name: "Show 3 variants" }).first().click();
+    await expect.poll(() => present(2 * count)).toBe(true);
+    (document.querySelector(`[data-result="${2 * count}"]`) as HTMLElement).focus();
+    await userEvent.keyboard("{Delete}");
+    await expect.poll(() => historyList.ids.slice(0, 3)).toEqual([count, 2 * count + 1, count - 1]);
+    await expect.poll(() => present(2 * count)).toBe(false);
+    await page.getByRole("button", { name: "Undo" }).click();
+    await expect.poll(() => historyList.ids.slice(0, 4)).toEqual([count, 2 * count, 2 * count + 1, count - 1]);
+    // Without its first one it is another stack.
+    (document.querySelector(`[data-result="${count}"]`) as HTMLElement).focus();
+    await userEvent.keyboard("{Delete}");
+    await expect.poll(() => historyList.ids.slice(0, 2)).toEqual([count - 1, count - 2]);
+    expect(historyList.isUnfolded(count)).toBe(false);
+  });
 });
 
 describe("selection and keyboard", () => {
@@ -230,6 +249,17 @@ describe("selection and keyboard", () => {
     await expect.poll(() => focusedId()).toBe(count - 5);
     await userEvent.keyboard("{ArrowLeft}");
     await expect.poll(() => focusedId()).toBe(count - 2);
+  });
+
+  test("after deleting what was selected, Shift selects from where the keyboard is", async () => {
+    await open();
+    await expect.poll(() => results.card(count)?.id).toBe(count);
+    (document.querySelector(`[data-result="${count - 1}"]`) as HTMLElement).focus();
+    await userEvent.keyboard(" {Delete}");
+    await expect.poll(() => present(count - 1)).toBe(false);
+    await expect.poll(() => focusedId()).toBe(count - 2);
+    await userEvent.keyboard("{Shift>}{ArrowRight}{/Shift}");
+    await expect.poll(() => [...historyList.selection]).toEqual([count - 2, count - 3]);
   });
 
   test("the trash: put back, and remove for good after a question", async () => {
