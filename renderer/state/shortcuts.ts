@@ -52,8 +52,10 @@ export function onShortcut(id: ShortcutId, run: () => void): () => void {
   };
 }
 
-/** Runs the shortcut an event stands for, if any view has registered one. Called once, by the window. */
+/** Runs the shortcut an event stands for, if any view has registered one. Called once, by the window. What is done behind a
+ * modal dialog would not be seen. */
 export function runShortcut(event: KeyboardEvent): void {
+  if (document.querySelector('[aria-modal="true"]')) return;
   if (event.defaultPrevented || event.isComposing) return;
   const typing = isTyping(event.target);
   for (const shortcut of shortcuts as readonly (Shortcut & { id: ShortcutId })[]) {

@@ -59,3 +59,17 @@ test("a link of the header keeps the focus that it has", async () => {
   await new Promise(requestAnimationFrame);
   await expect.element(page.getByRole("link", { name: /^Models/ })).toHaveFocus();
 });
+
+test("keys do nothing to the view behind a dialog; Escape closes it", async () => {
+  form.set("numSteps", 2);
+  await userEvent.keyboard("{Shift>}?{/Shift}");
+  const dialog = page.getByRole("dialog", { name: "Keyboard shortcuts" });
+  await expect.element(dialog).toBeVisible();
+  await userEvent.keyboard("{Control>}z{/Control}{Alt>}2{/Alt}");
+  expect([form.values.numSteps, route.view]).toEqual([2, "generate"]);
+  await userEvent.keyboard("{Escape}");
+  await expect.element(dialog).not.toBeInTheDocument();
+  await userEvent.keyboard("{Control>}z{/Control}{Alt>}2{/Alt}");
+  await expect.poll(() => route.view).toBe("queue");
+  expect(form.values.numSteps).toBeUndefined();
+});

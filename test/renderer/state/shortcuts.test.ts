@@ -70,6 +70,22 @@ describe("who hears them", () => {
     expect(first).toHaveBeenCalledOnce();
   });
 
+  test("behind a dialog nothing hears them, until it is closed", () => {
+    const [generate, undo, next] = [heard("generate"), heard("undo"), heard("next-result")];
+    const dialog = document.createElement("div");
+    dialog.ariaModal = "true";
+    const inside = document.createElement("textarea");
+    dialog.append(inside);
+    document.body.append(dialog);
+    inside.dispatchEvent(key({ key: "Enter", ctrlKey: true }));
+    dialog.dispatchEvent(key({ key: "z", ctrlKey: true }));
+    document.body.dispatchEvent(key({ key: "ArrowRight" }));
+    expect([generate, undo, next].flatMap(({ mock }) => mock.calls)).toEqual([]);
+    dialog.remove();
+    document.body.dispatchEvent(key({ key: "z", ctrlKey: true }));
+    expect(undo).toHaveBeenCalledOnce();
+  });
+
   test("while a character is being composed nothing is run", () => {
     const generate = heard("generate");
     field.dispatchEvent(key({ key: "Enter", ctrlKey: true, isComposing: true }));
