@@ -231,9 +231,11 @@ class Form {
     return this.apply({ kind: "preset", name: preset.name }, { values, presetId: preset.id });
   }
 
-  /** A saved preset now holds these values: they are no longer the form's own. */
-  adoptPreset(preset: Pick<PresetEntry, "id" | "settings">): void {
-    this.replace(without(this.#values, Object.keys(preset.settings) as SettingId[]), preset.id);
+  /** A saved preset now holds these values: they are no longer the form's own. `beneath`: what the preset before it held,
+   * which holds on. */
+  adoptPreset(preset: Pick<PresetEntry, "id" | "settings">, beneath: Values = {}): void {
+    const values = { ...beneath, ...this.#values };
+    this.replace(without(values, Object.keys(preset.settings) as SettingId[]), preset.id);
   }
 
   dismissApplied(): void {

@@ -58,11 +58,13 @@ class Presets {
     if (answer && asked === this.#asked) this.#all = answer.presets;
   }
 
-  /** Saves what holds in the form beyond the defaults. Rejects with a RushesError. */
+  /** Saves what holds in the form beyond the defaults. What it leaves out of the preset in force becomes the form's own.
+   * Rejects with a RushesError. */
   async saveAs(name: string, parts: { prompt: boolean; seed: boolean }): Promise<PresetEntry> {
+    const beneath = this.current?.settings;
     const { preset } = await request("presets:save", { name, settings: this.#toSave(parts) });
     await this.load();
-    form.adoptPreset(preset);
+    form.adoptPreset(preset, beneath);
     return preset;
   }
 

@@ -148,6 +148,21 @@ test("saves what the form holds, without the prompt unless it is asked for", asy
   ]);
 });
 
+test("what the preset in force brought and the new one leaves out stays in the form", async () => {
+  all = [...all, preset("Cat", { mode: "i2v", prompt: "a cat", seed: 9, numSteps: 2 })];
+  await form.apply({ kind: "new" }, { values: { seed: 3, ode: true }, presetId: "Cat" });
+  const screen = await render(PresetMenu);
+  await screen.getByRole("button", { name: /Preset: Cat/ }).click();
+  await screen.getByRole("button", { name: "Save as …" }).click();
+  await screen.getByRole("textbox", { name: "Name" }).fill("Mine");
+  await screen.getByRole("button", { name: "Save", exact: true }).click();
+  await expect.poll(() => form.presetId).toBe("Mine");
+  expect(all.at(-1)?.settings).toEqual({ numSteps: 2, ode: true });
+  expect(form.values).toEqual({ mode: "i2v", prompt: "a cat", seed: 3 });
+  form.undo();
+  expect([form.presetId, form.values]).toEqual(["Cat", { seed: 3, ode: true }]);
+});
+
 test("a refused name is said in the dialog, which stays", async () => {
   bridge.script["presets:save"] = () => {
     throw new RushesError("settings.invalid", { sentence: "The preset's name is too long." });
