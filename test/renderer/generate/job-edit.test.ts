@@ -9,9 +9,11 @@ import { liveJob } from "../../../renderer/state/live-job.svelte.ts";
 import { models } from "../../../renderer/state/models.svelte.ts";
 import { route } from "../../../renderer/state/route.svelte.ts";
 import { toasts } from "../../../renderer/state/toasts.svelte.ts";
+import { goToPlace } from "../../../renderer/state/window-places.ts";
 import { text } from "../../../renderer/text/text.svelte.ts";
 import GenerateView from "../../../renderer/views/generate/GenerateView.svelte";
 import { jobOf, ScriptedStudio } from "../scripted-studio.ts";
+import ViewFrame from "../views/ViewFrame.svelte";
 
 let studio: ScriptedStudio;
 
@@ -31,7 +33,7 @@ const prompt = () => page.getByRole("textbox", { name: "Prompt" });
 
 async function edit(words: string | null) {
   route.go("generate", "", { edit: "12" });
-  const screen = await render(GenerateView);
+  const screen = await render(ViewFrame, { view: GenerateView });
   await expect.element(page.getByRole("group", { name: "Editing job 12" })).toBeVisible();
   if (words !== null) await userEvent.fill(prompt(), words);
   return screen;
@@ -85,6 +87,32 @@ test("Undo after the same job was taken up again puts the changes over what is t
   await expect.element(prompt()).toHaveValue("better words");
   form.undo();
   await expect.element(prompt()).toHaveValue("third words");
+});
+
+test("a new form leaves the job too: its changes can be taken up again, and the own draft is a step back", async () => {
+  await edit("better words");
+  await userEvent.keyboard("{Alt>}n{/Alt}");
+  await expect.poll(() => form.applied?.origin.kind).toBe("new");
+  expect([form.values, route.query.get("edit")]).toEqual([{}, null]);
+  expect(toasts.all.map((toast) => toast.text)).toEqual(["Changes to job 12 were not saved"]);
+  form.undo();
+  expect(form.values).toEqual({ prompt: "my own words" });
+  toasts.all[0]!.action!.run();
+  await expect.element(page.getByRole("group", { name: "Editing job 12" })).toBeVisible();
+  await expect.element(prompt()).toHaveValue("better words");
+});
+
+test("so does a new form that the menu asks for, and one for a job that was not changed says nothing", async () => {
+  await edit("better words");
+  goToPlace("#new");
+  await expect.poll(() => form.applied?.origin.kind).toBe("new");
+  expect(toasts.all.map((toast) => toast.text)).toEqual(["Changes to job 12 were not saved"]);
+  toasts.dismiss(toasts.all[0]!.id);
+  route.go("generate", "", { edit: "13" });
+  await expect.element(page.getByRole("group", { name: "Editing job 13" })).toBeVisible();
+  goToPlace("#new");
+  await expect.poll(() => form.applied?.origin.kind).toBe("new");
+  expect(toasts.all).toEqual([]);
 });
 
 test("a picture counts as a change; a job that began meanwhile is said", async () => {
