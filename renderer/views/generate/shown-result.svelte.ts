@@ -79,6 +79,7 @@ class ShownResult {
   pick(jobId: number): void {
     this.#picked = jobs.running !== null;
     this.#pickedOver = jobs.running?.id ?? null;
+    this.#awaited = null;
     void this.#show(jobId);
   }
 

@@ -32,6 +32,16 @@ beforeEach(() => {
         )
         .map(({ id }) => id),
     }),
+    "queue:retry": ({ jobId }) => {
+      const job = jobOf(jobId, { startedAt: 1 });
+      studio.queue = { ...studio.queue, waiting: [job] };
+      studio.details = studio.details.map((each) =>
+        each.id === jobId ? detailOf(jobId, { ...job, video: null }) : each,
+      );
+      studio.say({ kind: "job:changed", jobId, state: "queued", note: "" });
+      studio.say({ kind: "history:changed", jobIds: [jobId] });
+      return { job };
+    },
     "history:cards": ({ ids }) => ({
       cards: studio.details
         .filter(({ id }) => ids.includes(id))
@@ -144,4 +154,31 @@ test("what ended while the connection was lost is shown when it is back", async 
   studio.details = [detailOf(45, { createdAt: Date.now() + 1000 }), ...studio.details];
   studio.say({ kind: "models:changed" });
   await shows(45);
+});
+
+const viewer = () => page.getByRole("region", { name: "Viewer" });
+
+test("a failed job that is tried again while the queue is paused waits, and the way to the queue is there", async () => {
+  studio.queue = { ...studio.queue, paused: true };
+  studio.details = [detailOf(51, { state: "failed", video: null, error: memory })];
+  await begin(52);
+  await end(52, "failed");
+  await render(GenerateView);
+  await viewer().getByRole("button", { name: "Try again" }).click();
+  await expect.element(viewer().getByRole("heading", { name: "Waiting" })).toBeVisible();
+  await expect.element(viewer().getByText("The queue is paused.")).toBeVisible();
+  await expect.element(viewer().getByRole("link", { name: "Open the queue" })).toHaveAttribute("href", "#/queue");
+  expect(viewer().getByRole("button", { name: "Continue" }).elements()).toEqual([]);
+});
+
+test("an older one that is picked is shown at once, also while a job is about to begin", async () => {
+  studio.details = [detailOf(62), detailOf(61)];
+  await begin(63);
+  await end(63, "failed");
+  await render(GenerateView);
+  await viewer().getByRole("button", { name: "Try again" }).click();
+  await expect.element(viewer().getByText("Starting").first()).toBeVisible();
+  await expect.poll(() => document.querySelector('[data-strip="61"]')).not.toBeNull();
+  document.querySelector<HTMLElement>('[data-strip="61"]')!.click();
+  await shows(61);
 });
