@@ -100,6 +100,11 @@ class ManyPrompts {
     this.write("");
   }
 
+  /** Asks again what the list comes to: the form, or what fits, may be different now. */
+  refresh(): void {
+    if (this.#text !== "") this.#askSoon();
+  }
+
   /** Adds all of them; true where they were accepted. */
   async add(next = false): Promise<boolean> {
     if (!this.canAdd) return false;

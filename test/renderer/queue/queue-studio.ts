@@ -4,7 +4,7 @@ import type { ChannelName, StudioEvent } from "../../../contract/channels.ts";
 import type { Announcement } from "../../../contract/channels/events.ts";
 import type { Draft } from "../../../contract/channels/generate.ts";
 import type { HistoryCard } from "../../../contract/channels/history.ts";
-import { RushesError } from "../../../contract/errors.ts";
+import { type ErrorRecord, RushesError } from "../../../contract/errors.ts";
 import type { Job } from "../../../contract/job.ts";
 import { defaultSettings } from "../../../contract/settings/derive.ts";
 import { connection } from "../../../renderer/state/connection.svelte.ts";
@@ -12,7 +12,13 @@ import { jobs } from "../../../renderer/state/jobs.svelte.ts";
 import { liveJob } from "../../../renderer/state/live-job.svelte.ts";
 import { checkOf } from "../scripted-studio.ts";
 
-type Values = Record<string, never> & { jobId: number; beforeJobId: number | null; jobIds: number[]; draft: Draft; drafts: Draft[] };
+type Values = Record<string, never> & {
+  jobId: number;
+  beforeJobId: number | null;
+  jobIds: number[];
+  draft: Draft;
+  drafts: Draft[];
+};
 
 export class QueueStudio {
   running: Job | null = null;
@@ -23,6 +29,8 @@ export class QueueStudio {
   eta: number | null = null;
   /** What a list of prompts comes to; null: what its lines say. */
   rows: Draft[] | null = null;
+  /** Why no draft can run with the form's settings. */
+  unfit: ErrorRecord | null = null;
   /** Refuses the next change of the queue. */
   refusal: RushesError | null = null;
   readonly asked: { channel: ChannelName; value: unknown }[] = [];
@@ -55,6 +63,11 @@ export class QueueStudio {
   say(news: Announcement): void {
     const event: StudioEvent = { ...news, number: ++this.#number };
     for (const listener of this.#listeners) listener(event);
+  }
+
+  /** Something was said that never arrived: at the next event the window asks for everything again. */
+  lose(): void {
+    this.#number++;
   }
 
   get order(): number[] {
@@ -122,7 +135,7 @@ export class QueueStudio {
           : expanded(String(value["text"]));
       case "generate:check": {
         const check = checkOf(value.draft.values);
-        return { ...check, plan: { ...check.plan!, seconds: 12, learnt: true } };
+        return { ...check, refusal: this.unfit, plan: { ...check.plan!, seconds: 12, learnt: true } };
       }
       case "history:find":
         return { ids: this.failed.map(({ id }) => id) };

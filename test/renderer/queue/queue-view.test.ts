@@ -225,6 +225,29 @@ describe("many prompts", () => {
     expect(toasts.all.at(-1)?.text).toBe("3 videos were added to the queue");
   });
 
+  test("a list that the form refused is asked for again when the dialog opens, and after a lost connection", async () => {
+    const unfit = new RushesError("memory.exhausted", {
+      sentence: "There is not enough memory for this run.",
+    }).toJSON();
+    const add = () => dialog().getByRole("button", { name: "Add 1 to queue" });
+    await show([2], (studio) => (studio.unfit = unfit));
+    const open = () => page.getByRole("button", { name: "Many prompts" }).click();
+    await open();
+    await dialog().getByRole("textbox", { name: "Prompts" }).fill("Rain");
+    await expect.element(dialog().getByText(unfit.sentence)).toBeVisible();
+    await expect.element(add()).toBeDisabled();
+    await dialog().getByRole("button", { name: "Cancel" }).click();
+    studio.unfit = null;
+    await open();
+    await expect.element(add()).toBeEnabled();
+    expect(dialog().getByText(unfit.sentence).elements()).toEqual([]);
+    studio.unfit = unfit;
+    studio.say({ kind: "models:changed" });
+    studio.lose();
+    studio.say({ kind: "models:changed" });
+    await expect.element(dialog().getByText(unfit.sentence)).toBeVisible();
+  });
+
   test("a row's own picture counts, and the form's where a row has none", async () => {
     const ofForm = { path: "/pictures/form.png" };
     form.replace({ mode: "i2v" }, null, ofForm);
