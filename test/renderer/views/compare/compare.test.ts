@@ -132,6 +132,18 @@ describe("comparing", () => {
     expect(comparison.pan).toEqual({ x: 0, y: 0 });
   });
 
+  test("a zoomed picture is moved with the pointer, and its cross takes it away", async () => {
+    await open(1, 2, 5);
+    await ready();
+    await page.getByRole("radio", { name: "400%" }).click();
+    await page.getByRole("button", { name: /Remove A/ }).click();
+    await expect.poll(() => route.numbers("ids")).toEqual([2, 5]);
+    expect(comparison.pan).toEqual({ x: 0, y: 0 });
+    const [from, to] = [...document.querySelectorAll<HTMLElement>(".pane")];
+    await userEvent.dragAndDrop(from!, to!);
+    await expect.poll(() => comparison.pan.x).toBeLessThan(0);
+  });
+
   test("who is A and who is B can be chosen and swapped, and more can come and go", async () => {
     await open(1, 2, 5);
     await expect.poll(() => [comparison.a?.id, comparison.b?.id]).toEqual([1, 2]);
