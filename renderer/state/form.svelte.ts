@@ -60,6 +60,7 @@ class Form {
   #timer: ReturnType<typeof setTimeout> | undefined;
   #asked = 0;
   #latest: Promise<void> = Promise.resolve();
+  #restored = false;
 
   /** What the user set; everything else is inherited. */
   get values(): Values {
@@ -335,7 +336,8 @@ class Form {
 
   /** What was typed here outlives a reconnection; only the first answer fills the form. */
   async #restore(): Promise<void> {
-    if (await session.load()) {
+    if ((await session.load()) && !this.#restored) {
+      this.#restored = true;
       const own = { values: { ...session.values }, presetId: session.presetId, picture: storedPicture() };
       this.#keptPicture = own.picture;
       if (this.#aside === null) this.#take(own);

@@ -6,9 +6,13 @@ import { request } from "../bridge.ts";
 /** Changes are written this long after the last one, in milliseconds. */
 const keepDelay = 400;
 
+const nothing: Session = { values: {}, presetId: null, views: {} };
+
 class WindowSession {
-  #session = $state.raw<Session>({ values: {}, presetId: null, views: {} });
-  #loaded = $state(false);
+  #session = $state.raw<Session>(nothing);
+  /** False until the last session has been read; until then nothing is written over it. */
+  #loaded = false;
+  #reading: Promise<boolean> | null = null;
   #timer: ReturnType<typeof setTimeout> | undefined;
   /** What was changed here and is not written yet: nothing else is, since other windows keep theirs in the same place. */
   #unwritten: SessionChange | null = null;
@@ -19,11 +23,6 @@ class WindowSession {
 
   get presetId(): string | null {
     return this.#session.presetId;
-  }
-
-  /** False until the last session has been read; until then nothing is written over it. */
-  get loaded(): boolean {
-    return this.#loaded;
   }
 
   /** What a view kept under a key, or `otherwise` where that is nothing or of another type. */
@@ -46,21 +45,19 @@ class WindowSession {
     this.#timer = setTimeout(() => this.write(), keepDelay);
   }
 
-  /** Reads the last session once; true where it did so now. */
-  async load(): Promise<boolean> {
-    if (this.#loaded) return false;
-    try {
-      const { values, presetId, views } = await request("studio:session", {});
-      // What was changed before the answer came is newer than the answer.
-      const ours = this.#session;
-      const merged = { values: { ...values, ...ours.values }, presetId: ours.presetId ?? presetId };
-      this.#session = { ...merged, views: { ...views, ...ours.views } };
-      if (this.#unwritten?.values) this.#unwritten = { ...this.#unwritten, ...merged };
-      this.#loaded = true;
-      return true;
-    } catch {
-      return false;
-    }
+  /** Reads the last session once, for all who ask. False where it could not be read: the next one who asks tries again. */
+  load(): Promise<boolean> {
+    this.#reading ??= this.#read();
+    return this.#reading;
+  }
+
+  /** As at the first start: for tests. */
+  reset(): void {
+    clearTimeout(this.#timer);
+    this.#session = nothing;
+    this.#loaded = false;
+    this.#reading = null;
+    this.#unwritten = null;
   }
 
   /** Writes what is unwritten now: before the window closes. */
@@ -73,6 +70,21 @@ class WindowSession {
     void request("studio:keepSession", { session: writing }).catch(
       () => (this.#unwritten = changed(writing, this.#unwritten ?? {})),
     );
+  }
+
+  async #read(): Promise<boolean> {
+    try {
+      const { values, presetId, views } = await request("studio:session", {});
+      // What was changed before the answer came is newer than the answer.
+      const ours = this.#session;
+      const merged = { values: { ...values, ...ours.values }, presetId: ours.presetId ?? presetId };
+      this.#session = { ...merged, views: { ...views, ...ours.views } };
+      if (this.#unwritten?.values) this.#unwritten = { ...this.#unwritten, ...merged };
+      this.#loaded = true;
+    } catch {
+      this.#reading = null;
+    }
+    return this.#loaded;
   }
 }
 

@@ -54,6 +54,7 @@ class HistoryList {
   #timer: ReturnType<typeof setTimeout> | undefined;
   #asked = 0;
   #latest: Promise<void> = Promise.resolve();
+  /** What was kept is here, or something was chosen instead. */
   #restored = false;
   /** The first id in sight when the list was left. */
   top: number | null = null;
@@ -95,12 +96,8 @@ class HistoryList {
 
   /** Follows the studio while a view shows the list. Returns the way to stop. */
   start(): () => void {
-    if (!this.#restored && session.loaded) this.#restore();
     const stops = [
-      connection.onRefresh(() => {
-        if (!this.#restored && session.loaded) this.#restore();
-        void this.refresh();
-      }),
+      connection.onRefresh(() => void this.refresh()),
       connection.on("history:changed", () => void this.refresh()),
     ];
     return () => {
@@ -110,6 +107,7 @@ class HistoryList {
 
   choose(change: Partial<ListChoices>): void {
     this.#choices = { ...this.#choices, ...change };
+    this.#restored = true;
     this.#focused = 0;
     this.top = null;
     this.#unfolded = new Map();
@@ -215,6 +213,8 @@ class HistoryList {
   }
 
   async #ask(asked: number): Promise<void> {
+    await this.#restore();
+    if (asked !== this.#asked) return this.#latest;
     try {
       const unfolded = [...this.#unfolded.keys()];
       const [{ ids }, facets, variants] = await Promise.all([
@@ -285,15 +285,18 @@ class HistoryList {
     };
   }
 
-  /** What the last window kept, as far as it still makes sense. */
-  #restore(): void {
+  /** What the last window kept, as far as it still makes sense, before anything is asked for. What was chosen here before
+   * it could be read wins. */
+  async #restore(): Promise<void> {
+    const read = this.#restored || (await session.load());
+    if (this.#restored || !read) return;
     this.#restored = true;
     const kept = session.view<Partial<ListChoices>>(sessionKey, {});
-    const known = Object.entries(noChoices).map(([key, value]) => {
+    const choices = Object.entries(noChoices).map(([key, value]) => {
       const was = kept[key as keyof ListChoices];
       return [key, typeof was === typeof value ? was : value];
     });
-    this.#choices = { ...(Object.fromEntries(known) as ListChoices), words: "", trash: false };
+    this.#choices = { ...(Object.fromEntries(choices) as ListChoices), words: "", trash: false };
   }
 }
 

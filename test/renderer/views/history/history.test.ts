@@ -23,6 +23,7 @@ let deleted: Set<number>;
 
 beforeEach(() => {
   deleted = new Set();
+  session.reset();
   historyList.reset();
   route.go("history");
   ({ studio, end } = resultsStudio({
