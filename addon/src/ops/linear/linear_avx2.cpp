@@ -28,19 +28,13 @@ struct Avx2Int8 {
   static RUSHES_INLINE void add(Sum& sum, Weights w, Row a) { sum = _mm256_add_epi32(sum, _mm256_madd_epi16(w, a)); }
 };
 
-template <bool kBf16Weights>
 struct Avx2Float {
-  static constexpr int kRows = 6, kVectors = 2, kLanes = 8, kDepth = 1, kWeightBytes = kBf16Weights ? 16 : 32;
+  static constexpr int kRows = 6, kVectors = 2, kLanes = 8, kDepth = 1, kWeightBytes = 32;
   using Sum = __m256;
   using Weights = __m256;
   using Row = __m256;
   static RUSHES_INLINE Weights weights(const std::byte* from) {
-    if constexpr (kBf16Weights) {
-      const __m128i half = _mm_loadu_si128(reinterpret_cast<const __m128i*>(from));
-      return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(half), 16));
-    } else {
-      return _mm256_loadu_ps(reinterpret_cast<const float*>(from));
-    }
+    return _mm256_loadu_ps(reinterpret_cast<const float*>(from));
   }
   static RUSHES_INLINE Row row(const std::byte* from) {
     return _mm256_broadcast_ss(reinterpret_cast<const float*>(from));
@@ -74,7 +68,7 @@ const PanelKernel kF32Avx2 = {.format = LinearFormat::f32,
                               .weight_offset = 0,
                               .pack = pack_float<8, 6, 1, false>,
                               .interleave = interleave_words<8>,
-                              .multiply = multiply_float<Avx2Float<false>>,
+                              .multiply = multiply_float<Avx2Float>,
                               .finish = finish_panel<8, 16>};
 const PanelKernel kBf16WidenedAvx2 = {.format = LinearFormat::bf16,
                                       .product = DType::f32,
@@ -83,10 +77,12 @@ const PanelKernel kBf16WidenedAvx2 = {.format = LinearFormat::bf16,
                                       .rows = 6,
                                       .columns = 16,
                                       .row_group = 1,
-                                      .column_group = 1,
+                                      .column_group = 2,
                                       .weight_offset = 0,
                                       .pack = pack_float<8, 6, 1, false>,
-                                      .multiply = multiply_float<Avx2Float<true>>,
+                                      .interleave = interleave_words<8>,
+                                      .widen = widen_pairs<8, 16>,
+                                      .multiply = multiply_float<Avx2Float>,
                                       .finish = finish_panel<8, 16>};
 
 }  // namespace rushes

@@ -9,18 +9,12 @@
 namespace rushes {
 namespace {
 
-template <bool kBf16Weights>
 struct Avx512Float {
-  static constexpr int kRows = 6, kVectors = 4, kLanes = 16, kDepth = 1, kWeightBytes = kBf16Weights ? 32 : 64;
+  static constexpr int kRows = 6, kVectors = 4, kLanes = 16, kDepth = 1, kWeightBytes = 64;
   using Sum = __m512;
   using Weights = __m512;
   using Row = __m512;
-  static RUSHES_INLINE Weights weights(const std::byte* from) {
-    if constexpr (kBf16Weights)
-      return Vector<16>::from_bf16(from);
-    else
-      return _mm512_loadu_ps(from);
-  }
+  static RUSHES_INLINE Weights weights(const std::byte* from) { return _mm512_loadu_ps(from); }
   static RUSHES_INLINE Row row(const std::byte* from) { return _mm512_set1_ps(*reinterpret_cast<const float*>(from)); }
   static RUSHES_INLINE void add(Sum& sum, Weights w, Row a) {
     asm("vfmadd231ps %2, %1, %0" : "+v"(sum) : "v"(w), "v"(a));
@@ -40,7 +34,7 @@ const PanelKernel kF32Avx512 = {.format = LinearFormat::f32,
                                 .weight_offset = 0,
                                 .pack = pack_float<16, 6, 1, false>,
                                 .interleave = interleave_words<16>,
-                                .multiply = multiply_float<Avx512Float<false>>,
+                                .multiply = multiply_float<Avx512Float>,
                                 .finish = finish_panel<16, 64>};
 const PanelKernel kBf16WidenedAvx512 = {.format = LinearFormat::bf16,
                                         .product = DType::f32,
@@ -49,10 +43,12 @@ const PanelKernel kBf16WidenedAvx512 = {.format = LinearFormat::bf16,
                                         .rows = 6,
                                         .columns = 64,
                                         .row_group = 1,
-                                        .column_group = 1,
+                                        .column_group = 2,
                                         .weight_offset = 0,
                                         .pack = pack_float<16, 6, 1, false>,
-                                        .multiply = multiply_float<Avx512Float<true>>,
+                                        .interleave = interleave_words<16>,
+                                        .widen = widen_pairs<16, 64>,
+                                        .multiply = multiply_float<Avx512Float>,
                                         .finish = finish_panel<16, 64>};
 
 }  // namespace rushes

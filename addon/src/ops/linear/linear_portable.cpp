@@ -42,20 +42,13 @@ struct PortableInt8 {
   }
 };
 
-template <bool kBf16Weights>
 struct PortableFloat {
-  static constexpr int kRows = 4, kVectors = 1, kLanes = kWidth, kDepth = 1,
-                       kWeightBytes = kWidth * (kBf16Weights ? 2 : 4);
+  static constexpr int kRows = 4, kVectors = 1, kLanes = kWidth, kDepth = 1, kWeightBytes = kWidth * 4;
   using V = Vector<kWidth>;
   using Sum = V::Float;
   using Weights = V::Float;
   using Row = float;
-  static Weights weights(const std::byte* from) {
-    if constexpr (kBf16Weights)
-      return V::from_bf16(from);
-    else
-      return V::load(reinterpret_cast<const float*>(from));
-  }
+  static Weights weights(const std::byte* from) { return V::load(reinterpret_cast<const float*>(from)); }
   static Row row(const std::byte* from) {
     float a;
     std::memcpy(&a, from, sizeof a);
@@ -90,7 +83,7 @@ const PanelKernel kF32Portable = {.format = LinearFormat::f32,
                                   .weight_offset = 0,
                                   .pack = pack_float<kWidth, 4, 1, false>,
                                   .interleave = interleave_words<kWidth>,
-                                  .multiply = multiply_float<PortableFloat<false>>,
+                                  .multiply = multiply_float<PortableFloat>,
                                   .finish = finish_panel<kWidth, kWidth>};
 const PanelKernel kBf16WidenedPortable = {.format = LinearFormat::bf16,
                                           .product = DType::f32,
@@ -99,10 +92,12 @@ const PanelKernel kBf16WidenedPortable = {.format = LinearFormat::bf16,
                                           .rows = 4,
                                           .columns = kWidth,
                                           .row_group = 1,
-                                          .column_group = 1,
+                                          .column_group = 2,
                                           .weight_offset = 0,
                                           .pack = pack_float<kWidth, 4, 1, false>,
-                                          .multiply = multiply_float<PortableFloat<true>>,
+                                          .interleave = interleave_words<kWidth>,
+                                          .widen = widen_pairs<kWidth, kWidth>,
+                                          .multiply = multiply_float<PortableFloat>,
                                           .finish = finish_panel<kWidth, kWidth>};
 
 }  // namespace rushes

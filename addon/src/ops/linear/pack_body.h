@@ -226,6 +226,21 @@ void interleave_words(const std::byte* from, int64_t from_stride, int rows, int6
   }
 }
 
+/// PanelKernel::widen.
+template <int kLanes, int kColumns>
+void widen_pairs(const std::byte* from, int64_t words, float* to) {
+  using V = Vector<kLanes>;
+  for (int64_t word = 0; word < words; ++word, from += 4 * kColumns, to += 2 * kColumns) {
+#pragma GCC unroll 4
+    for (int column = 0; column < kColumns; column += kLanes) {
+      typename V::Int pair;
+      std::memcpy(&pair, from + 4 * column, sizeof pair);
+      V::store(to + column, reinterpret_cast<typename V::Float>(pair << 16));
+      V::store(to + kColumns + column, reinterpret_cast<typename V::Float>(pair >> 16 << 16));
+    }
+  }
+}
+
 /// f32 (kBf16 false) or bf16 values into panels of kRows rows in groups of kGroup depths.
 template <int kLanes, int kRows, int kGroup, bool kBf16>
 void pack_float(const PackTile& t) {

@@ -77,6 +77,9 @@ struct PanelKernel {
                      int64_t to_stride) = nullptr;
   /// int8 only: the tile's values into q [128][128], rows beyond the tile's left alone; returns the scale.
   float (*quantize)(const PackTile&, int8_t* q) = nullptr;
+  /// Weights that are held in bf16 and multiplied in f32: `words` words of each column of a panel, from [word][columns]
+  /// to [2 words][columns]. Null where they are multiplied as they are held.
+  void (*widen)(const std::byte* from, int64_t words, float* to) = nullptr;
   void (*multiply)(const PanelProduct&);
   void (*finish)(const PanelOutput&);
   void (*enter)() = nullptr;  // each thread before its first product of a parallel region, and after its last

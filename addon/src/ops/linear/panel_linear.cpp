@@ -28,7 +28,8 @@ PanelLinear::PanelLinear(const Context& context, const LinearSource& source, con
   panels_ = (out_features + kernel.columns - 1) / kernel.columns;
   const auto weight_size = static_cast<int64_t>(dtype_size(kernel.weight));
   panel_bytes_ = depth_ * kernel.columns * weight_size;
-  depth_block_ = std::max<int64_t>(kTile, kWeightCacheBytes / (kernel.columns * weight_size) / kTile * kTile);
+  const auto product_size = static_cast<int64_t>(dtype_size(kernel.product));
+  depth_block_ = std::max<int64_t>(kTile, kWeightCacheBytes / (kernel.columns * product_size) / kTile * kTile);
   const bool int8 = kernel.format == LinearFormat::int8_tiles;
   if (source.in_file && !int8 && WeightPacking::keeps_values(source.weight.type, kernel))
     in_file_ = source, in_file = true;
@@ -77,7 +78,7 @@ bool PanelLinear::adds(const LowRank& change) const {
   const auto* down = dynamic_cast<const PanelLinear*>(change.down);
   const auto* up = dynamic_cast<const PanelLinear*>(change.up);
   const auto fits = [](const PanelLinear* layer) {
-    return layer && layer->kernel_.format != LinearFormat::int8_tiles && !layer->in_file_;
+    return layer && layer->kernel_.format != LinearFormat::int8_tiles && !layer->kernel_.widen && !layer->in_file_;
   };
   return fits(down) && fits(up) && up->kernel_.rows == kernel_.rows && up->kernel_.columns == kernel_.columns &&
          up->kernel_.enter == kernel_.enter;
@@ -103,6 +104,8 @@ void PanelLinear::add_room_for_sums(const Context& context, int64_t rows, Chunk&
     const auto weight_size = static_cast<int64_t>(dtype_size(kernel_.weight));
     chunk.weights = context.allocate(DType::u8, {context.threads, kTile * std::min(depth_, kPackDepth) * weight_size});
   }
+  if (kernel_.widen)
+    chunk.widened = context.allocate(DType::f32, {context.threads, std::min(depth_, depth_block_) * kernel_.columns});
   chunk.sums = context.allocate(DType::f32, {context.threads, item_panels * kernel_.rows, kernel_.columns});
 }
 

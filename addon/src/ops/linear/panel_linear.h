@@ -28,11 +28,16 @@ class PanelLinear final : public RunnableLinear {
     Tensor panels, row_scales, row_offsets;
     int64_t row_panel_bytes = 0;
     Tensor sums;     // f32 [threads][row panels of an item][rows][columns]
+    Tensor widened;  // f32 [threads][depths of a block * columns], where a block is multiplied wider than it is held
     Tensor weights;  // u8 [threads][column panels of a tile][a piece's depths], when they stay in the file
     Tensor bias;     // f32 [panels * columns], that of a low-rank change included
     // Of a low-rank change: its `up`, and these rows on their way into it.
     const PanelLinear* up = nullptr;
     const Chunk* narrow = nullptr;
+    /// A thread's; null where weights are multiplied as they are held.
+    float* room_to_widen(int thread) const {
+      return widened.defined() ? widened.data<float>() + thread * widened.size(1) : nullptr;
+    }
   };
   /// The rows of a chunk on their way through a low-rank change.
   struct Narrowing {
@@ -56,6 +61,8 @@ class PanelLinear final : public RunnableLinear {
   void multiply(const Context& context, const Chunk& chunk, Tensor& out, const Epilogue& epilogue) const;
   void multiply_in_file(const Context& context, const Chunk& chunk, Tensor& out, const Epilogue& epilogue) const;
   PanelProduct product_of(const Chunk& chunk, int64_t row_panel, int64_t panel) const;
+  void take_piece(int64_t begin, int64_t end, PanelProduct& product) const;
+  const std::byte* widen(const std::byte* weights, int64_t depths, float* widened) const;
   void fetch_output(const Chunk& chunk, int64_t row_panel, int64_t panel, const Tensor& out) const;
   void finish(const Chunk& chunk, int64_t row_panel, int64_t panel, float* sums, Tensor& out,
               const Epilogue& epilogue) const;

@@ -18,6 +18,18 @@ PanelProduct PanelLinear::product_of(const Chunk& chunk, int64_t row_panel, int6
   return product;
 }
 
+// As one product of its own over a piece of the depths: both operands are given from the piece's first depth on.
+void PanelLinear::take_piece(int64_t begin, int64_t end, PanelProduct& product) const {
+  product.activations += begin * kernel_.rows * static_cast<int64_t>(dtype_size(kernel_.activation));
+  product.depth_begin = 0;
+  product.depth_end = end - begin;
+}
+
+const std::byte* PanelLinear::widen(const std::byte* weights, int64_t depths, float* widened) const {
+  kernel_.widen(weights, depths / kernel_.column_group, widened);
+  return reinterpret_cast<const std::byte*>(widened);
+}
+
 // The lines that finish() will write, and read where it accumulates: asked for before the products, they are there
 // after them. Every row is on a page of its own, so without this a block waits for addresses as well as for memory.
 // Inlined by force: g++ 12 takes calls of a function that only fetches for calls without effect and drops them.
@@ -69,10 +81,12 @@ void PanelLinear::multiply(const Context& context, const Chunk& chunk, Tensor& o
   const int64_t item_panels = std::max<int64_t>(1, kItemRows / kernel_.rows);
   const int64_t items = (row_panels + item_panels - 1) / item_panels;
   const bool whole = depth_ <= depth_block_;
+  const auto weight_size = static_cast<int64_t>(dtype_size(kernel_.weight));
   const int64_t block = int64_t{kernel_.rows} * kernel_.columns;
 #pragma omp parallel num_threads(context.threads)
   {
     float* sums = chunk.sums.data<float>() + omp_get_thread_num() * chunk.sums.size(1) * chunk.sums.size(2);
+    float* widened = chunk.room_to_widen(omp_get_thread_num());
     if (kernel_.enter) kernel_.enter();
 #pragma omp for collapse(2) schedule(dynamic)
     for (int64_t panel = 0; panel < panels_; ++panel) {
@@ -80,16 +94,21 @@ void PanelLinear::multiply(const Context& context, const Chunk& chunk, Tensor& o
         if (context.is_cancelled()) continue;
         const int64_t first = item * item_panels, last = std::min(row_panels, first + item_panels);
         for (int64_t depth = 0; depth < depth_; depth += depth_block_) {
+          const int64_t end = std::min(depth_, depth + depth_block_);
+          const std::byte* weights = weights_.raw() + panel * panel_bytes_;
+          if (widened) weights = widen(weights + depth * kernel_.columns * weight_size, end - depth, widened);
           for (int64_t row_panel = first; row_panel < last; ++row_panel) {
             PanelProduct product = product_of(chunk, row_panel, panel);
-            product.weights = weights_.raw() + panel * panel_bytes_;
-            product.depth_begin = depth;
-            product.depth_end = std::min(depth_, depth + depth_block_);
+            product.weights = weights;
+            if (widened)
+              take_piece(depth, end, product);
+            else
+              product.depth_begin = depth, product.depth_end = end;
             product.first = depth == 0;
             product.sums = sums + (whole ? 0 : row_panel - first) * block;
-            if (product.depth_end == depth_) fetch_output(chunk, row_panel, panel, out);
+            if (end == depth_) fetch_output(chunk, row_panel, panel, out);
             kernel_.multiply(product);
-            if (product.depth_end == depth_) finish(chunk, row_panel, panel, product.sums, out, epilogue);
+            if (end == depth_) finish(chunk, row_panel, panel, product.sums, out, epilogue);
           }
         }
       }
@@ -114,6 +133,7 @@ void PanelLinear::multiply_in_file(const Context& context, const Chunk& chunk, T
   {
     float* sums = chunk.sums.data<float>() + omp_get_thread_num() * chunk.sums.size(1) * chunk.sums.size(2);
     std::byte* weights = chunk.weights.raw() + omp_get_thread_num() * chunk.weights.size(1);
+    float* widened = chunk.room_to_widen(omp_get_thread_num());
     if (kernel_.enter) kernel_.enter();
 #pragma omp for schedule(dynamic)
     for (int64_t row_tile = 0; row_tile < row_tiles; ++row_tile) {
@@ -122,12 +142,12 @@ void PanelLinear::multiply_in_file(const Context& context, const Chunk& chunk, T
         const int64_t end = std::min(depth_, begin + kPackDepth), piece_bytes = (end - begin) * column_bytes;
         packing.pack(row_tile, begin, end, panels_ * kernel_.columns, weights, piece_bytes, nullptr);
         for (int64_t panel = first; panel < last; ++panel) {
+          const std::byte* piece = weights + (panel - first) * piece_bytes;
+          if (widened) piece = widen(piece, end - begin, widened);
           for (int64_t row_panel = 0; row_panel < row_panels; ++row_panel) {
-            // As one product of its own over the piece: both operands are given from the piece's first depth on.
             PanelProduct product = product_of(chunk, row_panel, panel);
-            product.activations += begin * kernel_.rows * static_cast<int64_t>(dtype_size(kernel_.activation));
-            product.weights = weights + (panel - first) * piece_bytes;
-            product.depth_end = end - begin;
+            product.weights = piece;
+            take_piece(begin, end, product);
             product.first = begin == 0;
             product.sums = sums + ((panel - first) * row_panels + row_panel) * block;
             kernel_.multiply(product);
