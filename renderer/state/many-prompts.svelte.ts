@@ -131,6 +131,7 @@ class ManyPrompts {
   }
 
   #askSoon(): void {
+    ++this.#asked; // an answer still on its way is to older text
     this.#refusal = this.#failure = null;
     this.#reading = true;
     clearTimeout(this.#timer);

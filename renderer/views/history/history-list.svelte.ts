@@ -151,7 +151,9 @@ class HistoryList {
   async toggleStack(id: number): Promise<void> {
     const unfolded = new Map(this.#unfolded);
     if (unfolded.delete(id)) {
+      const focused = this.focused;
       this.#unfolded = unfolded;
+      this.#keepPlace(focused);
       return;
     }
     try {

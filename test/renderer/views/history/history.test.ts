@@ -161,8 +161,12 @@ describe("filters", () => {
     await expect.poll(() => historyList.ids.slice(0, 4)).toEqual([count, 2 * count, 2 * count + 1, count - 1]);
     expect(lastFilter()).toMatchObject({ stackOf: count, stacked: false });
     await expect.poll(() => present(2 * count + 1)).toBe(true);
+    (document.querySelector(`[data-result="${2 * count}"]`) as HTMLElement).focus();
+    await userEvent.keyboard(" ");
+    expect([...historyList.selection]).toEqual([2 * count]);
     await page.getByRole("button", { name: "Fold the variants" }).click();
     await expect.poll(() => historyList.ids.slice(0, 2)).toEqual([count, count - 1]);
+    expect([...historyList.selection]).toEqual([]); // what is out of sight is not to be deleted
   });
 
   test("a variant that is deleted leaves its unfolded stack, and Undo brings it back", async () => {
