@@ -15,7 +15,8 @@ from .world.scene import Scene, random_scene, sentence
 from .workshop import ClipSize, Workshop
 
 SENTENCES = 3  # ways of saying each clip
-BRIEF = 0.15  # of the clips, whose sentences leave something out
+LANDSCAPES = 0.3  # of the clips: each of their many events has to be seen often enough
+BRIEF = 0.2  # of the clips, whose sentences leave something out
 WORDS = 40  # rows of the context that are kept: the longest sentence has fewer pieces; the rest is zero
 ZEROS = tokens.LENGTH - WORDS
 
@@ -64,8 +65,8 @@ def encode_text(encoder: TextEncoder, texts: list[str], device: torch.device) ->
 
 
 def sayable_scene(source: random.Random, **openness: float) -> Scene:
-    """A scene that the tokenizer has all words for: a finished model's may have fewer than the world. `openness`: spread and
-    skies of random_scene."""
+    """A scene that the tokenizer has all words for: a finished model's may have fewer than the world. `openness`: landscapes,
+    spread and skies of random_scene."""
     while True:
         scene = random_scene(source, **openness)
         if tokens.has_all_words(sentence(scene, source)[0]):
@@ -81,7 +82,7 @@ class Maker:
                  with_first: bool = False, restyle: Callable[[Tensor], Tensor] | None = None):
         self.workshop, self.size, self.vae, self.encoder = workshop, size, vae, encoder
         self.with_first, self.restyle = with_first, restyle
-        self.openness = {"spread": 0.25, "skies": 8} if with_first else {}
+        self.openness = {"landscapes": LANDSCAPES, **({"spread": 0.25, "skies": 8} if with_first else {})}
         self.source = random.Random(seed + 10_000 * processes.NUMBER + 1_000_000 * workshop.seed)
         self.at_once = max(1, (64 if workshop.on_card else 2) * 128 * 128 * 17 // (size.width * size.height * size.frames))
 

@@ -4,8 +4,9 @@ Every stage gets its share of the minutes, leaves a checkpoint in DIR/checkpoint
 stopped goes on where it was. The end is DIR/models and DIR/test/golden, which lie as in the project, DIR/report.json and DIR/sheet.png.
 
 With --from MODEL only one part is trained, on from MODEL's: its transformer, or with --part decoder its VAE's decoder, with --part
-vae its whole VAE (transformer, experts and LoRAs follow in the same DIR); or, anew, with --part experts the image-to-video pair or with --part
-loras the LoRAs that belong to it; with --part files nothing, and what lies in DIR is written again. Several processes may do that together:
+vae its whole VAE (transformer, experts and LoRAs follow in the same DIR), with --part words the words of the world that it does not
+know yet (transformer and experts follow); or, anew, with --part experts the image-to-video pair or with --part loras the LoRAs that
+belong to it; with --part files nothing, and what lies in DIR is written again. Several processes may do that together, but for words:
 torchrun --nproc-per-node 2 -m training.run --from models/demo --minutes 60 --output DIR --threads 1
 """
 import argparse
@@ -22,7 +23,7 @@ from . import processes
 from .bank import Bank
 from .export import export
 from .follow import Studio, draw_sheet, follows, follows_picture, name_of
-from .stages import autoencoder, decoder, distillation, image_to_video, lora, text_encoder, transformer, vae
+from .stages import autoencoder, decoder, distillation, image_to_video, lora, text_encoder, transformer, vae, vocabulary
 from .stages.image_to_video import EXPERTS
 from .workshop import CARD_SIZES, PROCESSOR_SIZES, RELEASED, TINY, TINY_SIZES, Workshop
 
@@ -40,11 +41,14 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--tiny", action="store_true", help="small models and clips: proves the way in a few minutes, draws nothing")
     parser.add_argument("--no-compile", dest="compiled", action="store_false", help="run every module as it is written")
     parser.add_argument("--from", dest="model", type=pathlib.Path, help="folder of a finished model, to train a part of it on")
-    parser.add_argument("--part", choices=("transformer", "vae", "decoder", "experts", "loras", "files"), default="transformer", help="with --from: which one")
+    parser.add_argument("--part", choices=("transformer", "vae", "decoder", "experts", "loras", "words", "files"),
+                        default="transformer", help="with --from: which one")
     parser.add_argument("--transformer", type=pathlib.Path, help="with --from: other weights to begin with, as before distillation")
-    parser.add_argument("--experts", type=pathlib.Path, help="with --part experts: an earlier DIR/checkpoints, to train its pair on instead of anew")
+    parser.add_argument("--experts", type=pathlib.Path,
+                        help="with --part experts: an earlier DIR/checkpoints, to train its pair on instead of anew")
     parser.add_argument("--seed", type=int, default=0, help="of the clips: another one renders others than last time")
-    parser.add_argument("--sentences", type=int, default=200, help="how many the measurement takes; 0: the manifests say what the finished model's said")
+    parser.add_argument("--sentences", type=int, default=200,
+                        help="how many the measurement takes; 0: the manifests say what the finished model's said")
     return parser.parse_args()
 
 
@@ -56,7 +60,7 @@ def workshop_of(options: argparse.Namespace) -> Workshop:
     step_tokens = 64 if options.tiny else 320 * (192 if on_card else 32)
     form = TINY if options.tiny and not options.model else RELEASED
     workshop = Workshop(options.output, torch.device(options.device), form, sizes, step_tokens // processes.COUNT,
-                        compiled=options.compiled and on_card, seed=options.seed)
+                        compiled=options.compiled, seed=options.seed)
     if options.model:
         workshop.take_model(options.model, options.transformer)
         workshop.experts = options.experts
@@ -142,8 +146,8 @@ def measure(workshop: Workshop, options: argparse.Namespace, report: Report) -> 
 
 def main() -> None:
     options = arguments()
-    if processes.COUNT > 1 and (not options.model or options.device != "cpu"):
-        sys.exit("Several processes can only train a finished model's transformer on the processor: give --from MODEL --device cpu.")
+    if processes.COUNT > 1 and (not options.model or options.device != "cpu" or options.part in ("words", "files")):
+        sys.exit("Several processes can only train a finished model on, but for its words, on the processor: give --from MODEL --device cpu.")
     processes.start()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped; started again it goes on from here"))
     workshop = workshop_of(options)
@@ -154,10 +158,12 @@ def main() -> None:
         train_vae(workshop, autoencoder, 60 * options.minutes, report, options.tiny)
     elif options.model and options.part == "experts":
         train_experts(workshop, 60 * options.minutes, report)
-    elif options.model and options.part in ("loras", "files"):
+    elif options.model and options.part in ("loras", "words", "files"):
         workshop.keep_transformer()
         if options.part == "loras":
             lora.train(workshop, 60 * options.minutes)
+        elif options.part == "words":
+            vocabulary.train(workshop, 60 * options.minutes)
         report.say(options.part)
     elif options.model:
         train_transformer(workshop, 60 * options.minutes, report)

@@ -27,12 +27,13 @@ class Form:
 
 @dataclasses.dataclass(frozen=True)
 class ClipSize:
-    """Pixels and frames; `share` of the training steps; `clips` kept as latents."""
+    """Pixels and frames; `share` of the training steps; `clips` kept as latents; whether people are offered it."""
     width: int
     height: int
     frames: int
     share: float
     clips: int
+    offered: bool = False
 
     @property
     def latents(self) -> tuple[int, int, int]:
@@ -51,12 +52,15 @@ class ClipSize:
 RELEASED, TINY = Form(), Form(128, 2, 128, 1, 8, 64, 2)
 # Most steps are of the default size; the others keep the model from being lost at them.
 CARD_SIZES = (
-    ClipSize(128, 128, 17, 0.50, 24_000), ClipSize(96, 96, 17, 0.08, 8_000), ClipSize(64, 64, 17, 0.04, 8_000),
+    ClipSize(128, 128, 17, 0.50, 24_000, True), ClipSize(96, 96, 17, 0.08, 8_000, True), ClipSize(64, 64, 17, 0.04, 8_000),
     ClipSize(224, 128, 17, 0.08, 6_000), ClipSize(128, 224, 17, 0.08, 6_000), ClipSize(192, 192, 17, 0.07, 4_000),
     ClipSize(256, 256, 17, 0.05, 3_000), ClipSize(128, 128, 33, 0.06, 6_000), ClipSize(128, 128, 49, 0.04, 4_000),
 )
 # Clips to begin with: more are made while the transformer is trained.
-PROCESSOR_SIZES = (ClipSize(128, 128, 17, 0.82, 640), ClipSize(96, 96, 17, 0.12, 128), ClipSize(64, 64, 17, 0.06, 192))
+PROCESSOR_SIZES = (
+    ClipSize(128, 128, 17, 0.68, 512, True), ClipSize(96, 96, 17, 0.08, 96, True), ClipSize(64, 64, 17, 0.03, 96),
+    ClipSize(192, 112, 17, 0.08, 96), ClipSize(112, 192, 17, 0.08, 96), ClipSize(128, 128, 33, 0.05, 48),
+)
 TINY_SIZES = (ClipSize(32, 32, 5, 0.7, 12), ClipSize(48, 32, 9, 0.3, 8))
 
 
@@ -72,7 +76,7 @@ class Workshop:
     form: Form
     sizes: tuple[ClipSize, ...]
     step_tokens: int  # video tokens in one training step of a transformer
-    compiled: bool
+    compiled: bool  # whether modules may be, where that pays
     seed: int = 0  # another one renders other clips
     begun_from: pathlib.Path | None = None  # weights that the transformer begins with
     experts: pathlib.Path | None = None  # checkpoints of an earlier pair, that the experts begin with
@@ -88,6 +92,11 @@ class Workshop:
         return self.output / "checkpoints"
 
     @property
+    def tokenizer(self) -> pathlib.Path:
+        """Where a finished model learned more words (stages/vocabulary.py)."""
+        return self.checkpoints / "tokenizer.json"
+
+    @property
     def on_card(self) -> bool:
         return self.device.type == "cuda"
 
@@ -96,24 +105,23 @@ class Workshop:
 
     def compile(self, module: nn.Module, dynamic: bool = False) -> nn.Module:
         """The module with its forward compiled where that pays; whatever cannot be compiled runs as it is."""
-        if self.compiled:
+        if self.compiled and self.on_card:
             torch._dynamo.config.suppress_errors = True
             torch._dynamo.config.cache_size_limit = 64
             module.compile(dynamic=dynamic)
         return module
 
-    @staticmethod
-    def compile_norms(vae: WanVAE) -> WanVAE:
+    def compile_norms(self, vae: WanVAE) -> WanVAE:
         """Its norms are memory-bound, its convolutions the library's anyway. On the processor too: a training step of the whole VAE
         takes 0.56 s instead of 0.68."""
         for module in vae.modules():
-            if isinstance(module, RMSNorm):
+            if self.compiled and isinstance(module, RMSNorm):
                 module.compile(dynamic=True)
         return vae
 
     def computing(self, size: ClipSize) -> contextlib.AbstractContextManager:
         """Compiled code only for the commonest size: for every other one compiling would take longer than it saves."""
-        if not self.compiled or not hasattr(torch.compiler, "set_stance"):
+        if not self.compiled or not self.on_card or not hasattr(torch.compiler, "set_stance"):
             return contextlib.nullcontext()
         return torch.compiler.set_stance("default" if size == self.sizes[0] else "force_eager")
 
@@ -153,7 +161,7 @@ class Workshop:
         """Trains a finished model on: its tokenizer, text encoder and VAE stay, its transformer (or `transformer`, other
         weights of that form) is where training begins."""
         manifest = json.loads((folder / "manifest.json").read_text())
-        tokens.take_pieces_of(folder / manifest["tokenizer"])
+        tokens.take_pieces_of(self.tokenizer if self.tokenizer.exists() else folder / manifest["tokenizer"])
         for name, file in (("vae", manifest["vae"]), ("text-encoder", manifest["textEncoder"])):
             if processes.IS_FIRST and not self.done(name):
                 torch.save({"averaged": read_weights(folder / file)}, self.checkpoints / f"{name}.pth")

@@ -3,6 +3,7 @@
 //   npm run follow-shares [-- COUNT [demo|demo-i2v]]
 import { briefScenes } from "./brief.ts";
 import { type Form, nameOf } from "./clips.ts";
+import { landscapes, recognisedShare } from "./landscapes.ts";
 import { makePairs } from "./pairs.ts";
 import { continuePictures } from "./pictures.ts";
 import { meanOf, sharesOf, shuffledShares } from "./shares.ts";
@@ -15,13 +16,13 @@ const forms = [
   { side: 128, numSteps: 4 },
   { side: 128, numSteps: 1 },
   { side: 64, numSteps: 4 },
-];
+].map(({ side, numSteps }) => ({ width: side, height: side, numFrames: 17, numSteps, slaTopk: 0.1 }));
 
-for (const { side, numSteps } of forms) {
-  const form = { width: side, height: side, numFrames: 17, numSteps, slaTopk: 0.1 };
-  if (model !== "demo-i2v") {
-    await measureSentences(form, "sentences", scenes(count, seed));
-    if (side === 128 && numSteps === 4) await measureSentences(form, "brief sentences", briefScenes(count, seed));
+for (const form of forms) {
+  if (model !== "demo-i2v") await measureSentences(form, "sentences", scenes(count, seed));
+  if (model !== "demo-i2v" && form === forms[0]) {
+    await measureSentences(form, "brief sentences", briefScenes(count, seed));
+    await measureLandscapes(form);
   }
   if (model !== "demo") await measurePictures(form);
 }
@@ -30,6 +31,13 @@ async function measureSentences(form: Form, kind: string, meant: readonly Scene[
   const pairs = await makePairs(meant, form);
   console.log(`${JSON.stringify(`${nameOf(form)}, ${count} ${kind}`)}: ${JSON.stringify(sharesOf(pairs))}`);
   console.log(`  with the sentences shuffled: ${JSON.stringify(shuffledShares(pairs))}`);
+}
+
+async function measureLandscapes(form: Form): Promise<void> {
+  const recognised = Number((await recognisedShare(form)).toFixed(3));
+  console.log(
+    `${JSON.stringify(`${nameOf(form)}, ${landscapes.length} landscapes`)}: ${JSON.stringify({ recognised })}`,
+  );
 }
 
 async function measurePictures(form: Form): Promise<void> {

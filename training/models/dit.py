@@ -194,7 +194,7 @@ class WanModel(nn.Module):
         """x [batch, in_channels, frame, row, column], timestep [batch] in 0..1000, context [batch, token, text_width]
         -> velocity [batch, 16, frame, row, column]. `top_k` None is full attention, else the share of key blocks kept.
         `zeros`: how many rows of zeros the context would end with. Their keys and values are all the same, so one that weighs as
-        many stands for them: most of a short sentence's 512 rows, and a third of a training step."""
+        many stands for them."""
         batch, channels, frames, rows, columns = x.shape
         rows, columns = rows // 2, columns // 2
         y = x.reshape(batch, channels, frames, rows, 2, columns, 2).permute(0, 2, 3, 5, 1, 4, 6)

@@ -21,16 +21,15 @@ class Answering(nn.Module):
     def __init__(self, encoder: nn.Module, width: int):
         super().__init__()
         self.encoder = encoder
-        nn.init.normal_(encoder.token_embedding.weight, std=1.0)
         self.answers = nn.Linear(width, sum(len(possible) for possible in QUESTIONS.values()))
         self.roles = nn.Linear(width, ROLE_COUNT)
 
 
-def sentences(count: int, seed: int, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
+def sentences(count: int, seed: int, device: torch.device, landscapes: float = 0.35) -> tuple[Tensor, Tensor, Tensor]:
     """Token ids [count, WORDS], answers [count, question], roles [count, WORDS]."""
     source, ids, said, roles = random.Random(seed), [], [], []
     for _ in range(count):
-        scene = random_scene(source, landscapes=0.35)
+        scene = random_scene(source, landscapes=landscapes)
         text, role_of_word = sentence(scene, source)
         role = [role_of_word[word] for _, word in tokens.pieces(text)]
         ids.append(tokens.encode(text)[:WORDS])
@@ -41,7 +40,9 @@ def sentences(count: int, seed: int, device: torch.device) -> tuple[Tensor, Tens
 
 def train(workshop: Workshop, seconds: float) -> None:
     torch.manual_seed(0)
-    model = Answering(workshop.text_encoder(), workshop.form.text_width).to(workshop.device)
+    encoder = workshop.text_encoder()
+    nn.init.normal_(encoder.token_embedding.weight, std=1.0)
+    model = Answering(encoder, workshop.form.text_width).to(workshop.device)
     biases = [p for name, p in model.named_parameters() if "pos_embedding" in name]
     chosen = {id(p) for p in biases}
     maker = torch.optim.AdamW([{"params": [p for p in model.parameters() if id(p) not in chosen], "lr": 1e-3, "weight_decay": 0.01},

@@ -12,7 +12,8 @@ USUAL_COLOURS = {"ball": "red", "square": "blue", "triangle": "green", "star": "
 USUAL_BACKGROUNDS = ("white", "blue", "gray")  # the first one that no thing has
 USUAL_MOTION = "bounce"
 USUAL_TIMES = {"sets": "sunset", "fireflies": "night"}  # else by day, or by night where the moon is named
-UNSAID = (("background",), ("background",), ("motion",), ("background", "motion"), ("background", "colour"), ("background", "motion", "colour"))
+UNSAID = (("background",), ("background",), ("motion",), ("background", "motion"), ("background", "colour"),
+          ("background", "motion", "colour"))
 
 
 def brief(scene: Scene, source: random.Random) -> Scene:

@@ -11,7 +11,7 @@ from . import words
 from .grid import Grid
 from .scene import Scene
 
-DROP_COUNT, FLY_COUNT, CLOUD_COUNT = 40, 9, 3
+DROP_COUNT, FLAKE_COUNT, FLY_COUNT, CLOUD_COUNT = 18, 22, 9, 3
 
 
 class Group:
@@ -158,10 +158,10 @@ def draw_wheel(image: Tensor, group: Group) -> Tensor:
     return over(image, group.grid.cover(wheel), own_colours(group) * (0.4 + 0.6 * group.light))
 
 
-def falling(group: Group, speed: float) -> list[tuple[Tensor, Tensor, Tensor]]:
+def falling(group: Group, count: int, speed: float) -> list[tuple[Tensor, Tensor, Tensor]]:
     """Where each drop is, and how far it sways, by drop: [n, frame, 1, 1]."""
     out = []
-    for drop in group.scattered(DROP_COUNT, 2).unbind(1):
+    for drop in group.scattered(count, 2).unbind(1):
         across, start, own = (value[:, None, None, None] for value in drop.unbind(1))
         y = ((start + group.u * (1.5 + 0.5 * own) * speed) % 1 * 2 - 1) * group.grid.half_height
         out.append(((2 * across - 1) * group.grid.half_width, y, 0.05 * (2 * math.pi * (group.u + own)).sin()))
@@ -170,16 +170,16 @@ def falling(group: Group, speed: float) -> list[tuple[Tensor, Tensor, Tensor]]:
 
 def draw_rain(image: Tensor, group: Group) -> Tensor:
     grid, image = group.grid, image * 0.85
-    for x, y, _ in falling(group, 2.0):
-        streak = torch.maximum((grid.x - x).abs() - 0.008, (grid.y - y).abs() - 0.07)
-        image = over(image, 0.7 * grid.cover(streak), grid.colours([(0.75, 0.85, 1.0)]))
+    for x, y, _ in falling(group, DROP_COUNT, 0.7):
+        streak = torch.maximum((grid.x - x).abs() - 0.02, (grid.y - y).abs() - 0.11)
+        image = over(image, 0.75 * grid.cover(streak), grid.colours([(0.75, 0.85, 1.0)]))
     return image
 
 
 def draw_snow(image: Tensor, group: Group) -> Tensor:
     grid = group.grid
-    for x, y, sway in falling(group, 0.6):
-        image = over(image, 0.9 * grid.cover(torch.hypot(grid.x - x - sway, grid.y - y) - 0.03), grid.colours([(1.0, 1.0, 1.0)]))
+    for x, y, sway in falling(group, FLAKE_COUNT, 0.25):
+        image = over(image, 0.95 * grid.cover(torch.hypot(grid.x - x - sway, grid.y - y) - 0.055), grid.colours([(1.0, 1.0, 1.0)]))
     return image
 
 
