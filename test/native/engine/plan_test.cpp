@@ -77,6 +77,7 @@ TEST_CASE("where only the text encoder is too large at 16 bit, the transformer s
   fixtures::ModelFile text;
   text.tensors = umt5_tensors({.dim = 256, .heads = 4, .ffn = 8192, .layers = 24, .vocabulary = 512});
   text.holes = true;
+  text.type = DType::f16;  // weights in bf16 would stay in their file, whatever the CPU multiplies
   fixtures::write_model(folder / "text.safetensors", text);
   DemoFiles files("demo-t2v.pth");
   files.text = (folder / "text.safetensors").string();
@@ -87,6 +88,12 @@ TEST_CASE("where only the text encoder is too large at 16 bit, the transformer s
   const nlohmann::json planned = plan(files, settings);
   CHECK(planned["settings"]["textEncoderFormat"] == "int8");
   CHECK(planned["settings"]["quantLinear"] == "off");
+
+  text.type = DType::bf16;
+  fixtures::write_model(folder / "text.safetensors", text);
+  const nlohmann::json in_file = plan(files, settings);
+  CHECK(in_file["settings"]["textEncoderFormat"] == "16-bit");
+  CHECK(in_file["stages"][0]["peakBytes"] < 0.1 * roomy["stages"][0]["peakBytes"].get<double>());
 }
 
 TEST_CASE("saved latents are decoded in the memory of the decode, however much the other stages need") {
