@@ -20,8 +20,7 @@ def landscapes() -> list[Scene]:
     out, colours = [], list(words.COLOURS)
     for place, events in words.EVENTS_OF.items():
         for event in events:
-            fixed = {"fireflies": "night", "dusk": "day", "dawn": "night"}.get(event)
-            for time in [fixed] if fixed else words.SKIES:
+            for time in [words.FIXED_TIMES[event]] if event in words.FIXED_TIMES else words.SKIES:
                 colour = colours[len(out) % len(colours)] if "{colour}" in words.EVENTS[event] else ""
                 out.append(Scene(place=place, time=time, event=event, colour=colour))
     return out + [Scene(place="sea", time="day", event="shines", camera="left"), Scene(place="hills", time="sunset", event="rain", camera="right")]

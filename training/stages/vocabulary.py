@@ -43,8 +43,8 @@ def train(workshop: Workshop, seconds: float) -> None:
     encoder.token_embedding = table = MoreWords(encoder.token_embedding.weight.detach(), added)
     model = Answering(encoder, workshop.form.text_width).to(workshop.device)
     trained = [p for p in model.parameters() if p.requires_grad]
-    rows = [{"params": [table.more], "lr": RATE}, {"params": [p for p in trained if p is not table.more], "lr": 1e-2}]
-    loop = Loop(workshop, "words-answering", model, [torch.optim.AdamW(rows, betas=(0.9, 0.98), weight_decay=0.0)], seconds, averaging=0.99)
+    maker = torch.optim.AdamW(trained, lr=RATE, betas=(0.9, 0.98), weight_decay=0.0)
+    loop = Loop(workshop, "words-answering", model, [maker], seconds, averaging=0.99)
     learned = sentences(40_000 if workshop.on_card else 12_000, 17, workshop.device, SHARE_OF_LANDSCAPES)
 
     def losses(step: int, progress: float) -> tuple[Tensor, dict[str, Tensor]]:

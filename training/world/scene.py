@@ -54,7 +54,7 @@ def random_scene(source: random.Random, landscapes: float = 0.25, pairs: float =
     if source.random() < landscapes:
         place = source.choice(list(words.PLACES))
         event = source.choice(words.EVENTS_OF[place])
-        time = {"fireflies": "night", "dusk": "day", "dawn": "night"}.get(event) or source.choice(list(words.SKIES))
+        time = words.FIXED_TIMES.get(event) or source.choice(list(words.SKIES))
         colour = source.choice(list(words.COLOURS)) if "{colour}" in words.EVENTS[event] else ""
         camera = source.choice(("left", "right")) if source.random() < 0.15 else ""
         return Scene(place=place, time=time, event=event, camera=camera, colour=colour, seed=source.randrange(8) % skies)

@@ -49,6 +49,7 @@ EVENTS_OF = {
     "sea": ("rises", "sets", "shines", "rain", "snow", "waves", "rocket", "dusk", "dawn"),
     "hills": ("clouds left", "clouds right", "rain", "snow", "fireflies", "rocket", "wheel right", "wheel left", "dusk", "dawn"),
 }
+FIXED_TIMES = {"fireflies": "night", "dusk": "day", "dawn": "night"}  # of events that have one; dusk's and dawn's is their beginning
 CAMERAS = {"": "", "left": "the camera pans to the left", "right": "the camera pans to the right"}
 
 JOINING_WORDS = "a an the on in front of background and while to from over at by it with".split()
