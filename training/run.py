@@ -147,7 +147,7 @@ def measure(workshop: Workshop, options: argparse.Namespace, report: Report) -> 
 def main() -> None:
     options = arguments()
     if processes.COUNT > 1 and (not options.model or options.device != "cpu" or options.part in ("words", "files")):
-        sys.exit("Several processes can only train a finished model on, but for its words, on the processor: give --from MODEL --device cpu.")
+        sys.exit("Several processes only train a finished model on, but for its words, on the processor: give --from MODEL --device cpu.")
     processes.start()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped; started again it goes on from here"))
     workshop = workshop_of(options)
