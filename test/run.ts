@@ -4,7 +4,7 @@
 import { parseArgs } from "node:util";
 import { cardSuites } from "./suites/card-suites.ts";
 import { nativeSuites } from "./suites/native-suites.ts";
-import { failure, logFolder, type Result, type Suite, sum } from "./suites/suite.ts";
+import { logFolder, type Result, runSuite, type Suite, sum } from "./suites/suite.ts";
 import { programSuites, typescriptSuites } from "./suites/typescript-suites.ts";
 
 const suites: readonly Suite[] = [...typescriptSuites, ...nativeSuites, ...cardSuites, ...programSuites];
@@ -32,18 +32,6 @@ function chosenSuites(): readonly Suite[] {
   return suites.filter(({ name, quick }) => (values.only ? values.only.includes(name) : quick || !values.quick));
 }
 
-async function run(suite: Suite): Promise<Result> {
-  const missing = suite.missing?.() ?? null;
-  if (missing !== null) return { passed: 0, failed: 0, skipped: 1, notes: [`skipped: ${missing}`] };
-  let result: Result;
-  try {
-    result = await suite.run();
-  } catch (error) {
-    result = failure(`${suite.name}: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
-  }
-  return result.passed + result.failed === 0 ? sum([result, failure(`${suite.name}: no test ran`)]) : result;
-}
-
 function countsOf({ passed, failed, skipped }: Result): string {
   return `${passed} passed, ${failed} failed, ${skipped} skipped`;
 }
@@ -53,7 +41,7 @@ async function main(): Promise<void> {
   const results: Result[] = [];
   for (const suite of chosen) {
     const started = performance.now();
-    const result = await run(suite);
+    const result = await runSuite(suite);
     results.push(result);
     const seconds = ((performance.now() - started) / 1000).toFixed(1);
     console.log(`${suite.name.padEnd(10)} ${countsOf(result).padEnd(36)} ${seconds.padStart(7)} s`);

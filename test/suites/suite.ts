@@ -1,4 +1,4 @@
-// What a suite is, and how a program is run for one: output into a log, a time limit, never a question.
+// What a suite is, how it is run, and how a program is run for one: output into a log, a time limit, never a question.
 import { spawn } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -90,7 +90,12 @@ export function tail(output: string, lines = 30): string {
   return output.trimEnd().split("\n").slice(-lines).join("\n");
 }
 
-/** One program that either passes or fails as one case. */
+/** The exit code of a program that could not do its work here; a line of its output then says why. */
+const skipCode = 77;
+/** How such a line begins, and the note made of it. */
+const skipStart = "skipped: ";
+
+/** One program that passes, fails or is skipped as one case. */
 export async function oneCase(
   name: string,
   program: string,
@@ -99,7 +104,28 @@ export async function oneCase(
 ): Promise<Result> {
   const { code, output, timedOut } = await runProgram(program, args, options);
   if (code === 0) return { passed: 1, failed: 0, skipped: 0, notes: [] };
+  const reason = output.split("\n").find((line) => line.startsWith(skipStart));
+  if (code === skipCode && reason !== undefined) return skip(reason.slice(skipStart.length));
   return failure(timedOut ? `${name}: took too long` : `${name}\n${tail(output)}`);
+}
+
+/** Runs a suite unless it lacks something. One that ran nothing and tells no reason has failed. */
+export async function runSuite(suite: Suite): Promise<Result> {
+  const missing = suite.missing?.() ?? null;
+  if (missing !== null) return skip(missing);
+  let result: Result;
+  try {
+    result = await suite.run();
+  } catch (error) {
+    result = failure(`${suite.name}: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
+  }
+  const { passed, failed, notes } = result;
+  const isIdle = passed + failed === 0 && !notes.some((note) => note.startsWith(skipStart));
+  return isIdle ? sum([result, failure(`${suite.name}: no test ran`)]) : result;
+}
+
+function skip(reason: string): Result {
+  return { passed: 0, failed: 0, skipped: 1, notes: [`${skipStart}${reason}`] };
 }
 
 export function failure(note: string): Result {

@@ -6,7 +6,7 @@
 # Needs nvcc, CMake, Ninja and a C++20 compiler; no Node. Where the system has no nlohmann-json and doctest, RUSHES_PREFIX
 # names a folder laid out like /usr with include/nlohmann, include/doctest and share/cmake/nlohmann_json. RUSHES_SECONDS
 # limits the whole run (default 570).
-# Ends with 0 where all is right or there is no GPU ("skipped: no GPU"), else with 1.
+# Ends with 0 where all is right, with 77 where there is no GPU ("skipped: no GPU"), else with 1.
 set -uo pipefail
 root=$(cd "$(dirname "$0")/../../.." && pwd)
 build=${1:?run.sh BUILD_FOLDER [OUT_FOLDER]}
@@ -42,7 +42,7 @@ part() {
 if ! command -v nvidia-smi >/dev/null || ! capability=$(nvidia-smi --query-gpu=compute_cap --format=csv,noheader 2>/dev/null | head -n 1) ||
   [[ ! $capability =~ ^[0-9]+\.[0-9]+$ ]]; then
   echo "skipped: no GPU" | tee "$out/summary.txt"
-  exit 0
+  exit 77
 fi
 architecture=${capability/./}
 [[ $architecture == 90 ]] && architecture=90a # wgmma is in no other target
