@@ -98,25 +98,31 @@ describe("a clean clone", () => {
   });
 
   test("without a compiler it names the packages and stops", async () => {
-    // Everything on the path but g++, and neither root nor sudo.
+    // Everything on the path but g++ and curl, and neither root nor sudo.
     const bare = join(folder, "bin");
     mkdirSync(bare);
-    for (const place of ["/usr/bin", "/bin"])
-      for (const name of readdirSync(place))
-        if (!/^(g\+\+|sudo)/.test(name) && !existsSync(join(bare, name)))
-          symlinkSync(join(place, name), join(bare, name));
+    const places = userPath()
+      .split(":")
+      .filter((place) => existsSync(place));
+    const programs = new Map<string, string>();
+    for (const place of places.reverse()) for (const name of readdirSync(place)) programs.set(name, join(place, name));
+    for (const [name, path] of programs) if (!/^(g\+\+|curl|sudo)/.test(name)) symlinkSync(path, join(bare, name));
     const own = join(folder, "bare clone");
     execFileSync("git", ["clone", "--quiet", root, own]);
     execFileSync("chmod", ["-R", "a+rwX", own]);
     chmodSync(folder, 0o755);
     const asNobody = process.getuid?.() === 0 ? ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"] : [];
-    const [program, ...args] = [...asNobody, join(own, "rushes"), "doctor"];
-    const { code, err } = await run(program!, args, { PATH: bare });
+    const [program, ...args] = [...asNobody, join(own, "rushes")];
+    const { code, err } = await run(program!, [...args, "doctor"], { PATH: bare });
     expect(code).toBe(1);
     // Without a compiler no header can be looked for, so all of them are named.
     expect(err).toContain(
-      "sudo apt-get update && sudo apt-get install -y --no-install-recommends g++ libopenh264-dev libvpx-dev nlohmann-json3-dev",
+      "sudo apt-get update && sudo apt-get install -y --no-install-recommends g++ libopenh264-dev libvpx-dev nlohmann-json3-dev\n",
     );
+    // The documented scripts are for curl, and only the tests run them.
+    const tested = await run(program!, [...args, "test"], { PATH: bare });
+    expect(tested.code).toBe(1);
+    expect(tested.err).toMatch(/install -y .* doctest-dev.* curl\b/);
     expect(existsSync(join(own, "node_modules"))).toBe(false);
   });
 
