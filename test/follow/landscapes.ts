@@ -36,14 +36,13 @@ function readLandscapes(): Landscape[] {
   }));
 }
 
-/** The share of the landscapes whose clip, made of their sentence with the demo model, is more like them than like any other. */
-export async function recognisedShare(form: Form): Promise<number> {
+/** The landscapes whose clip, made of their sentence with the demo model, is more like another one. */
+export async function unrecognisedLandscapes(form: Form): Promise<readonly Landscape[]> {
   const folder = mkdtempSync(join(tmpdir(), "rushes-landscapes-"));
   try {
     const entries = landscapes.map(({ sentence }) => ({ prompt: sentence }));
     const clips = await makeClips("demo", entries, form, folder);
-    const isRight = landscapes.map((landscape, index) => mostLike(small(clips[index]!)) === landscape);
-    return isRight.filter(Boolean).length / landscapes.length;
+    return landscapes.filter((landscape, index) => mostLike(small(clips[index]!)) !== landscape);
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }

@@ -3,7 +3,7 @@
 //   npm run follow-shares [-- COUNT [demo|demo-i2v]]
 import { briefScenes } from "./brief.ts";
 import { type Form, nameOf } from "./clips.ts";
-import { landscapes, recognisedShare } from "./landscapes.ts";
+import { landscapes, unrecognisedLandscapes } from "./landscapes.ts";
 import { makePairs } from "./pairs.ts";
 import { continuePictures } from "./pictures.ts";
 import { meanOf, sharesOf, shuffledShares } from "./shares.ts";
@@ -34,7 +34,8 @@ async function measureSentences(form: Form, kind: string, meant: readonly Scene[
 }
 
 async function measureLandscapes(form: Form): Promise<void> {
-  const recognised = Number((await recognisedShare(form)).toFixed(3));
+  const { length: missed } = await unrecognisedLandscapes(form);
+  const recognised = Number((1 - missed / landscapes.length).toFixed(3));
   console.log(
     `${JSON.stringify(`${nameOf(form)}, ${landscapes.length} landscapes`)}: ${JSON.stringify({ recognised })}`,
   );
