@@ -1,7 +1,7 @@
 // What follows from the catalogue: types, defaults, checks, reading and writing a value as text, comparison. Flags and
 // config keys are in flags.ts; sizes of named resolutions in resolution.ts.
 import { catalogue } from "./catalogue.ts";
-import { isResolution } from "./resolution.ts";
+import { isResolution, largestSides } from "./resolution.ts";
 import type { Setting } from "./setting.ts";
 
 type Entry = (typeof catalogue)[number];
@@ -139,7 +139,8 @@ function checkKind(setting: Setting, value: unknown, limit: SettingLimit): Reaso
       return refusal(
         setting,
         value,
-        "is 480p, 720p or WIDTHxHEIGHT with both a multiple of 16 from 16 to 4096",
+        `is 480p, 720p or WIDTHxHEIGHT with both a multiple of 16 from 16 to ${largestSides.longer} and one of them ` +
+          `at most ${largestSides.shorter}`,
         "Use 480p, 720p, or a size such as 832x480.",
       );
     case "loras":

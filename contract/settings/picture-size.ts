@@ -1,20 +1,22 @@
 // The frame of a video that begins with a picture: the size that takes the picture's shape, and where a picture of another
 // shape comes to lie in a frame. The studio sizes jobs by it and the window draws its preview by it.
-import type { FrameSize } from "./resolution.ts";
+import { type FrameSize, largestSides } from "./resolution.ts";
 
 const step = 16;
-const largest = 4096;
 
 /** The chosen size's area in the picture's shape, in multiples of 16 (thu-ml/TurboDiffusion
- * turbodiffusion/inference/wan2.2_i2v_infer.py, --adaptive_resolution, which rounds half to even as Python does). */
+ * turbodiffusion/inference/wan2.2_i2v_infer.py, --adaptive_resolution, which rounds half to even as Python does); a
+ * smaller area where a video that large could not be written. */
 export function adaptiveSize(chosen: FrameSize, picture: FrameSize): FrameSize {
   const area = chosen.width * chosen.height;
   const ratio = picture.height / picture.width;
-  return { width: roundedSide(Math.sqrt(area / ratio)), height: roundedSide(Math.sqrt(area * ratio)) };
+  const [width, height] = [Math.sqrt(area / ratio), Math.sqrt(area * ratio)];
+  const scale = Math.min(1, largestSides.shorter / Math.min(width, height));
+  return { width: roundedSide(width * scale), height: roundedSide(height * scale) };
 }
 
 function roundedSide(ideal: number): number {
-  return Math.min(largest, Math.max(step, step * roundHalfToEven(ideal / step)));
+  return Math.min(largestSides.longer, Math.max(step, step * roundHalfToEven(ideal / step)));
 }
 
 function roundHalfToEven(value: number): number {

@@ -24,7 +24,15 @@ const namedSizes: Readonly<Record<string, Readonly<Record<string, FrameSize>>>> 
 };
 
 const smallest = 16;
-const largest = 4096;
+
+/** The sides of the largest video that can be written, either way round: H.264's level 5.2, where OpenH264 ends (the
+ * engine's limits are in addon/src/media/h264_encoder.h). */
+export const largestSides = { longer: 4096, shorter: 2304 } as const;
+
+/** The longest that one side may be beside the other. */
+export function longestBeside(other: number): number {
+  return other > largestSides.shorter ? largestSides.shorter : largestSides.longer;
+}
 
 /** The size of "480p", "720p" (in an aspect of the catalogue) or "WIDTHxHEIGHT"; null when it is none of them. */
 export function sizeOfResolution(resolution: string, aspectRatio: string): FrameSize | null {
@@ -33,7 +41,8 @@ export function sizeOfResolution(resolution: string, aspectRatio: string): Frame
   const pixels = /^(\d{1,5})\s*[x×*]\s*(\d{1,5})$/i.exec(resolution.trim());
   if (!pixels) return null;
   const size = { width: Number(pixels[1]), height: Number(pixels[2]) };
-  return isSide(size.width) && isSide(size.height) ? size : null;
+  const fits = isSide(size.width, size.height) && isSide(size.height, size.width);
+  return fits ? size : null;
 }
 
 export function isResolution(resolution: string): boolean {
@@ -44,6 +53,6 @@ export function formatSize({ width, height }: FrameSize): string {
   return `${width}x${height}`;
 }
 
-function isSide(side: number): boolean {
-  return side >= smallest && side <= largest && side % 16 === 0;
+function isSide(side: number, other: number): boolean {
+  return side >= smallest && side <= longestBeside(other) && side % 16 === 0;
 }

@@ -41,6 +41,9 @@ describe("a frame in the picture's shape", () => {
         expect(side).toBeLessThanOrEqual(4096);
       }
     }
+    const large = { width: 4096, height: 2304 };
+    expect(adaptiveSize(large, { width: 1, height: 1 })).toEqual({ width: 2304, height: 2304 });
+    expect(adaptiveSize(large, { width: 3, height: 4 })).toEqual({ width: 2304, height: 3072 });
     expect(adaptiveSize(hd, { width: 100_000, height: 1 })).toEqual({ width: 4096, height: 16 });
   });
 });

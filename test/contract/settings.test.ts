@@ -188,8 +188,23 @@ describe("sizes", () => {
   ])("%s %s is %d x %d", (resolution, aspect, width, height) =>
     expect(sizeOfResolution(resolution, aspect)).toEqual({ width, height }),
   );
-  test.each(["1080p", "130x128", "0x16", "16", "128x", "4112x16", "toString", "-16x16"])("%s is none", (text) =>
-    expect(sizeOfResolution(text, "16:9")).toBeNull(),
+  test("the largest that can be written is a size, either way round", () => {
+    for (const [width, height] of [
+      [4096, 2304],
+      [2304, 4096],
+      [4096, 16],
+    ] as const)
+      expect(sizeOfResolution(`${width}x${height}`, "16:9")).toEqual({ width, height });
+    expect(checkSetting("resolution", "2400x2400")).toMatchObject({
+      sentence:
+        "Resolution is 480p, 720p or WIDTHxHEIGHT with both a multiple of 16 from 16 to 4096 and one of them " +
+        'at most 2304, not "2400x2400".',
+      advice: "Use 480p, 720p, or a size such as 832x480.",
+    });
+  });
+  test.each(["1080p", "130x128", "0x16", "16", "128x", "4112x16", "2400x2400", "2320x4096", "toString", "-16x16"])(
+    "%s is none",
+    (text) => expect(sizeOfResolution(text, "16:9")).toBeNull(),
   );
 });
 

@@ -275,6 +275,7 @@ void Session::require_request(const GenerateRequest& request) const {
 
 GenerateReport Session::generate_once(const GenerateRequest& request, const Observer& observer) {
   require_request(request);
+  if (observer.packet) H264Encoder::require_available();
   const std::filesystem::path& embedding = request.paths.embedding;
   const bool embedding_kept = !embedding.empty() && std::filesystem::exists(embedding);
   Run run(*this, request.settings, request.ids.size(), embedding_kept, request.paths.start_step,
@@ -310,6 +311,7 @@ GenerateReport Session::decode(const std::filesystem::path& latents, const rushe
 
 GenerateReport Session::decode_once(const std::filesystem::path& latents, const rushes_settings& settings,
                                     const Observer& observer) {
+  if (observer.packet) H264Encoder::require_available();
   Run run(*this, settings, 0, false, 0, {}, observer);
   const SavedLatents saved = load_latents(run.context(), latents, run.stages().latent_shape());
   run.note_kept(saved.kept_step);

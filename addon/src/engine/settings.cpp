@@ -3,6 +3,8 @@
 #include <array>
 #include <string>
 
+#include "media/h264_encoder.h"
+
 namespace rushes {
 namespace {
 
@@ -92,6 +94,7 @@ void check_settings(const rushes_settings& settings) {
     invalid("The size " + std::to_string(settings.width) + "x" + std::to_string(settings.height) +
                 " is not a multiple of 16.",
             "Choose a width and a height that 16 divides.");
+  require_h264_size(settings.width, settings.height);
   if (settings.num_frames % 4 != 1)
     invalid("The model cannot make " + std::to_string(settings.num_frames) + " frames.",
             "Choose a number of the form 4n + 1: 5, 9, 13, 17, ... 81.");

@@ -15,7 +15,7 @@ rushes_settings default_settings();
 nlohmann::json settings_json(const rushes_settings& settings);
 
 /// Throws settings.invalid with the first field that is out of its range, or a size or frame count the models cannot
-/// make (multiples of 16; 4n + 1 frames).
+/// make (multiples of 16; 4n + 1 frames) or no video can have (media/h264_encoder.h).
 void check_settings(const rushes_settings& settings);
 
 /// What the model's files say that settings depend on.

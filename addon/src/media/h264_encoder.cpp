@@ -18,17 +18,29 @@ int h264_quantizer(int quality) {
   return static_cast<int>(std::lround(45.0 - (std::clamp(quality, 1, 100) - 1) * (45.0 - 12.0) / 99.0));
 }
 
+void require_h264_size(int64_t width, int64_t height) {
+  const auto [shorter, longer] = std::minmax(width, height);
+  if (shorter >= kH264Smallest && longer <= kH264Longer && shorter <= kH264Shorter && width % 2 == 0 && height % 2 == 0)
+    return;
+  throw Error("settings.invalid",
+              "A video of " + std::to_string(width) + "x" + std::to_string(height) +
+                  " cannot be written: H.264 takes even sides, the longer one to " + std::to_string(kH264Longer) +
+                  " and the shorter one to " + std::to_string(kH264Shorter) + ".",
+              "Choose a smaller size, such as 1280x720.");
+}
+
+void H264Encoder::require_available() {
+  if (!available())
+    throw Error("engine.unavailable", "This build of Rushes has no H.264 encoder.",
+                "Install libopenh264-dev and build again.");
+}
+
 #ifdef RUSHES_HAS_OPENH264
 
 namespace {
 
 void check(const H264Settings& settings) {
-  const int longer = std::max(settings.width, settings.height), shorter = std::min(settings.width, settings.height);
-  if (shorter < 16 || longer > 4096 || shorter > 2304 || settings.width % 2 || settings.height % 2)
-    throw Error("settings.invalid",
-                "H.264 pictures have an even width and height from 16 to 4096 x 2304, not " +
-                    std::to_string(settings.width) + " x " + std::to_string(settings.height) + ".",
-                "Choose another size.");
+  require_h264_size(settings.width, settings.height);
   if (!(settings.frame_rate >= 1 && settings.frame_rate <= 60))
     throw Error("settings.invalid", "The frame rate must lie between 1 and 60 frames a second.");
   if (settings.quality < 1 || settings.quality > 100)
@@ -145,10 +157,7 @@ bool H264Encoder::available() { return true; }
 
 struct H264Encoder::State {};
 
-H264Encoder::H264Encoder(const H264Settings&) {
-  throw Error("engine.unavailable", "This build of Rushes has no H.264 encoder.",
-              "Install libopenh264-dev and build again.");
-}
+H264Encoder::H264Encoder(const H264Settings&) { require_available(); }
 
 H264Packet H264Encoder::encode(std::span<const uint8_t>) { return {}; }
 bool H264Encoder::available() { return false; }

@@ -7,8 +7,14 @@
 
 namespace rushes {
 
+/// The largest pictures of H.264's level 5.2, either way round, which is where OpenH264 ends.
+inline constexpr int kH264Smallest = 16, kH264Longer = 4096, kH264Shorter = 2304;
+/// Throws settings.invalid, with a size that can be written, unless a video of this size can. Also in builds without
+/// OpenH264, so that a job asks before it works.
+void require_h264_size(int64_t width, int64_t height);
+
 struct H264Settings {
-  int width = 0, height = 0;    // even, 16..4096 x 16..2304 (either way round)
+  int width = 0, height = 0;    // of require_h264_size
   double frame_rate = 16;       // frames a second
   int quality = 80;             // 1..100, constant: see h264_quantizer
   int key_frame_interval = 16;  // frames; a key frame at 0, interval, 2 * interval, ...
@@ -37,6 +43,8 @@ class H264Encoder {
   H264Packet encode(std::span<const uint8_t> rgb);
   /// False where the engine was built without OpenH264.
   static bool available();
+  /// Throws engine.unavailable there.
+  static void require_available();
 
  private:
   struct State;

@@ -26,7 +26,7 @@ export const fields: typeof english = {
   custom: "自定义",
   width: "宽",
   height: "高",
-  sizeRule: "16 的倍数，16 到 4096",
+  sizeRule: "16 的倍数，最大 4096 × 2304",
   pixels: "像素",
   secondsAt: (seconds, fps) => `${seconds}（${fps} 帧/秒）`,
   random: "随机",

@@ -19,7 +19,7 @@ export const fields = {
   custom: "Custom",
   width: "Width",
   height: "Height",
-  sizeRule: "Multiples of 16, from 16 to 4096",
+  sizeRule: "Multiples of 16, at most 4096 × 2304",
   pixels: "px",
   secondsAt: (seconds: string, fps: number) => `${seconds} at ${fps} fps`,
   random: "Random",

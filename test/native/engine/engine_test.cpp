@@ -11,7 +11,10 @@
 
 #include "engine/demo_run.h"
 #include "engine/machine.h"
+#include "engine/settings.h"
 #include "fixtures/model_files.h"
+#include "media/h264_encoder.h"
+#include "runtime/status.h"
 
 using namespace rushes::check;
 using nlohmann::json;
@@ -173,6 +176,39 @@ TEST_CASE("what the files cannot do is refused in one sentence") {
   CHECK(std::string(outcome.status.code) == "memory.exhausted");
   CHECK(outcome.status.needed_bytes > outcome.status.free_bytes);
   CHECK(outcome.status.advice[0] != 0);
+}
+
+TEST_CASE("a size that no video can be written in is refused before any work") {
+  rushes_settings settings = small_settings();
+  settings.width = settings.height = 2400;
+  const DemoFiles names;
+  const rushes_model_files files = names.pointers();
+  char* report = nullptr;
+  const rushes_status planned = rushes_plan(&files, nullptr, &settings, 5, nullptr, 0, &report);
+  rushes_string_free(report);
+  REQUIRE(std::string(planned.code) == "settings.invalid");
+  CHECK(planned.advice[0] != 0);
+  Demo demo;
+  const Outcome outcome = generate(demo, settings);
+  CHECK(std::string(outcome.status.code) == "settings.invalid");
+  CHECK(outcome.stages.empty());
+
+  for (const auto& [width, height] : {std::pair(4096, 2304), std::pair(2304, 4096), std::pair(4096, 16)}) {
+    settings.width = width;
+    settings.height = height;
+    CHECK_NOTHROW(rushes::check_settings(settings));
+  }
+  settings.width = 2320;
+  settings.height = 4096;
+  CHECK_THROWS_AS(rushes::check_settings(settings), rushes::Error);
+}
+
+TEST_CASE("without an encoder a job that wants packets ends before any work" *
+          doctest::skip(rushes::H264Encoder::available())) {
+  Demo demo;
+  const Outcome outcome = generate(demo, small_settings());
+  CHECK(std::string(outcome.status.code) == "engine.unavailable");
+  CHECK(outcome.stages.empty());
 }
 
 TEST_CASE("files that do not belong together are refused when the model is opened") {

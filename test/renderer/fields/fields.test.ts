@@ -240,6 +240,9 @@ describe("sizes", () => {
     await page.getByRole("spinbutton", { name: "Height" }).fill("99999");
     await userEvent.tab();
     expect(accepted(form)).toBe("496x4096");
+    await page.getByRole("spinbutton", { name: "Width" }).fill("99999");
+    await userEvent.tab();
+    expect(accepted(form)).toBe("2304x4096");
   });
 
   test("a model's own sizes stand in place of the named ones", async () => {
