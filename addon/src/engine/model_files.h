@@ -37,6 +37,9 @@ struct ModelFiles {
   /// or does not fit the others (text width, latent channels, the other expert): one sentence, file named.
   static ModelFiles open(const ModelPaths& paths, FileUse use = FileUse::weights);
 
+  /// Of what the text encoder makes and the transformer reads.
+  Shape text_shape() const { return {text_len, text_dim}; }
+
   /// The first file that was cut short or changed since it was opened (Checkpoint::is_torn); null when all are whole.
   const Checkpoint* torn() const;
   /// Throws checkpoint.corrupt when one is torn: what was made of it must neither be kept nor shown.

@@ -63,7 +63,6 @@ Plan walk(const Job& job, const rushes_settings& resolved, const Held& held) {
   }
   JobPaths paths;
   paths.start_step = start.start_step;
-  if (start.embedding_kept) paths.embedding = "kept";  // dry stages ask only whether there is one
   // A disk gives so little in no time that nobody needs to know how fast it is.
   constexpr double kReadAtOnce = 32 << 20;
   const auto measure = [&](rushes_stage stage, const Checkpoint& weights, auto&& run) {
@@ -81,7 +80,10 @@ Plan walk(const Job& job, const rushes_settings& resolved, const Held& held) {
   } else {
     Tensor text, picture;
     const std::vector<int32_t> ids(job.id_count, 1);
-    measure(RUSHES_STAGE_TEXT, *files.text_encoder, [&] { text = stages.encode_text(ids, paths); });
+    measure(RUSHES_STAGE_TEXT, *files.text_encoder, [&] {
+      text = start.embedding_kept ? context.on_host().allocate(DType::f32, files.text_shape())
+                                  : stages.encode_text(ids, {});
+    });
     if (files.from_picture) measure(RUSHES_STAGE_IMAGE, *files.vae, [&] { picture = stages.encode_picture({}); });
     measure(RUSHES_STAGE_LOAD, *files.dit, [&] { stages.load_transformer(start.start_step); });
     plan.int8 = int8_sum(stages.loaded_expert(), stages.expert_count(start.start_step));

@@ -276,12 +276,18 @@ void Session::require_request(const GenerateRequest& request) const {
 GenerateReport Session::generate_once(const GenerateRequest& request, const Observer& observer) {
   require_request(request);
   if (observer.packet) H264Encoder::require_available();
-  const std::filesystem::path& embedding = request.paths.embedding;
-  const bool embedding_kept = !embedding.empty() && std::filesystem::exists(embedding);
-  Run run(*this, request.settings, request.ids.size(), embedding_kept, request.paths.start_step,
+  Context host;
+  host.memory = &memory_;
+  Tensor text = kept_embedding(host, request.paths.embedding, files_);
+  Run run(*this, request.settings, request.ids.size(), text.defined(), request.paths.start_step,
           open_loras(request.loras, files_), observer);
   Stages stages = run.stages();
-  Tensor text = run.measure(RUSHES_STAGE_TEXT, [&] { return stages.encode_text(request.ids, request.paths); });
+  run.measure(RUSHES_STAGE_TEXT, [&] {
+    if (text.defined())
+      observer.report(RUSHES_STAGE_TEXT, 1);
+    else
+      text = stages.encode_text(request.ids, request.paths.embedding);
+  });
   Tensor picture;
   if (files_.from_picture)
     picture = run.measure(RUSHES_STAGE_IMAGE, [&] { return stages.encode_picture(request.picture); });

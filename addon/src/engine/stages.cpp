@@ -55,26 +55,21 @@ SavedLatents load_latents(const Context& context, const std::filesystem::path& p
   return saved;
 }
 
-// What an earlier job kept; nothing when it does not fit or is damaged: it is made anew then.
-Tensor Stages::kept_embedding(const std::filesystem::path& path, const Shape& shape) const try {
+Tensor kept_embedding(const Context& host, const std::filesystem::path& path, const ModelFiles& files) try {
+  if (path.empty()) return {};
   const auto file = Checkpoint::open(path);
   const TensorView* entry = file->find("context");
-  if (!entry || entry->type != DType::f32 || entry->shape != shape) return {};
-  observer_.report(RUSHES_STAGE_TEXT, 1);
-  Tensor text = load_tensor(context_.on_host(), file->view(*entry), DType::f32, MemoryUse::activations);
+  if (!entry || entry->type != DType::f32 || entry->shape != files.text_shape()) return {};
+  Tensor text = load_tensor(host, file->view(*entry), DType::f32, MemoryUse::activations);
   return file->is_torn() ? Tensor() : text;
 } catch (const Error& error) {
   if (!error.code().starts_with("checkpoint.")) throw;
   return {};
 }
 
-Tensor Stages::encode_text(std::span<const int32_t> ids, const JobPaths& paths) {
+Tensor Stages::encode_text(std::span<const int32_t> ids, const std::filesystem::path& kept_at) {
   const auto progress = [&](double fraction) { observer_.report(RUSHES_STAGE_TEXT, fraction); };
-  const Shape shape = {files_.text_len, files_.text_dim};
   const Context host = context_.on_host();
-  if (context_.dry_run && !paths.embedding.empty()) return host.allocate(DType::f32, shape);
-  if (!paths.embedding.empty() && std::filesystem::exists(paths.embedding))
-    if (Tensor text = kept_embedding(paths.embedding, shape); text.defined()) return text;
   if (!held_.parts) parts_ = {.text_encoder = parts_.text_encoder};
   if (!parts_.text_encoder)
     parts_.text_encoder = Umt5::load(context_, files_.text_encoder, text_encoder_format(settings_));
@@ -84,8 +79,8 @@ Tensor Stages::encode_text(std::span<const int32_t> ids, const JobPaths& paths) 
     if (!all_finite(host, text))
       throw Error("output.not_finite", "The text encoder made a value that is not a number.",
                   "Check the text encoder's file with inspect, or choose precision fp32.");
-    if (!paths.embedding.empty())
-      write_safetensors(paths.embedding, {view_of("context", text)}, {{"format", "rushes-1"}});
+    if (!kept_at.empty())
+      write_safetensors(kept_at, {view_of("context", text)}, {{"format", "rushes-1"}});
   }
   if (!held_.parts) parts_.text_encoder.reset();
   return text;

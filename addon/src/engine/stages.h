@@ -53,9 +53,8 @@ class Stages {
         held_(held),
         observer_(observer) {}
 
-  /// Token ids -> context f32 [text_len, text_dim]; read from paths.embedding when it is there, whole, and fits, else
-  /// encoded and kept there.
-  Tensor encode_text(std::span<const int32_t> ids, const JobPaths& paths);
+  /// Token ids -> context f32 of ModelFiles::text_shape, written to `kept_at` unless that is empty.
+  Tensor encode_text(std::span<const int32_t> ids, const std::filesystem::path& kept_at);
   /// The picture that a clip starts from, RGB [height, width, 3] of 8 bits -> what the transformer reads beside the
   /// noise, f32 [kMaskChannels + channels, T, h, w]: a mask that is 1 at the first latent frame, and the VAE's latents
   /// of the picture followed by frames of zeros, rounded to bf16 as in training
@@ -92,7 +91,6 @@ class Stages {
     DitText text;
   };
   using Progress = std::function<void(double)>;
-  Tensor kept_embedding(const std::filesystem::path& path, const Shape& shape) const;
   void load_vae();
   bool is_low(int step) const;
   std::shared_ptr<WanDit>& expert_part(bool low) { return low ? parts_.dit_low : parts_.dit; }
@@ -110,6 +108,11 @@ class Stages {
   const Observer& observer_;
   int kept_step_ = 0;
 };
+
+/// What an earlier job's encode_text wrote, in host memory; undefined when there is no such file, or it is damaged or of
+/// another model: it is made anew then. Read before a job is planned, which must know whether the text encoder is
+/// needed.
+Tensor kept_embedding(const Context& host, const std::filesystem::path& path, const ModelFiles& files);
 
 /// What `sample` wrote.
 struct SavedLatents {

@@ -156,6 +156,25 @@ TEST_CASE("the plan of a second job counts what is warm, and the kept embedding"
   }
 }
 
+TEST_CASE("a kept embedding of no use is planned like none, and one of use needs no text encoder") {
+  Folder folder;
+  const std::string good = folder / "good.safetensors", bad = folder / "bad.safetensors";
+  Demo first;
+  REQUIRE(generate(first, small_settings(), {.embedding = good}).status.code[0] == 0);
+  fs::copy_file(good, bad);
+  fs::resize_file(bad, fs::file_size(bad) - 1);
+  const auto text_peaks = [](const std::string& embedding) {
+    Demo demo;
+    const Outcome outcome = generate(demo, small_settings(), {.embedding = embedding});
+    REQUIRE_MESSAGE(outcome.status.code[0] == 0, outcome.status.sentence);
+    const double planned = outcome.report["plan"]["stages"][0]["peakBytes"], peak = outcome.stages[0].peak_bytes;
+    CHECK(std::abs(planned / peak - 1) <= 0.05);
+    return peak;
+  };
+  const double kept = text_peaks(good), made = text_peaks(bad);
+  CHECK(made > 2 * kept);
+}
+
 TEST_CASE("what the files cannot do is refused in one sentence") {
   Demo demo;
   rushes_settings settings = small_settings();
