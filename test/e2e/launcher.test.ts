@@ -70,6 +70,14 @@ function userPath(): string {
     .join(":");
 }
 
+/** A folder for the path: a user of this number, and a system that allows (0) or forbids (1) namespaces of users. */
+function systemOf(user: number, forbids: 0 | 1): string {
+  const bin = mkdtempSync(join(folder, "system-"));
+  writeFileSync(join(bin, "id"), `#!/bin/sh\necho ${user}\n`, { mode: 0o755 });
+  writeFileSync(join(bin, "unshare"), `#!/bin/sh\nexit ${forbids}\n`, { mode: 0o755 });
+  return `${bin}:${userPath()}`;
+}
+
 describe("a clean clone", () => {
   test("help installs nothing", async () => {
     const { code, out } = await run(join(clone, "rushes"), ["--help"]);
@@ -93,6 +101,32 @@ describe("a clean clone", () => {
     }
     expect(without.err).toContain("npx install-electron");
     expect(blind.err).toContain("needs a screen");
+    expect(existsSync(join(clone, "node_modules"))).toBe(false);
+    expect(existsSync(join(clone, ".cache"))).toBe(false);
+  });
+
+  test("the window where Electron cannot start says so before anything is installed, with the line that allows it", async () => {
+    const electron = join(folder, "an electron");
+    const helper = join(electron, "chrome-sandbox");
+    mkdirSync(electron);
+    writeFileSync(join(electron, "electron"), "#!/bin/sh\n", { mode: 0o755 });
+    const environment = { DISPLAY: ":0", ELECTRON_OVERRIDE_DIST_PATH: electron };
+    const start = (user: number) => run(join(clone, "rushes"), [], { ...environment, PATH: systemOf(user, 1) });
+    const serve = "`./rushes serve` opens the same studio in a browser";
+    // Neither a helper that is not there, nor one without root's rights, is a sandbox.
+    for (const mode of [null, 0o755]) {
+      if (mode !== null) writeFileSync(helper, "", { mode });
+      const { code, err } = await start(1000);
+      expect(code).toBe(1);
+      expect(err).toContain("the window's sandbox cannot start");
+      const quoted = helper.replaceAll(" ", "\\ ");
+      expect(err).toContain(`\nrushes:   sudo chown root:root ${quoted} && sudo chmod 4755 ${quoted}\n`);
+      expect(err).toContain(serve);
+    }
+    const asRoot = await start(0);
+    expect(asRoot.code).toBe(1);
+    expect(asRoot.err).toContain("does not run as root");
+    expect(asRoot.err).toContain(serve);
     expect(existsSync(join(clone, "node_modules"))).toBe(false);
     expect(existsSync(join(clone, ".cache"))).toBe(false);
   });
@@ -183,12 +217,19 @@ describe("a clean clone", () => {
     mkdirSync(electron);
     const script = '#!/bin/sh\necho "electron $*"\n';
     writeFileSync(join(electron, "electron"), script, { mode: 0o755 });
-    const environment = { DISPLAY: ":0", ELECTRON_OVERRIDE_DIST_PATH: electron };
+    const environment = { DISPLAY: ":0", ELECTRON_OVERRIDE_DIST_PATH: electron, PATH: systemOf(1000, 0) };
     const { code, out, err } = await run(join(clone, "rushes"), [], environment);
     expect(code, err).toBe(0);
     expect(out.trim()).toBe(`electron ${clone}`);
     const named = await run(join(clone, "rushes"), ["window", "a clip.mp4"], environment);
     expect(named.out.trim()).toBe(`electron ${clone} a clip.mp4`);
+    // Only root can make a helper that belongs to root.
+    if (process.getuid?.() === 0) {
+      writeFileSync(join(electron, "chrome-sandbox"), "");
+      chmodSync(join(electron, "chrome-sandbox"), 0o4755);
+      const helped = await run(join(clone, "rushes"), [], { ...environment, PATH: systemOf(1000, 1) });
+      expect(helped.out.trim(), helped.err).toBe(`electron ${clone}`);
+    }
     for (const name of ["app/main.js", "app/preload.cjs", "renderer/index.html"])
       expect(existsSync(join(clone, "out", name)), name).toBe(true);
   });
