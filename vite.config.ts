@@ -44,5 +44,7 @@ export default defineConfig({
     modulePreload: { polyfill: false },
     chunkSizeWarningLimit: 700,
     manifest: true,
+    // What it is built of beside our own files, with the licences: tools/make-notices.ts reads it.
+    license: { fileName: ".vite/license.json" },
   },
 });

@@ -16,9 +16,12 @@ import { tmpdir } from "node:os";
 import { join, posix } from "node:path";
 import { extractFile, listPackage } from "@electron/asar";
 import { FuseV1Options, getCurrentFuseWire } from "@electron/fuses";
-import { Arch, build, Platform } from "electron-builder";
+import { Arch, build, type Configuration, Platform } from "electron-builder";
 import ts from "typescript";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { strangeLibraries } from "../../tools/check-packed-files.ts";
+import { headingOf, writeNotices } from "../../tools/make-notices.ts";
+import { neededLibraries } from "../../tools/native-binary.ts";
 import { buildWindow } from "./studio-window/build-window.ts";
 
 const root = join(import.meta.dirname, "../..");
@@ -32,20 +35,29 @@ beforeAll(async () => {
   execFileSync("npm", ["run", "--silent", "build:app"], { cwd: root, stdio: "pipe" });
   await buildWindow();
   folder = mkdtempSync(join(tmpdir(), "rushes-packaging-"));
-  await build({
-    targets: Platform.LINUX.createTarget("dir", Arch.x64),
-    projectDir: root,
-    config: {
-      extends: "./electron-builder.yml",
-      electronDist: standIn(join(folder, "electron")),
-      directories: { output: join(folder, "dist") },
-    },
+  await pack(Platform.LINUX, {
+    // Of the hook the notices alone: a developer's addon may be older than its sources, and need this system's libraries.
+    beforePack: ({ packager }) => void writeNotices(packager.projectDir),
   });
   packed = join(folder, "dist/linux-unpacked");
   archive = join(packed, "resources/app.asar");
   files = new Set(listPackage(archive, { isPack: false }));
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+/** Packs into a folder of the test, with a stand-in for Electron's folder. */
+function pack(platform: Platform, config: Configuration): Promise<string[]> {
+  return build({
+    targets: platform.createTarget("dir", Arch.x64),
+    projectDir: root,
+    config: {
+      extends: "./electron-builder.yml",
+      electronDist: standIn(join(folder, "electron")),
+      directories: { output: join(folder, "dist") },
+      ...config,
+    },
+  });
+}
 
 /** The mark that fuses are found by. */
 const sentinel = "dL7pKGdnNz796PbbjQWNKmHXBZaB9tsX";
@@ -67,10 +79,66 @@ describe("beside the archive", () => {
   test.each([
     "rushes",
     "resources/rushes.node",
+    "resources/LICENSE",
+    "resources/THIRD-PARTY-NOTICES.txt",
     "resources/models/demo/manifest.json",
     "resources/models/demo/demo-t2v-quant.pth",
     "resources/app.asar.unpacked/node_modules/better-sqlite3/package.json",
   ])("%s is packed", (path) => expect(existsSync(join(packed, path)), path).toBe(true));
+});
+
+describe("the addon", () => {
+  const cache = join(root, "build/CMakeCache.txt");
+  const portable = existsSync(cache) && readFileSync(cache, "utf8").includes("\nRUSHES_PORTABLE:BOOL=ON\n");
+
+  // Of what a developer builds for one machine nothing is claimed.
+  test.runIf(portable)("that was built to be packed needs nothing that only this system has", () => {
+    const needed = neededLibraries(readFileSync(join(packed, "resources/rushes.node")));
+    expect(needed).toContain("libc.so.6");
+    expect(strangeLibraries(needed)).toEqual([]);
+  });
+
+  test("of another system is refused before anything is packed", async () => {
+    await expect(pack(Platform.WINDOWS, {})).rejects.toThrow("The engine is not built for win32 yet");
+    expect(existsSync(join(folder, "dist/win-unpacked"))).toBe(false);
+  });
+});
+
+describe("the notices", () => {
+  const notices = () => readFileSync(join(packed, "resources/THIRD-PARTY-NOTICES.txt"), "utf8");
+  const part = (heading: string) =>
+    notices()
+      .split(`\n${"=".repeat(80)}\n`)
+      .find((each) => each.startsWith(heading)) ?? "";
+
+  test("have a heading for every package in the archive, and its licence's text", () => {
+    const manifests = [...files].filter((path) => /\/node_modules\/(@[^/]+\/)?[^/]+\/package\.json$/.test(path));
+    expect(manifests.length).toBeGreaterThan(20);
+    for (const path of manifests) {
+      const { name, version, license } = JSON.parse(textOf(path)) as Record<string, string>;
+      const heading = headingOf({ name: name!, version, licence: license });
+      expect(part(`${heading}\n`).length, heading).toBeGreaterThan(heading.length + 200);
+    }
+  });
+
+  test("have the window's packages and what is linked into the addon", () => {
+    for (const name of [
+      "svelte ",
+      "bits-ui ",
+      "@lucide/svelte ",
+      "virtua ",
+      "OpenH264\n",
+      "libvpx\n",
+      "nlohmann-json\n",
+    ])
+      expect(part(name).length, name).toBeGreaterThan(200);
+  });
+
+  test("say where the source is had of what asks for that", () => {
+    expect(part("mediabunny ")).toContain("\nSource: https://github.com/");
+    expect(part("@img/sharp-wasm32 ")).toContain("\nSource: https://github.com/");
+    expect(part("@img/sharp-wasm32 ")).toContain("GNU LESSER GENERAL PUBLIC LICENSE");
+  });
 });
 
 describe("the archive", () => {
@@ -94,7 +162,7 @@ describe("the archive", () => {
 
   test("holds nothing that only builds or tests", () => {
     const unwanted =
-      /\.(ts|svelte|map|tsbuildinfo)$|^\/(app|renderer|test|tools|addon|build|models|packaging)\/|^\/\.cache/;
+      /\.(ts|svelte|map|tsbuildinfo|txt)$|\/\.vite\/|^\/(app|renderer|test|tools|addon|build|models|packaging)\/|^\/\.cache/;
     const ours = [...files].filter((path) => !path.startsWith("/node_modules/"));
     expect(ours.filter((path) => unwanted.test(path))).toEqual([]);
     const { devDependencies } = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as {

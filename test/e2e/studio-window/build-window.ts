@@ -7,7 +7,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { projectRoot } from "../../app/server/serve-process.ts";
 
 const built = join(projectRoot, "out/renderer/index.html");
-const sources = ["renderer", "contract", "package-lock.json"].map((name) => join(projectRoot, name));
+const sources = ["renderer", "contract", "package-lock.json", "vite.config.ts"].map((name) => join(projectRoot, name));
 const lock = join(projectRoot, ".cache/window-build");
 /** A lock older than this was left by a build that was ended. */
 const lockMilliseconds = 180_000;
