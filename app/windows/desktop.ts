@@ -13,6 +13,7 @@ import { serveIpc } from "../ipc/serve-ipc.ts";
 import { WindowListeners } from "../ipc/window-listeners.ts";
 import { openStudio } from "../studio/open-studio.ts";
 import type { Studio } from "../studio/studio.ts";
+import { noticesPath, showAbout } from "./about.ts";
 import { appOrigin } from "./app-address.ts";
 import { serveAppScheme } from "./app-protocol.ts";
 import { guardContents, guardSession } from "./guard-session.ts";
@@ -190,6 +191,7 @@ export class Desktop {
       show: (place) => this.#show(place),
       openVideo: () => void this.#openVideo(),
       openLibrary: () => void shell.openPath(this.#studio.libraryFolder),
+      about: () => void showAbout(this.#words, this.#window, noticesPath()),
     });
     Menu.setApplicationMenu(Menu.buildFromTemplate(template));
   }

@@ -12,6 +12,8 @@ export interface MenuActions {
   /** Asks for a video and hands it to the window. */
   openVideo(): void;
   openLibrary(): void;
+  /** Version, licence, notices. */
+  about(): void;
 }
 
 /** In the page's own order, which its keys count. */
@@ -20,7 +22,7 @@ const views = ["generate", "queue", "history", "compare", "models", "settings"] 
 export function menuTemplate(
   words: NativeWords,
   platform: NodeJS.Platform,
-  { show, openVideo, openLibrary }: MenuActions,
+  { show, openVideo, openLibrary, about }: MenuActions,
 ): MenuItemConstructorOptions[] {
   const isMac = platform === "darwin";
   const line: MenuItemConstructorOptions = { type: "separator" };
@@ -80,6 +82,8 @@ export function menuTemplate(
       submenu: [
         { id: "shortcuts", label: words.shortcuts, click: () => show("#shortcuts") },
         { id: "diagnostics", label: words.diagnostics, click: () => show("#/settings/diagnostics") },
+        line,
+        { id: "about", label: words.about, click: about },
       ],
     },
   ];

@@ -243,6 +243,13 @@ describe("the menu", () => {
     expect(electron.calls).toContain(`openPath ${plumbing.library}`);
     expect(openedPaths()).toHaveLength(1);
   });
+
+  test("says what Rushes is", async () => {
+    electron.messages.length = 0;
+    electron.click("about");
+    await until(() => electron.messages.length === 1, "the box");
+    expect(electron.messages[0]).toMatchObject({ title: "About Rushes", message: "Rushes 0.1.0" });
+  });
 });
 
 describe("the language chosen in the page", () => {

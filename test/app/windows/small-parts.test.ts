@@ -186,7 +186,7 @@ describe("words", () => {
       expect(nativeWords(languages).file).toBe("File");
   });
   test("of both languages are all there, and every menu entry has one", () => {
-    const nothing = { show: () => {}, openVideo: () => {}, openLibrary: () => {} };
+    const nothing = { show: () => {}, openVideo: () => {}, openLibrary: () => {}, about: () => {} };
     for (const tag of ["en", "zh"])
       for (const platform of ["linux", "darwin", "win32"] as const)
         for (const menu of menuTemplate(nativeWords([tag]), platform, nothing))
@@ -198,7 +198,7 @@ describe("words", () => {
 });
 
 test("the menu shows every view with the page's own keys", () => {
-  const nothing = { show: () => {}, openVideo: () => {}, openLibrary: () => {} };
+  const nothing = { show: () => {}, openVideo: () => {}, openLibrary: () => {}, about: () => {} };
   // Read as text: a page's module has no place in Node.
   const page = readFileSync(join(import.meta.dirname, "../../../renderer/state/shortcuts.ts"), "utf8");
   const own = Object.fromEntries(
