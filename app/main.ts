@@ -15,7 +15,8 @@ app.on("open-file", (event, path) => {
 });
 
 const files = filesAmong(process.argv.slice(app.isPackaged ? 1 : 2), process.cwd());
-if (app.requestSingleInstanceLock({ files })) await start();
+// Nothing here waits for the start: Electron becomes ready only after this module has been evaluated to its end.
+if (app.requestSingleInstanceLock({ files })) void start();
 else app.quit();
 
 async function start(): Promise<void> {

@@ -33,6 +33,14 @@ class ElectronControls {
   userData = tmpdir();
   appPath = "";
   isReady = false;
+  readonly ready = Promise.withResolvers<void>();
+
+  /** Electron becomes ready once the main module has been evaluated to its end, and not while it waits for something. */
+  becomeReady(): void {
+    this.isReady = true;
+    this.ready.resolve();
+    app.emit("ready");
+  }
 
   /** A page's request for an address, as Chromium makes it. */
   async load(address: string, init: RequestInit = {}): Promise<Response> {
@@ -102,9 +110,7 @@ class App extends EventEmitter implements UsedApp {
   }
 
   async whenReady(): Promise<void> {
-    await new Promise((resolve) => setTimeout(resolve, 5));
-    electron.isReady = true;
-    this.emit("ready");
+    await electron.ready.promise;
   }
 
   /** before-quit, then every window is closed; both may refuse. */

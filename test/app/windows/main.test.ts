@@ -34,10 +34,11 @@ beforeAll(async () => {
   mkdirSync(electron.userData);
   process.env["RUSHES_LIBRARY"] = plumbing.library;
   process.argv = ["electron", root, "--inspect=0", argument, "no-such-file.mp4"];
-  const starting = import("../../../app/main.ts");
+  await import("../../../app/main.ts");
   // On a Mac a file may come before the program is ready.
-  app.once("ready", () => void app.emit("open-file", preventable(), early));
-  await starting;
+  app.emit("open-file", preventable(), early);
+  electron.becomeReady();
+  await until(() => BrowserWindow.getAllWindows().length > 0, "the window");
   connect(electron.window);
 });
 afterAll(async () => {
