@@ -2,10 +2,16 @@
 // studio itself knows no Electron.
 import { app, dialog, protocol } from "electron";
 import { asRushesError } from "../contract/errors.ts";
+import { commandNames } from "./cli/command-names.ts";
+import { namedLibraryFolder } from "./settings/library-folder.ts";
 import { appSchemePrivileges } from "./windows/app-protocol.ts";
-import { filesAmong, handedFiles, OpenedFiles } from "./windows/opened-files.ts";
+import { ownWords, readCommandLine } from "./windows/command-line.ts";
+import type { Desktop } from "./windows/desktop.ts";
+import { OpenedFiles } from "./windows/opened-files.ts";
+import { readSecondStart, type SecondStart } from "./windows/second-start.ts";
 
-// Before the program is ready: what cannot be changed afterwards, and files that come early.
+// Before the program is ready: what cannot be changed afterwards, and files that come early. Nothing at the top of this
+// module waits for the start: Electron becomes ready only after the module has been evaluated to its end.
 app.enableSandbox();
 protocol.registerSchemesAsPrivileged([appSchemePrivileges]);
 const opened = new OpenedFiles();
@@ -14,25 +20,46 @@ app.on("open-file", (event, path) => {
   opened.open(path);
 });
 
-const files = filesAmong(process.argv.slice(app.isPackaged ? 1 : 2), process.cwd());
-// Nothing here waits for the start: Electron becomes ready only after this module has been evaluated to its end.
-if (app.requestSingleInstanceLock({ files })) void start();
-else app.quit();
+const command = readCommandLine(ownWords(process.argv, app.isPackaged), {
+  folder: process.cwd(),
+  version: app.getVersion(),
+  commands: commandNames,
+});
+if (command.kind === "window") {
+  const start: SecondStart = { files: command.files, library: namedLibraryFolder(command.library) };
+  if (app.requestSingleInstanceLock({ ...start })) void openWindow(command.library, start.files);
+  else app.quit();
+} else if (command.kind === "text") {
+  process.stdout.write(command.text);
+  app.exit(0);
+} else {
+  process.stderr.write(`${command.sentence}\n${command.advice}\n`);
+  app.exit(2);
+}
 
-async function start(): Promise<void> {
+async function openWindow(library: string | undefined, files: readonly string[]): Promise<void> {
   for (const file of files) opened.open(file);
+  const desktop = openDesktop(library);
+  // One that comes before the window is there is served once it is; that it cannot be opened is said below.
+  app.on("second-instance", (_event, _words, _folder, data) => {
+    void desktop.then(
+      (open) => open.secondStart(readSecondStart(data)),
+      () => {},
+    );
+  });
   try {
-    // The studio is read from the disk while Chromium starts.
-    const [{ Desktop }] = await Promise.all([import("./windows/desktop.ts"), app.whenReady()]);
-    const desktop = await Desktop.open(opened);
-    app.on("second-instance", (_event, _words, _folder, data) => {
-      for (const file of handedFiles(data)) opened.open(file);
-      desktop.bringForward();
-    });
-    app.on("activate", () => desktop.bringForward());
+    const open = await desktop;
+    // Not earlier: on a Mac the start itself is an activation, and the window shows itself when its page is ready.
+    app.on("activate", () => open.bringForward());
   } catch (thrown) {
     const error = asRushesError(thrown);
     dialog.showErrorBox(error.message, [error.advice, error.detail].filter(Boolean).join("\n\n"));
     app.exit(1);
   }
+}
+
+async function openDesktop(library: string | undefined): Promise<Desktop> {
+  // The studio is read from the disk while Chromium starts.
+  const [{ Desktop }] = await Promise.all([import("./windows/desktop.ts"), app.whenReady()]);
+  return await Desktop.open(opened, library);
 }

@@ -2,6 +2,7 @@
 import { Command as Program, CommanderError, Option } from "commander";
 import { RushesError } from "../../contract/errors.ts";
 import { settingOptions } from "./arguments.ts";
+import type { CommandName } from "./command-names.ts";
 import type { Command, CommandContext, OptionValues } from "./context.ts";
 import { Output } from "./output.ts";
 
@@ -15,6 +16,9 @@ export interface RunOptions {
 
 type Loader = () => Promise<Command>;
 
+/** A command's name and the words it takes. */
+type Usage = CommandName | `${CommandName} ${string}`;
+
 /** Parses normalised words and runs the command; resolves with the exit code. Throws usage.invalid. */
 export async function runProgram(words: readonly string[], run: RunOptions): Promise<number> {
   let exitCode = 0;
@@ -27,7 +31,7 @@ export async function runProgram(words: readonly string[], run: RunOptions): Pro
     .helpCommand("help [command]", "print the help of a command")
     .addHelpText("after", '\nExample: rushes generate "A red ball bounces on a blue background"');
 
-  const add = (usage: string, summary: string, load: Loader): Program =>
+  const add = (usage: Usage, summary: string, load: Loader): Program =>
     withOptions(program.command(usage).description(summary)).action(async (...parsed: unknown[]) => {
       const command = parsed.at(-1) as Program;
       const values: OptionValues = command.optsWithGlobals();

@@ -23,6 +23,8 @@ import { bringForward, createMainWindow } from "./main-window.ts";
 import { menuTemplate, type Place } from "./menu.ts";
 import { type NativeWords, nativeWords } from "./native-words.ts";
 import type { OpenedFiles } from "./opened-files.ts";
+import { isSameFolder, type SecondStart } from "./second-start.ts";
+import { showMessage } from "./show-message.ts";
 import { forkUtilityEngine } from "./utility-engine-process.ts";
 import { windowDoor } from "./window-door.ts";
 
@@ -37,10 +39,13 @@ export class Desktop {
   readonly #leaving: Leaving;
   readonly #stops: (() => void)[] = [];
   #window: BrowserWindow | null = null;
+  #saysOtherLibrary = false;
 
-  /** Opens the studio and the window. Throws a RushesError when the library cannot be used. */
-  static async open(opened: OpenedFiles): Promise<Desktop> {
+  /** Opens the studio on that library, or the usual one, and the window. Throws a RushesError when the library cannot be
+   * used. */
+  static async open(opened: OpenedFiles, libraryFolder: string | undefined): Promise<Desktop> {
     const studio = await openStudio({
+      ...(libraryFolder === undefined ? {} : { libraryFolder }),
       spawnEngine: forkUtilityEngine,
       background: true,
       ...(app.isPackaged ? { addonPath: installedAddonPath(process.resourcesPath) } : {}),
@@ -74,6 +79,14 @@ export class Desktop {
     this.#setMenu();
     this.#createWindow();
     studio.run();
+  }
+
+  /** Shows its files here, unless it was to open another library than ours. */
+  secondStart({ files, library }: SecondStart): void {
+    const { libraryFolder } = this.#studio;
+    this.bringForward();
+    if (library !== null && !isSameFolder(library, libraryFolder)) void this.#sayOtherLibrary(library);
+    else for (const file of files) this.#opened.open(file);
   }
 
   bringForward(): void {
@@ -119,7 +132,9 @@ export class Desktop {
       stateFile: join(app.getPath("userData"), "window.json"),
       mayClose: () => this.#mayClose(),
       onHopeless: (reason) => {
-        dialog.showErrorBox(this.#words.pageDied, `${this.#words.pageDiedAdvice}\n\n${reason}`);
+        const { pageDied, pageDiedAdvice, pageDiedAdviceInstalled } = this.#words;
+        const advice = app.isPackaged ? pageDiedAdviceInstalled : pageDiedAdvice;
+        dialog.showErrorBox(pageDied, `${advice}\n\n${reason}`);
         void this.#leaving.leave({ unasked: true });
       },
     });
@@ -155,9 +170,7 @@ export class Desktop {
           cancelId: 1,
           noLink: true,
         };
-        const owner = this.#window;
-        const { response } = await (owner ? dialog.showMessageBox(owner, question) : dialog.showMessageBox(question));
-        return response === 0;
+        return (await showMessage(this.#window, question)) === 0;
       },
       close: () => this.#close(),
       quit: () => app.quit(),
@@ -184,6 +197,20 @@ export class Desktop {
     this.#signals.close();
     this.#listeners.close();
     await this.#studio.close();
+  }
+
+  /** Once at a time: impatient people start a program several times. */
+  async #sayOtherLibrary(asked: string): Promise<void> {
+    if (this.#saysOtherLibrary) return;
+    this.#saysOtherLibrary = true;
+    const words = this.#words;
+    await showMessage(this.#window, {
+      type: "info",
+      message: words.otherLibrary,
+      detail: words.otherLibraryDetail(this.#studio.libraryFolder, asked),
+      buttons: [words.understood],
+      noLink: true,
+    }).finally(() => (this.#saysOtherLibrary = false));
   }
 
   #setMenu(): void {

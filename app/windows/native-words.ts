@@ -61,7 +61,14 @@ const english = {
     all: "All files",
   },
   pageDied: "The window's page ended several times in a row.",
-  pageDiedAdvice: "What was made is safe. Start Rushes again, or run `rushes serve` and use a browser.",
+  pageDiedAdvice: "What was made is safe. Start Rushes again, or run `./rushes serve` and use a browser.",
+  // The installed program has no such command; its graphics are what most often ends a page.
+  pageDiedAdviceInstalled:
+    "What was made is safe. Start Rushes again; if that does not last either, start it with `rushes --disable-gpu`.",
+  otherLibrary: "Rushes has another library open.",
+  otherLibraryDetail: (open: string, asked: string) =>
+    `Open is ${open}, asked for was ${asked}. Quit Rushes, then start it with that one again.`,
+  understood: "OK",
 };
 
 export type NativeWords = typeof english;
@@ -126,7 +133,13 @@ const chinese: NativeWords = {
     all: "所有文件",
   },
   pageDied: "窗口页面多次意外结束。",
-  pageDiedAdvice: "已生成的内容不受影响。请重新启动 Rushes，或运行 `rushes serve` 并使用浏览器。",
+  pageDiedAdvice: "已生成的内容不受影响。请重新启动 Rushes，或运行 `./rushes serve` 并使用浏览器。",
+  pageDiedAdviceInstalled:
+    "已生成的内容不受影响。请重新启动 Rushes；如果问题仍然出现，请用 `rushes --disable-gpu` 启动。",
+  otherLibrary: "Rushes 已打开另一个媒体库。",
+  otherLibraryDetail: (open, asked) =>
+    `当前打开的是 ${open}，而此次要打开的是 ${asked}。请先退出 Rushes，再用该媒体库启动。`,
+  understood: "好",
 };
 
 /** By languages, the most wanted first; English where neither is among them. */

@@ -223,6 +223,8 @@ describe("a clean clone", () => {
     expect(out.trim()).toBe(`electron ${clone}`);
     const named = await run(join(clone, "rushes"), ["window", "a clip.mp4"], environment);
     expect(named.out.trim()).toBe(`electron ${clone} a clip.mp4`);
+    const elsewhere = await run(join(clone, "rushes"), ["window", "--library", "other"], environment);
+    expect(elsewhere.out.trim()).toBe(`electron ${clone} --library other`);
     // Only root can make a helper that belongs to root.
     if (process.getuid?.() === 0) {
       writeFileSync(join(electron, "chrome-sandbox"), "");

@@ -32,8 +32,8 @@ beforeAll(async () => {
   electron.appPath = root;
   electron.userData = join(plumbing.folder, "user");
   mkdirSync(electron.userData);
-  process.env["RUSHES_LIBRARY"] = plumbing.library;
-  process.argv = ["electron", root, "--inspect=0", argument, "no-such-file.mp4"];
+  process.env["RUSHES_LIBRARY"] = join(plumbing.folder, "not-this-one");
+  process.argv = ["electron", root, "--inspect=0", "--library", plumbing.library, argument, "no-such-file.mp4"];
   await import("../../../app/main.ts");
   // On a Mac a file may come before the program is ready.
   app.emit("open-file", preventable(), early);
@@ -57,7 +57,7 @@ beforeEach(() => {
 
 describe("the start", () => {
   test("sets up what must be set before the program is ready", () => {
-    expect(electron.lockData).toEqual({ files: [argument] });
+    expect(electron.lockData).toEqual({ files: [argument], library: plumbing.library });
     expect(electron.schemes).toEqual([
       {
         scheme: "app",
@@ -281,15 +281,35 @@ describe("the language chosen in the page", () => {
 });
 
 describe("a second start", () => {
-  test("hands its files on and brings the window forward", () => {
+  const again = (data: unknown) => app.emit("second-instance", {}, ["rushes"], "/", data);
+
+  test("hands its files on and brings the window forward", async () => {
     const window = electron.window;
     window.minimised = true;
     window.blur();
-    app.emit("second-instance", {}, ["rushes"], "/", { files: ["/videos/two.mp4", "relative.mp4", 7] });
+    for (const nonsense of [null, undefined, "x", { files: "y" }]) again(nonsense);
+    again({ files: ["/videos/two.mp4", "relative.mp4", 7] });
+    await until(() => openedPaths().length > 0, "the file");
     expect(openedPaths()).toEqual(["/videos/two.mp4"]);
     expect(window).toMatchObject({ minimised: false, focused: true });
-    for (const nonsense of [null, undefined, "x", { files: "y" }]) app.emit("second-instance", {}, [], "/", nonsense);
-    expect(openedPaths()).toHaveLength(1);
+    again({ files: ["/videos/three.mp4"], library: plumbing.library });
+    await until(() => openedPaths().length > 1, "the file of our library");
+    expect(electron.messages).toHaveLength(0);
+  });
+
+  test("on another library says once which one is open", async () => {
+    const library = join(plumbing.folder, "other");
+    electron.window.blur();
+    for (let start = 1; start <= 3; start++) again({ files: ["/videos/two.mp4"], library });
+    await until(() => electron.messages.length > 0, "the message");
+    const { message, detail } = electron.messages[0]!;
+    expect(message).toBe("Rushes has another library open.");
+    expect(detail).toContain(plumbing.library);
+    expect(detail).toContain(library);
+    expect(electron.window.focused).toBe(true);
+    expect(electron.messages).toHaveLength(1);
+    expect(openedPaths()).toEqual([]);
+    expect(existsSync(library)).toBe(false);
   });
 });
 
@@ -308,8 +328,12 @@ describe("the end", () => {
       defaultId: 1,
       cancelId: 1,
     });
-    electron.window.close();
-    await until(() => electron.messages.length === 2, "the second question");
+    // While the first question is still being answered this asks nothing.
+    const askAgain = () => {
+      electron.window.close();
+      return electron.messages.length === 2;
+    };
+    await until(askAgain, "the second question");
     expect(app.exitCode).toBeNull();
     expect(BrowserWindow.getAllWindows()).toHaveLength(1);
     expect(await state(id)).toBe("running");

@@ -1,4 +1,4 @@
-// The parts of the window that can be looked at alone: its place, the end, files of a command line, menus, the door.
+// The parts of the window that can be looked at alone: its place, the end, opened files, menus, the door.
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -7,7 +7,8 @@ import { Leaving } from "../../../app/windows/leaving.ts";
 import { createMainWindow } from "../../../app/windows/main-window.ts";
 import { menuTemplate } from "../../../app/windows/menu.ts";
 import { nativeWords } from "../../../app/windows/native-words.ts";
-import { filesAmong, handedFiles, OpenedFiles } from "../../../app/windows/opened-files.ts";
+import { OpenedFiles } from "../../../app/windows/opened-files.ts";
+import { isSameFolder, readSecondStart } from "../../../app/windows/second-start.ts";
 import { dialogOptions, windowDoor } from "../../../app/windows/window-door.ts";
 import { firstState, fittingBounds, readWindowState, writeWindowState } from "../../../app/windows/window-state.ts";
 import { until } from "../engine/plumbing.ts";
@@ -153,19 +154,24 @@ describe("the end", () => {
   });
 });
 
-describe("files of a command line", () => {
-  test("are those that are there, in full", () => {
-    writeFileSync(join(folder, "a.mp4"), "");
-    expect(filesAmong(["--inspect", "a.mp4", "", "gone.mp4", join(folder, "a.mp4")], folder)).toEqual([
-      join(folder, "a.mp4"),
-      join(folder, "a.mp4"),
-    ]);
+describe("a second start", () => {
+  test("is read as far as it can be used: it comes from another process", () => {
+    expect(readSecondStart({ files: ["/a", "b", 1, null], library: "/c" })).toEqual({ files: ["/a"], library: "/c" });
+    expect(readSecondStart({ files: Array.from({ length: 900 }, (_, index) => `/${index}`) }).files).toHaveLength(50);
+    for (const data of [null, 1, "x", {}, { files: {}, library: 7 }, { library: "relative" }])
+      expect(readSecondStart(data)).toEqual({ files: [], library: null });
   });
-  test("of another process are taken when they are paths", () => {
-    expect(handedFiles({ files: ["/a", "b", 1, null] })).toEqual(["/a"]);
-    expect(handedFiles({ files: Array.from({ length: 900 }, (_, index) => `/${index}`) })).toHaveLength(50);
-    for (const data of [null, 1, "x", {}, { files: {} }]) expect(handedFiles(data)).toEqual([]);
+  test("may name our library by another path", () => {
+    mkdirSync(join(folder, "library"), { recursive: true });
+    symlinkSync(join(folder, "library"), join(folder, "link-to-library"));
+    expect(isSameFolder(join(folder, "library"), join(folder, "link-to-library"))).toBe(true);
+    expect(isSameFolder(join(folder, "library"), folder)).toBe(false);
+    expect(isSameFolder("/no/such", "/no/such")).toBe(true);
+    expect(isSameFolder("/no/such", "/no/other")).toBe(false);
   });
+});
+
+describe("opened files", () => {
   test("wait until somebody shows them", () => {
     const files = new OpenedFiles();
     const shown: string[] = [];
