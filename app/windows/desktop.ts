@@ -1,5 +1,6 @@
 // The desktop program once Electron is ready: one studio, one window, and the threads between them and the system.
 import { join } from "node:path";
+import { inspect } from "node:util";
 import { app, BrowserWindow, dialog, Menu, powerMonitor, protocol, session, shell, type WebContents } from "electron";
 import type { LanguageChoice } from "../../contract/channels/studio.ts";
 import type { Door } from "../channels/door.ts";
@@ -83,6 +84,7 @@ export class Desktop {
 
   /** Shows its files here, unless it was to open another library than ours. */
   secondStart({ files, library }: SecondStart): void {
+    if (this.#leaving.isUnderWay) return;
     const { libraryFolder } = this.#studio;
     this.bringForward();
     if (library !== null && !isSameFolder(library, libraryFolder)) void this.#sayOtherLibrary(library);
@@ -90,7 +92,7 @@ export class Desktop {
   }
 
   bringForward(): void {
-    if (this.#leaving.allowed) return;
+    if (this.#leaving.isUnderWay) return;
     if (this.#window) bringForward(this.#window);
     else this.#createWindow();
   }
@@ -158,21 +160,10 @@ export class Desktop {
 
   #watchLeaving(): Leaving {
     const leaving = new Leaving({
-      isRunning: () => this.#signals.isRunning,
-      ask: async () => {
-        const words = this.#words;
-        const question = {
-          type: "question" as const,
-          message: words.quitQuestion,
-          detail: words.quitDetail,
-          buttons: [words.quitNow, words.stay],
-          defaultId: 1,
-          cancelId: 1,
-          noLink: true,
-        };
-        return (await showMessage(this.#window, question)) === 0;
-      },
+      isRunning: () => this.#signals.work.length > 0,
+      ask: () => this.#askToQuit(),
       close: () => this.#close(),
+      failed: (error) => this.#studio.log.write(`the program did not close in order: ${inspect(error)}`),
       quit: () => app.quit(),
     });
     app.on("before-quit", (event) => {
@@ -191,7 +182,26 @@ export class Desktop {
     return leaving;
   }
 
+  /** Resolves with true where the user wants to quit what runs. */
+  async #askToQuit(): Promise<boolean> {
+    const words = this.#words;
+    const { work } = this.#signals;
+    const details = work.map((one) => (one === "job" ? words.quitDetail : words.quitExportDetail));
+    const chosen = await showMessage(this.#window, {
+      type: "question",
+      message: work.includes("job") ? words.quitQuestion : words.quitExportQuestion,
+      detail: details.join("\n"),
+      buttons: [words.quitNow, words.stay],
+      defaultId: 1,
+      cancelId: 1,
+      noLink: true,
+    });
+    return chosen === 0;
+  }
+
   async #close(): Promise<void> {
+    // From now on another start is a program of its own: this one could only swallow what it hands over.
+    app.releaseSingleInstanceLock();
     this.#window?.hide();
     for (const stop of this.#stops) stop();
     this.#signals.close();

@@ -1,7 +1,8 @@
-// What the desktop shows of jobs outside the window: progress on the taskbar or dock, a notification when one has ended and
-// nobody looks, and a machine that does not fall asleep while one runs.
+// What the desktop shows of jobs and exports outside the window: progress on the taskbar or dock, a notification when a job
+// has ended and nobody looks, and a machine that does not fall asleep while something runs.
 import { type BrowserWindow, Notification, powerSaveBlocker } from "electron";
 import type { StudioEvent } from "../../contract/channels.ts";
+import type { ExportState } from "../../contract/channels/exports.ts";
 import type { QueueState } from "../../contract/channels/queue.ts";
 import type { Job } from "../../contract/job.ts";
 import type { NativeWords } from "./native-words.ts";
@@ -10,6 +11,7 @@ import type { NativeWords } from "./native-words.ts";
 export interface WatchedStudio {
   listen(listener: (event: StudioEvent) => void): () => void;
   readonly queue: { state(): Pick<QueueState, "running" | "elsewhere"> };
+  readonly exports: { list(): readonly Pick<ExportState, "state" | "fraction">[] };
   get(jobId: number): Pick<Job, "prompt" | "error"> | null;
 }
 
@@ -21,6 +23,9 @@ export interface SignalParts {
   /** Shows a job's result in the window. */
   showResult(jobId: number): void;
 }
+
+/** What runs in this process: ending the program interrupts it. */
+export type Work = "job" | "export";
 
 /** Characters of the prompt in a notification. */
 const longestBody = 140;
@@ -40,10 +45,18 @@ export class JobSignals {
     this.#follow();
   }
 
-  /** A job runs in this process: ending the program interrupts it. */
-  get isRunning(): boolean {
+  get work(): Work[] {
+    return [...(this.#isGenerating ? ["job" as const] : []), ...(this.#exported === null ? [] : ["export" as const])];
+  }
+
+  get #isGenerating(): boolean {
     const { running, elsewhere } = this.#studio.queue.state();
     return running !== null && !elsewhere;
+  }
+
+  /** How far the export under way is, 0..1; null where there is none. Others wait behind it. */
+  get #exported(): number | null {
+    return this.#studio.exports.list().find(({ state }) => state === "running")?.fraction ?? null;
   }
 
   close(): void {
@@ -55,6 +68,7 @@ export class JobSignals {
 
   #hear(event: StudioEvent): void {
     if (event.kind === "job:progressed") this.#progress(event.progress.overall);
+    else if (event.kind === "export:changed") this.#follow();
     else if (event.kind === "job:changed") {
       this.#follow();
       if (event.state === "done" || event.state === "failed") this.#notify(event.jobId, event.state);
@@ -62,9 +76,11 @@ export class JobSignals {
   }
 
   #follow(): void {
-    const running = this.isRunning;
-    this.#wake(running);
-    if (!running) this.#progress(-1);
+    const isGenerating = this.#isGenerating;
+    const exported = this.#exported;
+    this.#wake(isGenerating || exported !== null);
+    // A job says its own progress.
+    if (!isGenerating) this.#progress(exported ?? -1);
   }
 
   #wake(wanted: boolean): void {

@@ -41,6 +41,8 @@ const english = {
   failedTitle: "A video could not be made",
   quitQuestion: "A video is being made.",
   quitDetail: "Rushes keeps what is finished of it and continues at the next start.",
+  quitExportQuestion: "A video is being exported.",
+  quitExportDetail: "Quitting cancels the export. The video itself stays in the library.",
   quitNow: "Quit",
   stay: "Keep Running",
   choose: {
@@ -67,7 +69,7 @@ const english = {
     "What was made is safe. Start Rushes again; if that does not last either, start it with `rushes --disable-gpu`.",
   otherLibrary: "Rushes has another library open.",
   otherLibraryDetail: (open: string, asked: string) =>
-    `Open is ${open}, asked for was ${asked}. Quit Rushes, then start it with that one again.`,
+    `${open} is open, ${asked} was asked for. To use that one, quit Rushes and start it again.`,
   understood: "OK",
 };
 
@@ -113,6 +115,8 @@ const chinese: NativeWords = {
   failedTitle: "视频未能生成",
   quitQuestion: "正在生成视频。",
   quitDetail: "已完成的部分会保留，下次启动时继续。",
+  quitExportQuestion: "正在导出视频。",
+  quitExportDetail: "退出会取消导出。视频本身仍保留在媒体库中。",
   quitNow: "退出",
   stay: "继续运行",
   choose: {

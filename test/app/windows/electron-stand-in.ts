@@ -80,6 +80,7 @@ type UsedApp = Pick<
   | "enableSandbox"
   | "isPackaged"
   | "requestSingleInstanceLock"
+  | "releaseSingleInstanceLock"
   | "whenReady"
   | "quit"
   | "exit"
@@ -107,6 +108,10 @@ class App extends EventEmitter implements UsedApp {
   requestSingleInstanceLock(data?: Record<string, unknown>): boolean {
     electron.lockData = structuredClone(data);
     return electron.hasLock;
+  }
+
+  releaseSingleInstanceLock(): void {
+    electron.hasLock = false;
   }
 
   async whenReady(): Promise<void> {

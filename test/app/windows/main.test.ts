@@ -3,8 +3,9 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { constants, getPriority } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
 import { preloadBridge } from "../../../app/ipc/preload-bridge.ts";
+import { StudioExports } from "../../../app/studio/studio-exports.ts";
 import type { StudioEvent } from "../../../contract/channels.ts";
 import { Plumbing, until } from "../engine/plumbing.ts";
 import { app, BrowserWindow, electron, ipcRendererOf, session, utilityProcess } from "./electron-stand-in.ts";
@@ -339,11 +340,49 @@ describe("the end", () => {
     expect(await state(id)).toBe("running");
   });
 
-  test("puts the job back into the queue, keeps the window's place and ends the engine", async () => {
-    electron.window.bounds = { x: 20, y: 30, width: 1200, height: 800 };
-    electron.messageAnswers = [0];
+  test("is asked about while an export runs", async () => {
+    await until(() => electron.blockers.size === 0, "the job to end");
+    const running = {
+      id: "1",
+      jobId: 1,
+      format: "gif",
+      state: "running",
+      fraction: 0,
+      path: null,
+      bytes: null,
+    } as const;
+    const list = vi.spyOn(StudioExports.prototype, "list");
+    list.mockReturnValue([{ ...running, download: false, error: null }]);
+    electron.messages.length = 0;
+    electron.messageAnswers = [1];
     electron.window.close();
+    await until(() => electron.messages.length === 1, "the question");
+    list.mockRestore();
+    expect(electron.messages[0]).toMatchObject({
+      message: "A video is being exported.",
+      detail: "Quitting cancels the export. The video itself stays in the library.",
+    });
+    expect(app.exitCode).toBeNull();
+  });
+
+  test("puts the job back into the queue, keeps the window's place, lets another start in and ends the engine", async () => {
+    plumbing.script({ stepMs: 400 });
+    const { id } = (await add()).jobs[0]!;
+    await until(async () => (await state(id)) === "running", "the job to run");
+    const { window } = electron;
+    window.bounds = { x: 20, y: 30, width: 1200, height: 800 };
+    electron.messageAnswers = [0];
+    // Another start is a program of its own from then on; what still comes here is too late.
+    const late = vi.spyOn(app, "releaseSingleInstanceLock").mockImplementationOnce(() => {
+      expect(app.exitCode).toBeNull();
+      app.emit("second-instance", {}, ["rushes"], "/", { files: ["/videos/late.mp4"], library: null });
+      app.emit("activate");
+    });
+    window.close();
     await until(() => app.exitCode !== null, "the end");
+    expect(late).toHaveBeenCalledOnce();
+    expect(window.visible).toBe(false);
+    expect(openedPaths()).toEqual([]);
     expect(app.exitCode).toBe(0);
     expect(BrowserWindow.getAllWindows()).toHaveLength(0);
     expect(electron.blockers.size).toBe(0);

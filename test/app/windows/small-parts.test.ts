@@ -2,7 +2,7 @@
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
 import { Leaving } from "../../../app/windows/leaving.ts";
 import { createMainWindow } from "../../../app/windows/main-window.ts";
 import { menuTemplate } from "../../../app/windows/menu.ts";
@@ -112,7 +112,7 @@ describe("the window", () => {
 });
 
 describe("the end", () => {
-  function leaving({ running = true, agrees = true, fails = false } = {}) {
+  function leaving({ running = true, agrees = true, close = () => Promise.resolve() } = {}) {
     const calls: string[] = [];
     const parts = new Leaving({
       isRunning: () => running,
@@ -122,23 +122,26 @@ describe("the end", () => {
       },
       close: () => {
         calls.push("close");
-        return fails ? Promise.reject(new Error("no")) : Promise.resolve();
+        return close();
       },
+      failed: (error) => calls.push(`failed: ${(error as Error).message}`),
       quit: () => calls.push("quit"),
     });
     return { parts, calls };
   }
+  afterEach(() => vi.useRealTimers());
+
   test("needs no word while nothing runs", async () => {
     const { parts, calls } = leaving({ running: false });
     await Promise.all([parts.leave(), parts.leave()]);
     expect(calls).toEqual(["close", "quit"]);
     expect(parts.allowed).toBe(true);
   });
-  test("is asked about once while a job runs", async () => {
+  test("is asked about once while something runs", async () => {
     const { parts, calls } = leaving({ agrees: false });
     await Promise.all([parts.leave(), parts.leave()]);
     expect(calls).toEqual(["ask"]);
-    expect(parts.allowed).toBe(false);
+    expect([parts.allowed, parts.isUnderWay]).toEqual([false, false]);
     await parts.leave();
     expect(calls).toEqual(["ask", "ask"]);
   });
@@ -147,10 +150,37 @@ describe("the end", () => {
     await Promise.all([parts.leave(), parts.leave({ unasked: true })]);
     expect(calls).toEqual(["ask", "close", "quit"]);
   });
-  test("comes even when closing fails", async () => {
-    const { parts, calls } = leaving({ running: false, fails: true });
+  test("comes even when closing fails, and says why", async () => {
+    const { parts, calls } = leaving({ running: false, close: () => Promise.reject(new Error("no")) });
     await parts.leave();
-    expect(calls).toEqual(["close", "quit"]);
+    expect(calls).toEqual(["close", "failed: no", "quit"]);
+  });
+  test("is under way from the moment closing begins", async () => {
+    const closing = Promise.withResolvers<void>();
+    const { parts } = leaving({ running: false, close: () => closing.promise });
+    expect(parts.isUnderWay).toBe(false);
+    const left = parts.leave();
+    expect([parts.allowed, parts.isUnderWay]).toEqual([false, true]);
+    closing.resolve();
+    await left;
+    expect([parts.allowed, parts.isUnderWay]).toEqual([true, true]);
+  });
+  test("does not wait for ever", async () => {
+    vi.useFakeTimers();
+    const { parts, calls } = leaving({ running: false, close: () => new Promise(() => {}) });
+    const left = parts.leave();
+    await vi.advanceTimersByTimeAsync(14_000);
+    expect(calls).toEqual(["close"]);
+    await vi.advanceTimersByTimeAsync(1_000);
+    await left;
+    expect(calls).toEqual(["close", "failed: closing took more than 15 seconds", "quit"]);
+    expect(parts.allowed).toBe(true);
+  });
+  test("leaves no clock behind when closing was quick", async () => {
+    vi.useFakeTimers();
+    const { parts } = leaving({ running: false });
+    await parts.leave();
+    expect(vi.getTimerCount()).toBe(0);
   });
 });
 
