@@ -24,8 +24,10 @@ import { bringForward, createMainWindow } from "./main-window.ts";
 import { menuTemplate, type Place } from "./menu.ts";
 import { type NativeWords, nativeWords } from "./native-words.ts";
 import type { OpenedFiles } from "./opened-files.ts";
+import { watchProcessFailures } from "./process-failures.ts";
 import { isSameFolder, type SecondStart } from "./second-start.ts";
 import { showMessage } from "./show-message.ts";
+import { watchStuckPage } from "./stuck-page.ts";
 import { forkUtilityEngine } from "./utility-engine-process.ts";
 import { windowDoor } from "./window-door.ts";
 
@@ -39,6 +41,7 @@ export class Desktop {
   readonly #signals: JobSignals;
   readonly #leaving: Leaving;
   readonly #stops: (() => void)[] = [];
+  readonly #stopWatching: () => void;
   #window: BrowserWindow | null = null;
   #saysOtherLibrary = false;
 
@@ -63,6 +66,7 @@ export class Desktop {
     this.#studio = studio;
     this.#opened = opened;
     this.#words = wordsIn("system");
+    this.#stopWatching = watchProcessFailures({ log: studio.log, words: () => this.#words });
     this.#listeners = new WindowListeners(studio);
     this.#signals = new JobSignals(studio, {
       words: () => this.#words,
@@ -141,6 +145,7 @@ export class Desktop {
       },
     });
     this.#window = window;
+    watchStuckPage(window, { log: this.#studio.log, words: () => this.#words });
     window.on("closed", () => (this.#window = null));
     // What is opened is said to windows that listen; a new one listens a moment after it was made.
     this.#listeners.whenHeard(() =>
@@ -207,6 +212,8 @@ export class Desktop {
     this.#signals.close();
     this.#listeners.close();
     await this.#studio.close();
+    // Last, so that what goes wrong while closing is written down too.
+    this.#stopWatching();
   }
 
   /** Once at a time: impatient people start a program several times. */

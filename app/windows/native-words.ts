@@ -67,6 +67,12 @@ const english = {
   // The installed program has no such command; its graphics are what most often ends a page.
   pageDiedAdviceInstalled:
     "What was made is safe. Start Rushes again; if that does not last either, start it with `rushes --disable-gpu`.",
+  pageStuck: "The window's page does not answer.",
+  pageStuckAdvice: "Videos are made all the same. Wait a moment, or load the page anew.",
+  wait: "Wait",
+  unexpectedError: "Something unexpected went wrong in Rushes.",
+  unexpectedAdvice:
+    "It is written to rushes.log in the library's folder logs. If something does not work now, start Rushes again.",
   otherLibrary: "Rushes has another library open.",
   otherLibraryDetail: (open: string, asked: string) =>
     `${open} is open, ${asked} was asked for. To use that one, quit Rushes and start it again.`,
@@ -140,6 +146,11 @@ const chinese: NativeWords = {
   pageDiedAdvice: "已生成的内容不受影响。请重新启动 Rushes，或运行 `./rushes serve` 并使用浏览器。",
   pageDiedAdviceInstalled:
     "已生成的内容不受影响。请重新启动 Rushes；如果问题仍然出现，请用 `rushes --disable-gpu` 启动。",
+  pageStuck: "窗口页面没有响应。",
+  pageStuckAdvice: "视频生成不受影响。请稍等片刻，或重新载入页面。",
+  wait: "等待",
+  unexpectedError: "Rushes 出现意外错误。",
+  unexpectedAdvice: "详情已写入媒体库 logs 文件夹中的 rushes.log。如果有功能不能使用，请重新启动 Rushes。",
   otherLibrary: "Rushes 已打开另一个媒体库。",
   otherLibraryDetail: (open, asked) =>
     `当前打开的是 ${open}，而此次要打开的是 ${asked}。请先退出 Rushes，再用该媒体库启动。`,

@@ -26,12 +26,16 @@ class UtilityEngineProcess implements EngineProcess {
   readonly #child: UtilityProcess;
   #ended = false;
   #killed = false;
+  /** What V8 said when it could not go on; "" as long as it can. */
+  #fatal = "";
   /** Pipes that have not been read to their end. */
   #openPipes = 0;
   #exit: { reason: string; tell: (reason: string) => void } | null = null;
 
   constructor(child: UtilityProcess) {
     this.#child = child;
+    // Comes before "exit". Without a listener it would be thrown here, in the main process.
+    child.on("error", (type, location) => (this.#fatal = [type, location].filter(Boolean).join(" in ")));
     // Asked to end before it had a number.
     child.once("spawn", () => {
       if (this.#killed) this.kill();
@@ -66,7 +70,7 @@ class UtilityEngineProcess implements EngineProcess {
   onExit(listener: (reason: string) => void): void {
     this.#child.once("exit", (code) => {
       this.#ended = true;
-      this.#exit = { reason: `exit code ${code}`, tell: listener };
+      this.#exit = { reason: `exit code ${code}${this.#fatal && `, ${this.#fatal}`}`, tell: listener };
       this.#tellExit();
       // A pipe that a grandchild holds open says nothing of its end.
       setTimeout(() => this.#tellExit(true), lastOutputPatience).unref();

@@ -23,7 +23,7 @@ class ElectronControls {
   blockers = new Map<number, string>();
   /** What the next dialogs answer; the first is taken. */
   openAnswers: string[][] = [];
-  messageAnswers: number[] = [];
+  messageAnswers: (number | Promise<number>)[] = [];
   messages: Real.MessageBoxOptions[] = [];
   openDialogs: Real.OpenDialogOptions[] = [];
   errorBoxes: string[] = [];
@@ -33,12 +33,12 @@ class ElectronControls {
   userData = tmpdir();
   appPath = "";
   isReady = false;
-  readonly ready = Promise.withResolvers<void>();
+  readonly ready = Promise.withResolvers<undefined>();
 
   /** Electron becomes ready once the main module has been evaluated to its end, and not while it waits for something. */
   becomeReady(): void {
     this.isReady = true;
-    this.ready.resolve();
+    this.ready.resolve(undefined);
     app.emit("ready");
   }
 
@@ -156,7 +156,11 @@ class App extends EventEmitter implements UsedApp {
 }
 
 export const app = new App();
-BrowserWindow.births.on("contents", (contents: StandInContents) => app.emit("web-contents-created", {}, contents));
+BrowserWindow.births.on("contents", (contents: StandInContents) => {
+  // The app hears of it before whoever asks the contents.
+  contents.on("render-process-gone", (event, details) => app.emit("render-process-gone", event, contents, details));
+  app.emit("web-contents-created", {}, contents);
+});
 BrowserWindow.births.on("last-closed", () => app.emit("window-all-closed"));
 
 export const protocol = {
@@ -306,13 +310,15 @@ export const dialog = {
     const filePaths = electron.openAnswers.shift() ?? [];
     return Promise.resolve({ canceled: filePaths.length === 0, filePaths });
   },
-  showMessageBox: (...values: MessageArguments): Promise<Real.MessageBoxReturnValue> => {
+  showMessageBox: async (...values: MessageArguments): Promise<Real.MessageBoxReturnValue> => {
     const options = values.at(-1) as Real.MessageBoxOptions;
     electron.messages.push(options);
-    return Promise.resolve({
-      response: electron.messageAnswers.shift() ?? options.cancelId ?? 0,
-      checkboxChecked: false,
-    });
+    const cancelled = options.cancelId ?? 0;
+    const closed = new Promise<number>((resolve) =>
+      options.signal?.addEventListener("abort", () => resolve(cancelled), { once: true }),
+    );
+    const answer = electron.messageAnswers.shift() ?? cancelled;
+    return { response: await Promise.race([answer, closed]), checkboxChecked: false };
   },
   showErrorBox: (title: string, content: string): void => void electron.errorBoxes.push(`${title}\n${content}`),
 } satisfies Pick<Real.Dialog, "showOpenDialog" | "showMessageBox" | "showErrorBox">;

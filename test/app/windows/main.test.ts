@@ -16,6 +16,8 @@ const plumbing = new Plumbing();
 const argument = join(plumbing.folder, "first.mp4");
 const early = join(plumbing.folder, "early.mp4");
 const events: StudioEvent[] = [];
+/** The test runner listens too. */
+const othersListeners = process.listeners("uncaughtException");
 let page: ReturnType<typeof preloadBridge<string>>;
 
 const openedPaths = () => events.flatMap((event) => (event.kind === "window:opened" ? [event.path] : []));
@@ -24,6 +26,8 @@ function connect(window: BrowserWindow): void {
   page = preloadBridge<string>(ipcRendererOf(window.webContents), (path) => path);
   page.listen((event) => events.push(event));
 }
+const ownListeners = () => process.listeners("uncaughtException").filter((one) => !othersListeners.includes(one));
+const logged = () => readFileSync(join(plumbing.library, "logs/rushes.log"), "utf8");
 const add = (values = {}) =>
   page.request("queue:add", { drafts: [{ values: { prompt: "A red ball bounces", numSteps: 4, ...values } }] });
 const state = async (jobId: number) => (await page.request("history:detail", { jobId })).detail.state;
@@ -314,6 +318,37 @@ describe("a second start", () => {
   });
 });
 
+describe("what nobody expected", () => {
+  test("is written to the log, and said once in a run", () => {
+    const [unexpected] = ownListeners();
+    electron.errorBoxes.length = 0;
+    unexpected!(new Error("first mishap"), "uncaughtException");
+    unexpected!(new Error("second mishap"), "unhandledRejection");
+    expect(logged()).toMatch(
+      /unexpected error: Error: first mishap\n\s+at .*[^]*unexpected error: Error: second mishap/,
+    );
+    expect(electron.errorBoxes).toHaveLength(1);
+    expect(electron.errorBoxes[0]).toContain("first mishap");
+    const others = process.listeners("unhandledRejection");
+    expect(others.filter((one) => (one as unknown) === unexpected)).toHaveLength(1);
+  });
+
+  test("is the end of a process, which is written to the log", () => {
+    const details = { type: "GPU", reason: "crashed", exitCode: 139 };
+    app.emit("child-process-gone", {}, details);
+    app.emit(
+      "child-process-gone",
+      {},
+      { ...details, type: "Utility", name: "Tidy", reason: "clean-exit", exitCode: 0 },
+    );
+    electron.window.webContents.crash("oom");
+    connect(electron.window);
+    expect(logged()).toContain("process GPU ended: crashed, exit code 139");
+    expect(logged()).toContain("the page's process ended: oom, exit code 1");
+    expect(logged()).not.toContain("Tidy");
+  });
+});
+
 describe("the end", () => {
   test("is asked about while a job runs; staying keeps everything", async () => {
     plumbing.script({ stepMs: 400 });
@@ -389,6 +424,7 @@ describe("the end", () => {
     expect(utilityProcess.started.every(({ pid }) => pid === undefined)).toBe(true);
     const kept = JSON.parse(readFileSync(join(electron.userData, "window.json"), "utf8")) as object;
     expect(kept).toMatchObject({ bounds: { x: 20, y: 30, width: 1200, height: 800 } });
+    expect(ownListeners()).toEqual([]);
     const { openDatabase } = await import("../../../app/history/database.ts");
     expect(existsSync(join(plumbing.library, "rushes.db"))).toBe(true);
     const database = openDatabase(join(plumbing.library, "rushes.db"));

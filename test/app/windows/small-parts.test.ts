@@ -9,10 +9,11 @@ import { menuTemplate } from "../../../app/windows/menu.ts";
 import { nativeWords } from "../../../app/windows/native-words.ts";
 import { OpenedFiles } from "../../../app/windows/opened-files.ts";
 import { isSameFolder, readSecondStart } from "../../../app/windows/second-start.ts";
+import { watchStuckPage } from "../../../app/windows/stuck-page.ts";
 import { dialogOptions, windowDoor } from "../../../app/windows/window-door.ts";
 import { firstState, fittingBounds, readWindowState, writeWindowState } from "../../../app/windows/window-state.ts";
 import { until } from "../engine/plumbing.ts";
-import { type BrowserWindow, electron } from "./electron-stand-in.ts";
+import { BrowserWindow, electron } from "./electron-stand-in.ts";
 
 let folder: string;
 beforeAll(() => void (folder = mkdtempSync(join(tmpdir(), "rushes-window-"))));
@@ -111,6 +112,49 @@ describe("the window", () => {
   });
 });
 
+describe("a page that does not answer", () => {
+  function stuck() {
+    const window = new BrowserWindow();
+    const log: string[] = [];
+    const deaths: string[] = [];
+    window.webContents.on("render-process-gone", (_event, { reason }: { reason: string }) => deaths.push(reason));
+    const parts = { log: { write: (text: string) => log.push(text) }, words: () => nativeWords(["en"]) };
+    watchStuckPage(window as never, parts);
+    electron.messages.length = 0;
+    return { window, contents: window.webContents, log, deaths };
+  }
+
+  test("is waited for, or loaded anew", async () => {
+    const { window, contents, log, deaths } = stuck();
+    electron.messageAnswers = [0, 1];
+    contents.emit("unresponsive");
+    contents.emit("unresponsive");
+    expect(electron.messages).toMatchObject([{ buttons: ["Wait", "Reload"], defaultId: 0, cancelId: 0 }]);
+    const askAgain = () => {
+      contents.emit("unresponsive");
+      return deaths.length > 0;
+    };
+    await until(askAgain, "the page's end");
+    expect(deaths).toEqual(["killed"]);
+    expect(log).toContain("the page does not answer");
+    window.close();
+  });
+
+  test("and answers again is not asked about any more", async () => {
+    const { window, contents, deaths } = stuck();
+    electron.messageAnswers = [new Promise(() => {})];
+    contents.emit("unresponsive");
+    contents.emit("responsive");
+    const askAgain = () => {
+      contents.emit("unresponsive");
+      return electron.messages.length > 1;
+    };
+    await until(askAgain, "the end of the first question");
+    expect(deaths).toEqual([]);
+    window.close();
+  });
+});
+
 describe("the end", () => {
   function leaving({ running = true, agrees = true, close = () => Promise.resolve() } = {}) {
     const calls: string[] = [];
@@ -156,12 +200,12 @@ describe("the end", () => {
     expect(calls).toEqual(["close", "failed: no", "quit"]);
   });
   test("is under way from the moment closing begins", async () => {
-    const closing = Promise.withResolvers<void>();
+    const closing = Promise.withResolvers<undefined>();
     const { parts } = leaving({ running: false, close: () => closing.promise });
     expect(parts.isUnderWay).toBe(false);
     const left = parts.leave();
     expect([parts.allowed, parts.isUnderWay]).toEqual([false, true]);
-    closing.resolve();
+    closing.resolve(undefined);
     await left;
     expect([parts.allowed, parts.isUnderWay]).toEqual([true, true]);
   });

@@ -49,6 +49,15 @@ test("is ended before it has a number", async () => {
   engine.send({ kind: "cancel", id: 1 });
 });
 
+test("that V8 ends says where, and nothing is thrown", async () => {
+  const engine = forkUtilityEngine(plumbingAddon);
+  const reason = new Promise<string>((resolve) => engine.onExit(resolve));
+  await until(() => engine.processId !== null, "the process");
+  utilityProcess.started.at(-1)!.emit("error", "FatalError", "v8::ToLocalChecked", "{}");
+  engine.kill();
+  expect(await reason).toMatch(/^exit code \d+, FatalError in v8::ToLocalChecked$/);
+});
+
 test("tells what it printed, and its end after that", async () => {
   const engine = forkUtilityEngine("/no/such/addon");
   const said: string[] = [];

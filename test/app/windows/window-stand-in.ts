@@ -9,7 +9,7 @@ interface Frame {
   readonly parent: Frame | null;
 }
 
-type UsedContents = Pick<Real.WebContents, "id" | "getURL" | "send" | "isDestroyed">;
+type UsedContents = Pick<Real.WebContents, "id" | "getURL" | "send" | "isDestroyed" | "forcefullyCrashRenderer">;
 type OpenHandler = Parameters<Real.WebContents["setWindowOpenHandler"]>[0];
 
 export class StandInContents extends EventEmitter implements UsedContents {
@@ -55,6 +55,10 @@ export class StandInContents extends EventEmitter implements UsedContents {
   /** The page's process dies. */
   crash(reason = "crashed"): void {
     this.emit("render-process-gone", {}, { reason, exitCode: 1 });
+  }
+
+  forcefullyCrashRenderer(): void {
+    this.crash("killed");
   }
 
   destroy(): void {
