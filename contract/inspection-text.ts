@@ -27,6 +27,19 @@ export interface InspectionFacts {
 
 const namesShown = 10;
 
+/** What is worth saying of a transformer of which nothing shows that it was distilled; "" of other files. Distilled ones
+ * without SLA exist, so that this is no reason to refuse it. */
+export function undistilledRemark(
+  { family, sla, complete, refused }: Pick<InspectionFacts, "family" | "sla" | "complete" | "refused">,
+  file: string,
+): string {
+  if (family !== "wan-dit" || sla || !complete || refused) return "";
+  return (
+    `${file} has no sparse attention weights. If it is a base model rather than a distilled one, it needs about 50 ` +
+    "guided steps, which Rushes does not do: its video will be blurred."
+  );
+}
+
 /** Label and value of each line; what there is nothing to say of is left out. */
 export function inspectionLines(facts: InspectionFacts): [label: string, value: string][] {
   const { container, family, architecture, layout, prefix, tensors, parameters } = facts;
@@ -45,6 +58,7 @@ export function inspectionLines(facts: InspectionFacts): [label: string, value: 
     ["Complete", facts.complete ? "yes" : "no"],
     ["Can be used for", facts.uses.join(", ") || "nothing here"],
     ["Refused", facts.refused],
+    ["Good to know", undistilledRemark(facts, "This file")],
   ];
   return lines.filter(([, value]) => value !== "");
 }

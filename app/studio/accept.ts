@@ -1,8 +1,9 @@
 // From a request to what will run: model found, settings resolved, automatic choices made, prompt split into tokens, the
 // engine asked whether it can. Everything that can be refused is refused here, before a job exists.
 import { randomInt } from "node:crypto";
-import { resolve } from "node:path";
+import { basename, resolve } from "node:path";
 import { RushesError } from "../../contract/errors.ts";
+import { undistilledRemark } from "../../contract/inspection-text.ts";
 import { type ModelChoice, type ModelManifest, needsPicture } from "../../contract/models.ts";
 import { engineSettings, type Lora, type ResolvedSettings } from "../../contract/settings/derive.ts";
 import type { FrameSize } from "../../contract/settings/resolution.ts";
@@ -64,7 +65,7 @@ export async function acceptRequest(
   };
   const files = engineFiles(chosen, model);
   const plan = await engine.call("plan", [files, engineSettings(settings), ids.length, engineLoras(loras)]);
-  const said = [...warnings, ...aboutExperts(model), ...aboutPrompt(ids.length, cut, model)];
+  const said = [...warnings, ...aboutModel(model), ...aboutPrompt(ids.length, cut, model)];
   return { model, files, settings, ids, tokens, cut, warnings: said, plan };
 }
 
@@ -96,8 +97,14 @@ async function pictureOf({ settings = {} }: JobRequest, model: Model): Promise<F
 /** The widths of models that come as two experts, of which a person may have one. */
 const expertWidth = 5120;
 
-/** What is worth saying of a model that has one of its two experts. */
-export function aboutExperts({ name, inspections: { dit, ditLow } }: Model): string[] {
+/** What is worth saying of a model before it runs. */
+export function aboutModel(model: Pick<Model, "name" | "inspections">): string[] {
+  const { dit } = model.inspections;
+  return [...aboutExperts(model), undistilledRemark(dit, basename(dit.path))].filter((sentence) => sentence !== "");
+}
+
+/** Of a model that has one of its two experts. */
+function aboutExperts({ name, inspections: { dit, ditLow } }: Pick<Model, "name" | "inspections">): string[] {
   if (ditLow || !beginsWithPicture(dit) || dit.sizes["dim"] !== expertWidth) return [];
   const missing = expertOf(dit.path) === "low" ? "high" : "low";
   return [

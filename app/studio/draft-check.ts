@@ -23,7 +23,7 @@ import { engineLoras } from "../models/lora-files.ts";
 import { collectSources } from "../settings/collect.ts";
 import { type ModelTraits, modeOf, type ResolvedSources, resolveSettings } from "../settings/resolve.ts";
 import type { SettingSource } from "../settings/sources.ts";
-import { aboutExperts, aboutPrompt } from "./accept.ts";
+import { aboutModel, aboutPrompt } from "./accept.ts";
 import { type LocalDraft, noPath } from "./draft-request.ts";
 import { planCard } from "./plan-card.ts";
 import { countPrompt, type CountedPrompt } from "./prompt-count.ts";
@@ -68,7 +68,7 @@ export async function checkDraft(core: StudioCore, models: LocalModels, draft: L
   if (empty && findings.problems.every(({ id }) => id !== "prompt")) findings.problems.push(empty);
 
   const counted = await countOf(draft, resolved, model ?? null, refuse);
-  if (model) findings.warnings.push(...aboutExperts(model));
+  if (model) findings.warnings.push(...aboutModel(model));
   if (counted && model) findings.warnings.push(...aboutPrompt(counted.tokens, counted.cut, model));
   const loras = model ? await lorasOf(models, model, resolved, draft, findings) : [];
   const plan = (some: readonly Lora[], say: (error: unknown) => void) =>

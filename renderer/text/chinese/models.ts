@@ -71,5 +71,6 @@ export const models: typeof english = {
     Complete: "完整",
     "Can be used for": "可用于",
     Refused: "不可用原因",
+    "Good to know": "提示",
   },
 };

@@ -70,5 +70,6 @@ export const models = {
     Complete: "Complete",
     "Can be used for": "Can be used for",
     Refused: "Refused",
+    "Good to know": "Good to know",
   } as Record<string, string>,
 };

@@ -27,6 +27,12 @@ afterEach(() => studio.close());
 
 const prompt = "A red ball bounces on a blue background";
 const request = (changes: Partial<JobRequest> = {}): JobRequest => ({ prompt, ...changes });
+const files = (dit: string) => ({
+  ditPath: plumbing.file(dit),
+  vaePath: plumbing.file("vae.pth"),
+  textEncoderPath: plumbing.file("umt5.pth"),
+  tokenizerPath: join(studio.models()[0]!.files.tokenizer),
+});
 const videos = () => readdirSync(join(plumbing.library, "videos")).sort();
 async function generate(changes: Partial<JobRequest> = {}): Promise<Job> {
   return studio.wait((await studio.enqueue(request(changes))).id);
@@ -167,6 +173,13 @@ describe("a job", () => {
     expect((await studio.check(request())).warnings).toEqual([]);
   });
 
+  test("says that a transformer without SLA weights may be a base model, and keeps that with the result", async () => {
+    const remark = /^plain\.pth has no sparse attention weights\. .* its video will be blurred\.$/;
+    expect((await generate({ model: files("plain.pth") })).warnings).toContainEqual(expect.stringMatching(remark));
+    const { warnings } = await generate({ model: files("other.pth") });
+    expect(warnings.join()).not.toContain("sparse attention");
+  });
+
   test("two videos of one second and seed keep both", async () => {
     const [first, second] = await studio.enqueueAll([
       request({ settings: { seed: 5 } }),
@@ -187,13 +200,6 @@ describe("a job", () => {
 });
 
 describe("requests that are refused leave no row", () => {
-  const files = (dit: string) => ({
-    ditPath: plumbing.file(dit),
-    vaePath: plumbing.file("vae.pth"),
-    textEncoderPath: plumbing.file("umt5.pth"),
-    tokenizerPath: join(studio.models()[0]!.files.tokenizer),
-  });
-
   test.each<[string, () => Partial<JobRequest>, string]>([
     ["an empty prompt", () => ({ prompt: "" }), "settings.invalid"],
     ["a prompt of blanks", () => ({ prompt: " \n " }), "settings.invalid"],
