@@ -58,6 +58,8 @@ Plan walk(const Job& job, const rushes_settings& resolved, const Held& held) {
     if (start.text_encoder) parts.text_encoder = Umt5::load(context, files.text_encoder, text_encoder_format(resolved));
     if (start.dit) parts.dit = WanDit::load(context, files.dit, dit_format(resolved), {}, placement(used));
     if (start.dit_low) parts.dit_low = WanDit::load(context, files.dit_low, dit_format(resolved), {}, placement(used));
+    if (start.dit && start.dit_adapted) parts.dit->adapt(context, job.loras.dit);
+    if (start.dit_low && start.dit_low_adapted) parts.dit_low->adapt(context, job.loras.dit_low);
     if (start.vae) parts.vae = WanVae::load(context, files.vae);
     if (start.vae && start.vae_encoder) parts.vae->pack(context, VaeHalf::encoder);
   }

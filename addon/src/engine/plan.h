@@ -58,11 +58,13 @@ struct Plan {
 };
 
 /// What a job finds when it starts: parts packed by earlier jobs (for `packing`, a packing_key), a kept embedding, the
-/// step it goes on after, and the bytes the session holds, which are free again for this job.
+/// step it goes on after, and the bytes the session holds, which are free again for this job. Transformers are adapted
+/// with the job's own LoRAs or with none: others are dropped before the first stage.
 struct WarmStart {
   nlohmann::json packing;
   bool streamed = false;  // the transformer was packed to stream
   bool text_encoder = false, dit = false, dit_low = false, vae = false, vae_encoder = false, embedding_kept = false;
+  bool dit_adapted = false, dit_low_adapted = false;
   int start_step = 0;
   uint64_t held_bytes = 0;
 };

@@ -27,7 +27,7 @@ class Session::Run {
       : session_(session), observer_(observer), loras_(std::move(loras)) {
     // Before the warm start is looked at: parts on another card go.
     const std::optional<Card> card = session.open_card(settings);
-    const WarmStart start = session.warm_start(embedding_kept, start_step);
+    const WarmStart start = session.warm_start(embedding_kept, start_step, &loras_);
     report_.plan = make_plan(session.headers_, settings, id_count, start, card, loras_);
     if (observer.planned) observer.planned(report_.plan.json().dump());
     report_.plan.require_fit();
@@ -46,6 +46,8 @@ class Session::Run {
       session.parts_ = {};
     session.parts_key_ = packing_key(report_.settings);
     session.parts_streamed_ = report_.plan.streamed;
+    drop_other_loras(session.parts_.dit, loras_.dit);
+    drop_other_loras(session.parts_.dit_low, loras_.dit_low);
     session.publish();
     for (const std::string& warning : loras_.warnings) warn(warning);
   }
@@ -133,6 +135,11 @@ class Session::Run {
   GenerateReport& report() { return report_; }
 
  private:
+  // What an earlier job's LoRAs hold belongs to no stage of this one.
+  void drop_other_loras(const std::shared_ptr<WanDit>& part, const std::vector<AppliedLora>& loras) const {
+    if (part && !part->is_adapted_with(loras)) part->adapt(context_, {});
+  }
+
   // Which device, and why, where that was left open.
   std::string device_text(const rushes_settings& asked) const {
     const Plan& plan = report_.plan;
@@ -220,7 +227,8 @@ void Session::open_files_again() {
   stamp_ = std::move(stamp);
 }
 
-WarmStart Session::warm_start(bool embedding_kept, int start_step) const {
+// `loras`: the job's, where one begins.
+WarmStart Session::warm_start(bool embedding_kept, int start_step, const Loras* loras) const {
   return {.packing = parts_key_,
           .streamed = parts_streamed_,
           .text_encoder = parts_.text_encoder != nullptr,
@@ -229,6 +237,8 @@ WarmStart Session::warm_start(bool embedding_kept, int start_step) const {
           .vae = parts_.vae != nullptr,
           .vae_encoder = parts_.vae && parts_.vae->holds(VaeHalf::encoder),
           .embedding_kept = embedding_kept,
+          .dit_adapted = loras && parts_.dit && parts_.dit->is_adapted_with(loras->dit),
+          .dit_low_adapted = loras && parts_.dit_low && parts_.dit_low->is_adapted_with(loras->dit_low),
           .start_step = start_step,
           .held_bytes = memory_.current()};
 }

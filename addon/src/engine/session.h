@@ -45,7 +45,7 @@ class Session {
 
  private:
   class Run;
-  WarmStart warm_start(bool embedding_kept, int start_step = 0) const;
+  WarmStart warm_start(bool embedding_kept, int start_step = 0, const Loras* loras = nullptr) const;
   void publish();
   GenerateReport generate_once(const GenerateRequest& request, const Observer& observer);
   void require_request(const GenerateRequest& request) const;

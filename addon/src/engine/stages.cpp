@@ -79,8 +79,7 @@ Tensor Stages::encode_text(std::span<const int32_t> ids, const std::filesystem::
     if (!all_finite(host, text))
       throw Error("output.not_finite", "The text encoder made a value that is not a number.",
                   "Check the text encoder's file with inspect, or choose precision fp32.");
-    if (!kept_at.empty())
-      write_safetensors(kept_at, {view_of("context", text)}, {{"format", "rushes-1"}});
+    if (!kept_at.empty()) write_safetensors(kept_at, {view_of("context", text)}, {{"format", "rushes-1"}});
   }
   if (!held_.parts) parts_.text_encoder.reset();
   return text;

@@ -109,8 +109,8 @@ class Stages {
   int kept_step_ = 0;
 };
 
-/// What an earlier job's encode_text wrote, in host memory; undefined when there is no such file, or it is damaged or of
-/// another model: it is made anew then. Read before a job is planned, which must know whether the text encoder is
+/// What an earlier job's encode_text wrote, in host memory; undefined when there is no such file, or it is damaged or
+/// of another model: it is made anew then. Read before a job is planned, which must know whether the text encoder is
 /// needed.
 Tensor kept_embedding(const Context& host, const std::filesystem::path& path, const ModelFiles& files);
 

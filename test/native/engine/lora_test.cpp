@@ -78,6 +78,20 @@ TEST_CASE("a plan with a LoRA of many ranks is within 5% of what the job takes")
           doctest::Approx(planned["stages"][i]["peakBytes"].get<double>()).epsilon(0.05));
 }
 
+TEST_CASE("a job after one with a LoRA holds what its plan says in every stage") {
+  const MadeLora first(DemoFiles().dit, 160), second(DemoFiles().dit, 160);
+  Demo demo;
+  for (const auto& loras : std::vector<std::vector<rushes_lora>>{
+           {first.at(1)}, {first.at(1)}, {second.at(1)}, {first.at(0.5), second.at(1)}, {}}) {
+    CAPTURE(loras.size());
+    const Outcome outcome = generate(demo, small_settings(), {.loras = loras});
+    REQUIRE_MESSAGE(outcome.status.code[0] == 0, outcome.status.sentence);
+    for (size_t i = 0; i < outcome.stages.size(); ++i)
+      CHECK(static_cast<double>(outcome.stages[i].peak_bytes) ==
+            doctest::Approx(outcome.report["plan"]["stages"][i]["peakBytes"].get<double>()).epsilon(0.05));
+  }
+}
+
 TEST_CASE("each of two experts takes the LoRAs that are for it") {
   const ExpertPair pair;
   const MadeLora lora(pair.high());
