@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <utility>
 
 #include "engine/rates.h"
 #include "ops/pixels/pixels.h"
@@ -20,15 +21,39 @@ const StageCost& sampling(const Plan& plan) {
 
 }  // namespace
 
+template <class Work>
+bool StepPreview::succeeds(Work&& work) {
+  std::string reason;
+  try {
+    work();
+    return true;
+  } catch (const Error& error) {
+    if (error.code() == "job.cancelled" || error.code() == "gpu.lost") throw;
+    reason = error.sentence();
+  } catch (const std::exception& error) {
+    reason = error.what();
+  }
+  if (!std::exchange(failure_told_, true))
+    observer_.line(LogLevel::warning, "A preview failed, the video is made all the same: " + reason);
+  return false;
+}
+
 void StepPreview::prepare() {
-  decoded_ = decoding_is_cheap();
-  if (decoded_) {
+  if (!succeeds([&] { choose_form(); })) form_ = colours_ ? Form::approximate : Form::none;
+}
+
+void StepPreview::choose_form() {
+  if (decoding_is_cheap()) {
     if (!parts_.vae) parts_.vae = WanVae::load(context_, files_.vae);
-  } else if (!colours_) {
+    form_ = Form::decoded;
+    return;
+  }
+  if (!colours_) {
     if (!plan_.resident) parts_ = {};
     const std::shared_ptr<WanVae> passing = WanVae::load(context_, files_.vae);
     colours_ = std::make_shared<const LatentColours>(LatentColours::fit(context_, *passing));
   }
+  form_ = Form::approximate;
 }
 
 // Predicted like the plan itself, by a dry run of one picture.
@@ -58,16 +83,19 @@ bool StepPreview::decoding_is_cheap() const {
 
 void StepPreview::show(const std::vector<float>& estimate, const Shape& shape, int step) {
   const auto start = std::chrono::steady_clock::now();
-  if (decoded_) {
-    decode(estimate, shape, step);
-  } else {
-    const std::vector<uint8_t> rgb = colours_->picture(estimate, shape, shape[1] / 2);
-    observer_.preview({step, static_cast<int>(shape[3]), static_cast<int>(shape[2]), true, rgb});
-  }
+  if (form_ == Form::decoded && !succeeds([&] { decode(estimate, shape, step); }))
+    form_ = colours_ ? Form::approximate : Form::none;
+  if (form_ == Form::approximate && !succeeds([&] { approximate(estimate, shape, step); })) form_ = Form::none;
+  if (form_ == Form::none) return;
   const std::chrono::duration<double, std::milli> taken = std::chrono::steady_clock::now() - start;
   observer_.line(LogLevel::debug, "Preview of step " + std::to_string(step) + ": " +
-                                      (decoded_ ? "decoded" : "approximate") + ", " + std::to_string(taken.count()) +
-                                      " ms");
+                                      (form_ == Form::decoded ? "decoded" : "approximate") + ", " +
+                                      std::to_string(taken.count()) + " ms");
+}
+
+void StepPreview::approximate(const std::vector<float>& estimate, const Shape& shape, int step) const {
+  const std::vector<uint8_t> rgb = colours_->picture(estimate, shape, shape[1] / 2);
+  observer_.preview({step, static_cast<int>(shape[3]), static_cast<int>(shape[2]), true, rgb});
 }
 
 // The latent frame as a clip of its own: the VAE makes one picture of it.

@@ -7,7 +7,8 @@
 
 namespace rushes {
 
-/// Of one job. Never changes what the job makes.
+/// Of one job. Never changes what the job makes, nor ends it: of a picture that fails the log says so once, and the
+/// next ones are of the coarser form, or left out. Only a cancelled job and a lost card are thrown.
 class StepPreview {
  public:
   /// `colours` keeps the map of this VAE from job to job.
@@ -28,7 +29,12 @@ class StepPreview {
   void show(const std::vector<float>& estimate, const Shape& shape, int step);
 
  private:
+  enum class Form { none, approximate, decoded };
+  void choose_form();
+  template <class Work>
+  bool succeeds(Work&& work);
   bool decoding_is_cheap() const;
+  void approximate(const std::vector<float>& estimate, const Shape& shape, int step) const;
   void decode(const std::vector<float>& estimate, const Shape& shape, int step);
 
   const Context& context_;
@@ -38,7 +44,8 @@ class StepPreview {
   const Plan& plan_;
   std::shared_ptr<const LatentColours>& colours_;
   const Observer& observer_;
-  bool decoded_ = false;
+  Form form_ = Form::none;
+  bool failure_told_ = false;
 };
 
 }  // namespace rushes

@@ -4,6 +4,8 @@
 #include <array>
 
 #include "engine/demo_run.h"
+#include "engine/session.h"
+#include "engine/step_preview.h"
 #include "models/wan_vae/latent_colours.h"
 
 using namespace rushes;
@@ -23,7 +25,87 @@ double narrow_budget(const rushes_settings& settings) {
   return 0;
 }
 
+ModelPaths demo_paths() {
+  const DemoFiles names;
+  return {names.dit, names.vae, names.text, 64};
+}
+
+// A step's preview in so much memory; `decoded`: of pictures decoded by a VAE that is loaded already.
+struct SmallMemory {
+  ModelFiles files = ModelFiles::open(demo_paths());
+  LoadedParts parts;
+  Plan plan;
+  std::shared_ptr<const LatentColours> colours;
+  std::vector<std::string> warnings;
+  std::vector<bool> approximate;
+  MemoryCounter memory;
+  std::atomic<bool> cancelled = false;
+  Context context;
+  Observer observer;
+  StepPreview preview{context, files, files, parts, plan, colours, observer};
+
+  explicit SmallMemory(bool decoded, uint64_t bytes = 1000) : memory(bytes) {
+    context.threads = 2;
+    plan.settings = small_settings();
+    plan.resident = decoded;
+    plan.stages = {{.stage = rushes_stage_name(RUSHES_STAGE_SAMPLE), .seconds = 1e6}};
+    if (decoded) parts.vae = WanVae::load(context, files.vae);
+    context.memory = &memory;
+    context.cancelled = &cancelled;
+    observer.log = [this](LogLevel level, const std::string& line) {
+      if (level == LogLevel::warning) warnings.push_back(line);
+    };
+    observer.preview = [this](const Preview& picture) { approximate.push_back(picture.approximate); };
+  }
+  void show(int step) {
+    const Shape shape{files.latent_channels, 3, 8, 8};
+    preview.show(std::vector<float>(static_cast<size_t>(files.latent_channels * 3 * 8 * 8)), shape, step);
+  }
+};
+
 }  // namespace
+
+TEST_CASE("a preview that fails is told of once, and no other one is decoded") {
+  SmallMemory none(false);
+  none.preview.prepare();
+  none.show(1);
+  CHECK(none.warnings.size() == 1);
+  CHECK(none.approximate.empty());
+
+  for (const bool with_colours : {false, true}) {
+    SmallMemory decoded(true);
+    Context roomy;
+    roomy.threads = 2;
+    if (with_colours)
+      decoded.colours = std::make_shared<const LatentColours>(LatentColours::fit(roomy, *decoded.parts.vae));
+    decoded.preview.prepare();
+    decoded.show(1);
+    decoded.show(2);
+    CHECK(decoded.warnings.size() == 1);
+    CHECK(decoded.approximate == std::vector<bool>(with_colours ? 2 : 0, true));
+  }
+
+  SmallMemory ended(true, 0);  // without a limit
+  ended.preview.prepare();
+  ended.cancelled = true;
+  CHECK_THROWS_AS(ended.show(1), Cancelled);
+}
+
+TEST_CASE("a job goes on when its previews fail, to the same frames") {
+  const auto frames_with = [](const std::function<void(const Preview&)>& preview) {
+    Session session(demo_paths());
+    std::vector<std::vector<uint8_t>> frames;
+    Observer observer;
+    observer.preview = preview;
+    observer.frame = [&](int64_t, std::span<const uint8_t> rgb, int, int) {
+      frames.emplace_back(rgb.begin(), rgb.end());
+    };
+    session.generate({.settings = small_settings(), .ids = {5, 20, 30, 40, 1}, .picture = {}, .paths = {}}, observer);
+    return frames;
+  };
+  const auto fail = [](const Preview&) { throw Error("memory.exhausted", "There is no room for this picture."); };
+  CHECK(frames_with(fail) == frames_with({}));
+}
 
 TEST_CASE("previews follow every step but the last and change no bit of the result") {
   Demo plain, watched;
