@@ -5,6 +5,8 @@
 #include <optional>
 #include <string>
 
+#include "runtime/control_groups.h"
+
 namespace rushes {
 namespace {
 
@@ -35,24 +37,11 @@ void lower(MemoryLimit& limit, const fs::path& group) {
   limit.free_bytes = std::min(limit.free_bytes, *most - std::min(*most, used));
 }
 
-// "0::/a/b" is version 2's line; its path begins at the root that this process sees.
-fs::path group_path(const fs::path& own) {
-  std::ifstream file(own);
-  for (std::string line; std::getline(file, line);)
-    if (line.starts_with("0::/")) return line.substr(4);
-  return {};
-}
-
 }  // namespace
 
 MemoryLimit memory_limit(const fs::path& root, const fs::path& own) {
   MemoryLimit limit;
-  fs::path group = root;
-  lower(limit, group);
-  for (const fs::path& part : group_path(own)) {
-    if (part == "..") break;  // outside of what this process sees
-    lower(limit, group /= part);
-  }
+  for (const fs::path& group : control_groups(root, own)) lower(limit, group);
   return limit;
 }
 

@@ -1,8 +1,10 @@
 #include "runtime/cpu_features.h"
 
+#include <cerrno>
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
+#include <memory>
 #include <thread>
 
 #include <sched.h>
@@ -11,6 +13,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 #endif
+
+#include "runtime/control_groups.h"
 
 namespace rushes {
 namespace {
@@ -57,9 +61,15 @@ void detect(CpuFeatures& features) {
 }
 #endif
 
-int usable_cores() {
-  cpu_set_t set;
-  if (sched_getaffinity(0, sizeof set, &set) == 0) return CPU_COUNT(&set);
+// The kernel refuses a mask that is shorter than its own, and cpu_set_t ends at 1024 processors.
+int allowed_processors() {
+  for (int most = CPU_SETSIZE; most <= 1 << 20; most *= 2) {
+    const std::unique_ptr<cpu_set_t, void (*)(cpu_set_t*)> set(CPU_ALLOC(most),
+                                                               [](cpu_set_t* mask) { CPU_FREE(mask); });
+    const size_t bytes = CPU_ALLOC_SIZE(most);
+    if (set && sched_getaffinity(0, bytes, set.get()) == 0) return CPU_COUNT_S(bytes, set.get());
+    if (errno != EINVAL) break;
+  }
   return static_cast<int>(std::thread::hardware_concurrency());
 }
 
@@ -97,7 +107,7 @@ const CpuFeatures& CpuFeatures::host() {
 #if defined(__x86_64__)
     detect(found);
 #endif
-    found.cores = usable_cores();
+    found.cores = processors_within_quota(allowed_processors(), "/sys/fs/cgroup", "/proc/self/cgroup");
     if (const char* wanted = std::getenv("RUSHES_ISA"))
       for (size_t i = 0; i < std::size(kNames); ++i)
         if (kNames[i] == wanted) found = found.limited_to(static_cast<Isa>(i));

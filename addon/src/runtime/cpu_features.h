@@ -16,7 +16,7 @@ struct CpuFeatures {
   bool avx2 = false, avxvnni = false, avx512 = false, avx512_vnni = false, avx512_bf16 = false, amx_int8 = false,
        amx_bf16 = false;
   std::string model;  // "AMD EPYC ..."
-  int cores = 1;      // usable by this process (affinity respected)
+  int cores = 1;      // usable by this process (its affinity and its control groups' quotas)
 
   bool supports(Isa isa) const;
   /// The same CPU with everything above `limit` switched off: how tests and `--isa` force a path.
