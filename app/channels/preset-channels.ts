@@ -2,15 +2,16 @@
 import type { PresetChannels, PresetEntry } from "../../contract/channels/presets.ts";
 import { RushesError } from "../../contract/errors.ts";
 import type { PresetSurroundings } from "../presets/preset-store.ts";
+import { isUsed } from "../studio/graphics-card.ts";
 import type { Studio } from "../studio/studio.ts";
 import type { HandlersOf } from "./handlers.ts";
 
 export function presetChannels(studio: Studio): HandlersOf<PresetChannels> {
   const { presets } = studio;
   const surroundings = async (): Promise<PresetSurroundings> => {
-    const { device } = (await studio.machineState.state()) as { device: { kind: string; totalBytes: number } };
+    const card = await studio.card.look();
     return {
-      gpuMemory: device.kind === "gpu" ? device.totalBytes / 2 ** 30 : null,
+      gpuMemory: isUsed(card) ? card.totalBytes / 2 ** 30 : null,
       missingModel: (name) => studio.installedModels.missing(name),
     };
   };

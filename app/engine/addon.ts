@@ -167,7 +167,6 @@ export interface Gpu {
   /** Compute capability: "9.0". */
   architecture?: string;
   totalBytes?: number;
-  freeBytes?: number;
   /** The newest CUDA that the driver knows: "13.0". */
   driver?: string;
 }

@@ -1,6 +1,18 @@
-// What is told about the graphics card: the same facts in `rushes doctor` and in the window's diagnostics.
+// What is told about the graphics card: the same facts in `rushes doctor`, in the window's diagnostics and in its header.
+import type { UnusedCard } from "../../contract/channels/machine.ts";
 import { formatMemory } from "../../contract/format-bytes.ts";
 import type { Gpu } from "../engine/addon.ts";
+
+/** Whether Rushes computes on it. */
+export function isUsed(gpu: Gpu | null): gpu is Gpu & { name: string; totalBytes: number } {
+  return gpu !== null && gpu.name !== null && gpu.reason === "" && gpu.totalBytes !== undefined;
+}
+
+/** Why Rushes does not compute on it; null where it does, and where nothing is known. */
+export function unusedCard(gpu: Gpu | null): UnusedCard | null {
+  if (gpu === null || gpu.reason === "") return null;
+  return { name: gpu.name, reason: gpu.reason, advice: gpu.advice ?? "" };
+}
 
 /** Names and values, the card's name first; what the engine does not know is left out. */
 export function cardFacts(gpu: Gpu): [name: string, value: string][] {

@@ -1,11 +1,12 @@
-// The machine as the window's header shows it: memory, the warm model, and whether the engine works. Announced about every
-// two seconds while somebody listens and something changed.
+// The machine as the window's header shows it: what it computes on, memory, the warm model, and whether the engine works.
+// Announced about every two seconds while somebody listens and something changed.
 import { cpus, freemem, totalmem } from "node:os";
 import { basename } from "node:path";
 import type { DiagnosticFact, MachineState } from "../../contract/channels/machine.ts";
 import type { EngineStatus } from "../engine/messages.ts";
 import { listModels } from "../models/catalogue.ts";
 import { diagnosticFacts } from "./diagnostics.ts";
+import { isUsed, unusedCard } from "./graphics-card.ts";
 import type { StudioMachine } from "./studio.ts";
 import type { LocalCore } from "./studio-core.ts";
 
@@ -29,13 +30,17 @@ export class LocalMachine implements StudioMachine {
     // An engine that does not run is not started for this: it holds nothing.
     const status = engine.processId === null ? null : await engine.call("status", []).catch(() => null);
     const memory = status?.memory ?? { totalBytes: totalmem(), freeBytes: freemem() };
+    const card = await this.#core.card.look();
     return {
-      device: {
-        name: cpus()[0]?.model.trim() ?? "CPU",
-        kind: "cpu",
-        totalBytes: memory.totalBytes,
-        usedBytes: memory.totalBytes - memory.freeBytes,
-      },
+      device: isUsed(card)
+        ? { name: card.name, kind: "gpu", totalBytes: card.totalBytes, usedBytes: null }
+        : {
+            name: cpus()[0]?.model.trim() ?? "CPU",
+            kind: "cpu",
+            totalBytes: memory.totalBytes,
+            usedBytes: memory.totalBytes - memory.freeBytes,
+          },
+      card: unusedCard(card),
       memory,
       engineBytes: status?.residentBytes ?? 0,
       warm: status?.warm ? this.#warmModel(status.warm) : null,
@@ -88,19 +93,22 @@ export class LocalMachine implements StudioMachine {
   }
 
   #announce(state: MachineState): void {
+    const kindBefore = this.#said?.device.kind ?? "cpu";
     this.#said = state;
     this.#core.announce({ kind: "machine:changed", machine: state });
+    // Which preset fits follows from the card.
+    if (state.device.kind !== kindBefore) this.#core.announce({ kind: "presets:changed" });
   }
 }
 
 function differs(before: MachineState | null, now: MachineState): boolean {
   if (!before) return true;
   if (before.busy !== now.busy || before.warm?.model !== now.warm?.model) return true;
+  if (before.device.name !== now.device.name || before.card?.reason !== now.card?.reason) return true;
   const far = (from: number, to: number) => Math.abs(from - to) > noticedShare * now.memory.totalBytes;
   return (
     far(before.warm?.bytes ?? 0, now.warm?.bytes ?? 0) ||
     far(before.memory.freeBytes, now.memory.freeBytes) ||
-    far(before.device.usedBytes, now.device.usedBytes) ||
     far(before.engineBytes, now.engineBytes)
   );
 }

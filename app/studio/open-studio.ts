@@ -76,6 +76,10 @@ class LocalStudio implements Studio {
     return this.#core.engine;
   }
 
+  get card(): LocalCore["card"] {
+    return this.#core.card;
+  }
+
   get database(): HistoryDatabase {
     return this.#core.database;
   }

@@ -8,6 +8,7 @@ import { databaseError, type HistoryDatabase, openDatabase } from "../history/da
 import { settleLibrary } from "../history/writes/library-folder.ts";
 import type { LibraryFiles } from "../jobs/library-files.ts";
 import { QueueRunner } from "../jobs/queue-runner.ts";
+import { KnownCard } from "./known-card.ts";
 import { LibraryWatch } from "./library-watch.ts";
 import { PreviewStore } from "./preview-store.ts";
 import { StudioEvents, type StudioListener } from "./studio-events.ts";
@@ -17,6 +18,8 @@ export interface StudioCore {
   readonly libraryFolder: string;
   readonly files: LibraryFiles;
   readonly engine: EngineClient;
+  /** The machine's graphics card, as far as the engine has told. */
+  readonly card: KnownCard;
   /** The library's history. It and the folder come into being when this is first read; throws history.* and
    * file.unwritable, and engine.internal when the studio is closed. */
   readonly database: HistoryDatabase;
@@ -45,6 +48,7 @@ interface OpenLibrary {
 export class LocalCore implements StudioCore {
   readonly files: LibraryFiles;
   readonly engine: EngineClient;
+  readonly card: KnownCard;
   readonly log: StudioLog;
   readonly previews = new PreviewStore();
   readonly #events = new StudioEvents();
@@ -56,6 +60,7 @@ export class LocalCore implements StudioCore {
   constructor(files: LibraryFiles, engine: EngineClient) {
     this.files = files;
     this.engine = engine;
+    this.card = new KnownCard(engine);
     this.log = new StudioLog(files.logs);
   }
 

@@ -2,20 +2,34 @@
 import type { Nothing } from "../channels.ts";
 
 export interface MachineState {
+  /** What the engine computes on: the graphics card where it can, once the engine has said so. */
   readonly device: {
     /** The CPU's or GPU's name. */
     readonly name: string;
     readonly kind: "cpu" | "gpu";
-    /** Memory of the device the engine computes on; equal to `memory` for a CPU. */
+    /** Memory of the device; equal to `memory` for a CPU. */
     readonly totalBytes: number;
-    readonly usedBytes: number;
+    /** null for a GPU: asking how full a card is would take some of its memory. */
+    readonly usedBytes: number | null;
   };
+  /** null while the card is used, or nothing is known of one. */
+  readonly card: UnusedCard | null;
   readonly memory: { readonly totalBytes: number; readonly freeBytes: number };
   /** Resident bytes of the engine's process; 0 while it does not run. */
   readonly engineBytes: number;
   /** The model whose weights are in memory. */
   readonly warm: { readonly model: string; readonly bytes: number } | null;
   readonly busy: boolean;
+}
+
+/** A graphics card that Rushes does not compute on. */
+export interface UnusedCard {
+  /** null: none was found. */
+  readonly name: string | null;
+  /** One sentence: why. */
+  readonly reason: string;
+  /** What to do about it, one sentence, or "". */
+  readonly advice: string;
 }
 
 export interface SelfTestLine {

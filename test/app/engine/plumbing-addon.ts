@@ -345,7 +345,7 @@ const addon: Addon = {
     cpu: { model: "plumbing", cores: 2, isa: [] },
     memory: { totalBytes: 1, freeBytes: 1 },
     residentBytes: 1,
-    gpu: { name: null, reason: "none" },
+    gpu: script().gpu ?? { name: null, reason: "none" },
     libraries: {},
   }),
   selfTest: () => Promise.resolve({ checks: [], passed: 0, failed: 0 }),

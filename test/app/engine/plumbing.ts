@@ -4,6 +4,7 @@ import { mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import type { Gpu } from "../../../app/engine/addon.ts";
 import { encodedClip } from "../media/encoded-clip.ts";
 
 /** How the addon of these tests behaves. */
@@ -26,6 +27,8 @@ export interface PlumbingScript {
   budgetBytes?: number;
   /** The name of a graphics card: jobs run on it unless they choose another device, and failInStep happens there only. */
   card?: string;
+  /** What the engine says of the machine's graphics card; none unless set. */
+  gpu?: Gpu;
   /** Plans of a job by what they need, the mildest first: the first one within the memory budget holds. One that names a
    * text encoder's format is for jobs that ask for that one, or leave it open. */
   plans?: PlumbingPlan[];
