@@ -167,6 +167,7 @@ export const generate: typeof english = {
   demoPictures: "随 Rushes 附带的模型只认识纯色背景上的彩色图形，不认识照片。用文字生成的视频中的一帧是很好的起点。",
   tryPrompt: (prompt) => `使用此提示词：${prompt}`,
   thenPress: "然后按",
+  diagnostics: "诊断",
   noModelTitle: "没有可用的模型",
   noModelSentence: "Rushes 需要模型才能制作视频。请在“模型”中添加。",
   // The small model inside the program was taught English only.

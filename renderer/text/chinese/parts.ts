@@ -22,6 +22,7 @@ export const parts: typeof english = {
   stageState: { waiting: "未开始", running: "进行中", done: "已完成" },
   loading: "正在加载…",
   then: "然后",
+  cardUnused: (name) => (name === null ? "未使用显卡。" : `未使用显卡 ${name}。`),
   said: {
     warnings: (count) => `有 ${count} 条提示。`,
     notes: "有些内容未能采用。",

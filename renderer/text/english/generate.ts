@@ -174,6 +174,7 @@ export const generate = {
     "The model that comes with Rushes knows coloured shapes on plain grounds, not photographs. A frame of a video made from a sentence is a good beginning.",
   tryPrompt: (prompt: string) => `Use this prompt: ${prompt}`,
   thenPress: "Then press",
+  diagnostics: "Diagnostics",
   noModelTitle: "No model is ready",
   noModelSentence: "Rushes needs a model to make videos. Add one under Models.",
   demoExamples: [

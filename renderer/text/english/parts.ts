@@ -20,6 +20,8 @@ export const parts = {
   stageState: { waiting: "to come", running: "running", done: "done" },
   loading: "Loading …",
   then: "then",
+  cardUnused: (name: string | null) =>
+    name === null ? "No graphics card is used." : `The graphics card ${name} is not used.`,
   /** What sentences of the studio are about, where those themselves exist in English only. */
   said: {
     warnings: (count: number) => (count === 1 ? "There is a warning." : `There are ${count} warnings.`),

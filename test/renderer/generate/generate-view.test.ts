@@ -28,6 +28,7 @@ beforeEach(() => {
     "machine:state": () => ({
       machine: {
         device: { name: "CPU", kind: "cpu", totalBytes: 8e9, usedBytes: 1e9 },
+        card: null,
         memory: { totalBytes: 8e9, freeBytes: 7e9 },
         engineBytes: 0,
         warm: null,

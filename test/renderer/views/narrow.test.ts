@@ -40,6 +40,7 @@ describe("with a scripted studio", () => {
           device: { name: "A processor with a long name", kind: "cpu", totalBytes: 128e9, usedBytes: 101e9 },
           memory: { totalBytes: 128e9, freeBytes: 27e9 },
           engineBytes: 0,
+          card: null,
           warm: null,
           busy: false,
         },
