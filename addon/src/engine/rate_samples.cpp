@@ -298,7 +298,7 @@ RateSample rate_sample(Effort effort) {
     case Effort::weights_bf16:
       return packing(bf16, DType::bf16, usual());
     case Effort::weights_f32:
-      return packing(f32, DType::bf16, DType::f32);
+      return packing(f32, DType::bf16, DType::bf16);  // where f32 is computed in, bf16 stays as it is
     case Effort::weights_in_file:
       return weights_in_file();
     case Effort::filters:

@@ -9,6 +9,7 @@
 
 #include "engine/bench/random_model.h"
 #include "engine/demo_run.h"
+#include "engine/rate_samples.h"
 #include "engine/rates.h"
 #include "engine/session.h"
 #include "fixtures/model_files.h"
@@ -191,6 +192,18 @@ TEST_CASE("predicted seconds are the processor's, for a layer of 1.3B" * doctest
               DType::f32,
               {AttentionType::original, 1},
               {16, 1, 30, 52}});
+}
+
+TEST_CASE("the sample of every effort holds some of it") {
+  for (size_t i = 0; i < kEffortCount; ++i) {
+    CAPTURE(i);
+    const auto effort = static_cast<Effort>(i);
+    const RateSample sample = rate_sample(effort);
+    WorkCount work, base;
+    sample.run(&work);
+    if (sample.base) sample.base(&base);
+    CHECK(work.of(effort) > base.of(effort));
+  }
 }
 
 TEST_CASE("rates measured again are never slower, and those of another work are left alone") {
