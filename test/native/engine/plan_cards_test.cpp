@@ -94,6 +94,27 @@ TEST_CASE("a 14B transformer streams through a card of 8 GB, and lies on one of 
   CHECK(small.stages[2].device_peak_bytes + 10 * kGibibyte < large.stages[2].device_peak_bytes);
 }
 
+TEST_CASE("14B at 1280x720x81 with its weights on the card takes no more of it than is known") {
+  const Headers model(k14B);
+  rushes_settings settings = settings_of(1280, 720);
+  settings.attention_type = RUSHES_ATTENTION_TYPE_SAGESLA;
+  settings.sla_topk = 0.1;
+  // Budgets that leave the text encoder no place beside the transformer: TurboDiffusion's published peaks, 19.1 GB with
+  // int8 weights and 38.7 GB with 16-bit ones, are such runs.
+  settings.quant_linear = RUSHES_QUANT_LINEAR_INT8;
+  settings.memory_budget = 20;
+  const Plan int8 = plan_on(model, settings, card_of(80));
+  CHECK(!int8.streamed);
+  // 14.1 GB of it are weights. It is more than was published, so this only keeps it from growing.
+  CHECK(int8.device_peak_bytes <= uint64_t{20'700'000'000});
+  settings.quant_linear = RUSHES_QUANT_LINEAR_OFF;
+  settings.memory_budget = 36;
+  const Plan wide = plan_on(model, settings, card_of(80));
+  CHECK(!wide.streamed);
+  CHECK(wide.device_peak_bytes <= uint64_t{38'700'000'000});
+  CHECK(wide.stages[2].seconds * 118 >= int8.stages[2].seconds * 112);
+}
+
 TEST_CASE("a 1.3B transformer in int8 fits a card of 8 GB with its weights on it") {
   const Headers model(k1B);
   rushes_settings settings = settings_of(832, 480);
@@ -120,18 +141,19 @@ TEST_CASE("a plan names every stage's bytes on the card, and nothing of a card t
 
 TEST_CASE("a job too large for the card is refused in a sentence with what would fit") {
   const Headers model(k14B);
-  const Plan plan = plan_on(model, settings_of(1280, 720), card_of(4));
+  const Plan plan = plan_on(model, settings_of(1280, 720), card_of(6));
   CHECK(!plan.fits);
   CHECK(plan.device_peak_bytes > plan.device_free_bytes);
   try {
     plan.require_fit();
-    FAIL("4 GB are too little");
+    FAIL("6 GB are too little");
   } catch (const Error& error) {
     CHECK(error.code() == "memory.exhausted");
     CHECK(std::string(error.what()).find("of the graphics card's memory") != std::string::npos);
     CHECK(error.needed_bytes == plan.device_peak_bytes);
     CHECK(error.free_bytes == plan.device_free_bytes);
   }
+  CHECK(!plan.fixes.empty());
   for (const PlanFix& fix : plan.fixes) CHECK(fix.peak_bytes <= plan.device_free_bytes);
 }
 

@@ -1,20 +1,16 @@
 // The linear operation by its public door and by its kernel tables: every kernel against the reference, kernels for
-// instructions that this machine lacks through plain models of them, exactness, memory, misuse and cancellation.
+// instructions that this machine lacks through plain models of them, exactness, memory and misuse.
 #include <doctest/doctest.h>
 
-#include <atomic>
-#include <chrono>
 #include <cmath>
 #include <cstdlib>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "ops/instruction_models.h"
 #include "ops/linear/amx_body.h"
 #include "ops/linear/int8_avxvnni_body.h"
 #include "ops/linear/packed_linear.h"
-#include "runtime/processor_time.h"
 #include "runtime/random.h"
 
 namespace rushes {
@@ -416,38 +412,6 @@ TEST_CASE("the debug log names each int8 layer") {
   source.name = "blocks.5.self_attn.q";
   prepare_linear(context, source, LinearFormat::int8_tiles);
   CHECK(line == "Int8 linear: blocks.5.self_attn.q [16x256]");
-}
-
-TEST_CASE("a large product is left soon after cancellation") {
-  std::atomic<bool> cancelled{false};
-  Context context = context_of();
-  context.cancelled = &cancelled;
-  const Context maker = context_of();
-  Tensor weight = maker.allocate(DType::bf16, {8192, 4096}), x = maker.allocate(DType::bf16, {60000, 4096});
-  std::memset(weight.raw(), 0, weight.bytes());
-  std::memset(x.raw(), 0, x.bytes());
-  Tensor out = maker.allocate(DType::bf16, {60000, 8192});
-  for (const LinearFormat format : {LinearFormat::int8_tiles, LinearFormat::f32}) {
-    cancelled = false;
-    const auto layer = prepare_linear(context, {"large", view_of(weight), {}, {}}, format);
-    double asked = 0;
-    std::thread other([&] {
-      std::this_thread::sleep_for(std::chrono::milliseconds(100));
-      asked = process_processor_seconds();
-      cancelled = true;
-    });
-    bool left = false;
-    try {
-      linear(context, x, *layer, out);
-    } catch (const Cancelled&) {
-      left = true;
-    }
-    const double ended = process_processor_seconds();
-    other.join();
-    const double late = ended - asked;
-    CHECK(left);
-    CHECK(late < 2);  // of all threads; a tenth of that where nothing shares their caches; all of it takes far longer
-  }
 }
 
 TEST_CASE("the self-test is green, and a kernel made wrong on purpose turns its own checks red") {
