@@ -289,6 +289,7 @@ describe("a second start", () => {
   const again = (data: unknown) => app.emit("second-instance", {}, ["rushes"], "/", data);
 
   test("hands its files on and brings the window forward", async () => {
+    electron.messages.length = 0;
     const window = electron.window;
     window.minimised = true;
     window.blur();
@@ -303,6 +304,7 @@ describe("a second start", () => {
   });
 
   test("on another library says once which one is open", async () => {
+    electron.messages.length = 0;
     const library = join(plumbing.folder, "other");
     electron.window.blur();
     for (let start = 1; start <= 3; start++) again({ files: ["/videos/two.mp4"], library });
