@@ -23,7 +23,8 @@ def landscapes() -> list[Scene]:
             for time in [words.FIXED_TIMES[event]] if event in words.FIXED_TIMES else words.SKIES:
                 colour = colours[len(out) % len(colours)] if "{colour}" in words.EVENTS[event] else ""
                 out.append(Scene(place=place, time=time, event=event, colour=colour))
-    pans = (Scene(place="sea", time="day", event="shines", camera="left"), Scene(place="hills", time="sunset", event="rain", camera="right"))
+    pans = (Scene(place="sea", time="day", event="shines", camera="left"),
+            Scene(place="hills", time="sunset", event="rain", camera="right"))
     return [*out, *pans]
 
 

@@ -17,15 +17,15 @@ namespace {
 struct ClipBounds {
   double latents, frames_db;
 };
-// Measured on the demo's four clips (2 to 4 steps, SDE and ODE, 128x128x17), then given some 10% and 2 to 5 dB of room
-// for CPUs that sum in another order:
-//   bf16     latents 0.003, 55 to 57 dB: a mean difference below one 8-bit level, not visible.
-//   sagesla  latents 0.006, 50 dB: int8 keys and queries, again below one level.
-//   int8     latents 0.050 to 0.055, 37 to 38 dB (0.080 and 29 dB with the demo's first weights, and so with a LoRA).
-//   The format's own error: each velocity is 4 to 5% off the 16-bit one by
-//            TurboDiffusion's definition (int8_error of the dit cases holds it to that), and every step starts where
-//            the one before ended. The clip is the same clip with other pixels at edges.
-constexpr ClipBounds kBf16Clip{0.01, 50}, kSageClip{0.01, 45}, kInt8Clip{0.1, 27};
+// Measured on the demo's clips (2 to 4 steps, SDE and ODE), then given some 20% and 3 to 6 dB of room for CPUs that sum
+// in another order:
+//   bf16     latents 0.003, 56 to 60 dB: a mean difference below one 8-bit level, not visible.
+//   sagesla  latents 0.004, 56 to 61 dB: int8 keys and queries, again below one level.
+//   int8     latents 0.046 to 0.050, 36 to 39 dB, with a LoRA 33 dB. The format's own error: each velocity is 4 to
+//            5% off the 16-bit one by TurboDiffusion's definition (int8_error of the dit cases holds it to that), and
+//            every step starts where the one before ended. The clip is the same clip with other pixels at edges.
+//   picture  the pair's weights are int8 in the golden clip too, so this is what bf16 adds: latents 0.031, 52 dB.
+constexpr ClipBounds kBf16Clip{0.01, 50}, kSageClip{0.01, 50}, kInt8Clip{0.06, 30}, kPictureClip{0.06, 44};
 
 // [3, F, H, W] -> [F, H, W, 3]
 Tensor channels_last(const Tensor& x) {
@@ -233,8 +233,8 @@ void run_i2v(const Case& golden, Report& report) {
                  check::relative_error(clip.first_velocity, golden.tensor("step0_v", true)), kOneStep);
   }
   for (const Setup& setup : bf16_setups()) {
-    run(setup, "", AttentionType::sla, kInt8Clip, kBf16Tolerance);
-    run(setup, "sagesla: ", AttentionType::sagesla, kInt8Clip, kBf16Tolerance);
+    run(setup, "", AttentionType::sla, kPictureClip, kBf16Tolerance);
+    run(setup, "sagesla: ", AttentionType::sagesla, kPictureClip, kBf16Tolerance);
   }
   if (bf16_setups().empty()) report.skip(golden.name(), "bf16", "no bf16");
 }
