@@ -94,20 +94,6 @@ TEST_CASE("a transformer of unusual sizes agrees between backends, formats and a
   }
 }
 
-TEST_CASE("the head of a bf16 model computes in f32" * doctest::skip(!CpuFeatures::host().avx512_bf16)) {
-  const TemporaryFolder folder;
-  fixtures::write_pth(folder / "idle.pth", fixtures::idle_blocks(small_file()));
-  const Input in = input_for(kSmall, {3, 6, 10}, 20);
-  for (int64_t i = 0; i < in.latents.count(); ++i)  // what enters the head is the same in both then
-    in.latents.data<float>()[i] = bf16(in.latents.data<float>()[i]);
-  const auto velocity = [&](const Context& context, LinearFormat format) {
-    return load(context, folder / "idle.pth", format)->velocity(context, in.latents, 932, in.text, {});
-  };
-  const Tensor expected = velocity(context_on(Backend::reference), LinearFormat::f32);
-  for (const Backend backend : {Backend::reference, Backend::cpu})
-    CHECK(check::relative_error(velocity(context_on(backend, DType::bf16), LinearFormat::bf16), expected) < 1e-5);
-}
-
 TEST_CASE("norms that round as the original's do change nothing in f32") {
   const Context cpu = context_on(Backend::cpu);
   CHECK(same_bytes(with_norms(cpu, LinearFormat::f32, true), with_norms(cpu, LinearFormat::f32, false)));

@@ -89,21 +89,6 @@ TEST_CASE("a transformer on a card agrees with the reference in every format and
   }
 }
 
-TEST_CASE("the head of a bf16 model computes in f32 on a card") {
-  const auto device = open_card();
-  if (!device) return;
-  const Dit dit;
-  fixtures::ModelFile file;
-  file.tensors = wan_dit_tensors(kDit);
-  fixtures::write_pth(dit.folder / "dit.pth", fixtures::idle_blocks(file));
-  for (int64_t i = 0; i < dit.latents.count(); ++i)  // what enters the head is the same in both then
-    dit.latents.data<float>()[i] = bf16(dit.latents.data<float>()[i]);
-  const Context reference = context_on(nullptr), card = context_on(device.get(), DType::bf16);
-  const Tensor expected = dit.velocity(reference, *dit.load(reference, LinearFormat::f32), AttentionType::original);
-  CHECK(check::relative_error(dit.velocity(card, *dit.load(card, LinearFormat::bf16), AttentionType::original),
-                              expected) < 1e-5);
-}
-
 TEST_CASE("blocks that stream through a card give the bits of blocks that lie on it") {
   const auto device = open_card();
   if (!device) return;

@@ -14,12 +14,6 @@
 namespace rushes {
 namespace {
 
-// Tokens that pass the head together, in f32.
-constexpr int64_t kHeadTokens = 4096;
-
-// The time's embedding and the head compute in f32 whatever the blocks do.
-bool computes_in_f32(const std::string& layer) { return layer.starts_with("time_") || layer.starts_with("head."); }
-
 class LoadedWanDit final : public WanDit {
  public:
   /// Where the loading of tensors is told of: see WanDitLoader.
@@ -45,7 +39,6 @@ class LoadedWanDit final : public WanDit {
                    const std::function<void(double)>& progress, DitPlacement placement, const Reading& reading);
   void for_blocks(const Context& context, const std::function<void(const DitBlock&, size_t)>& visit) const;
   void account(DitBlock& block);
-  Tensor head(const Context& context, const DitTime& time, const Tensor& x) const;
   TokenGrid require_input(const Tensor& latents, const DitText& text, const DitAttention& attention) const;
 
   AdaptedLinear patch_embedding_, text_embedding_[2], head_;
@@ -59,7 +52,7 @@ LoadedWanDit::LoadedWanDit(const WanDitLoader& loader, const WanDitConfig& confi
     : patch_embedding_(loader.adapted("patch_embedding", loader.plain_format())),
       text_embedding_{loader.adapted("text_embedding.0", loader.plain_format()),
                       loader.adapted("text_embedding.2", loader.plain_format())},
-      head_(loader.adapted("head.head", LinearFormat::f32)),
+      head_(loader.adapted("head.head", loader.plain_format())),
       time_embedding_(loader),
       head_modulation_(ModulationTable::load(loader, "head.modulation", {1})) {
   config_ = config;
@@ -127,7 +120,7 @@ void LoadedWanDit::adapt(const Context& context, const std::vector<AppliedLora>&
     const LinearFormat plain = context.compute == DType::bf16 ? LinearFormat::bf16 : LinearFormat::f32;
     for (AdaptedLinear* layer : layers) {
       const std::string& name = layer->weights->name;
-      layer->change = changes.pack(context, name, computes_in_f32(name) ? LinearFormat::f32 : plain);
+      layer->change = changes.pack(context, name, name.starts_with("time_") ? LinearFormat::f32 : plain);
     }
     for (AdaptedVector* vector : vectors) vector->change = changes.difference(context, *vector);
     loras_ = loras;
@@ -177,25 +170,6 @@ TokenGrid LoadedWanDit::require_input(const Tensor& latents, const DitText& text
   return {latents.size(1), latents.size(2) / 2, latents.size(3) / 2};
 }
 
-// In f32, as the published code's head, under autocast, is (Wan-Video/Wan2.1:wan/modules/model.py). The embedding
-// before the six-way projection is added to both rows.
-Tensor LoadedWanDit::head(const Context& context, const DitTime& time, const Tensor& x) const {
-  Tensor shift = context.allocate(DType::f32, {1, config_.dim}), scale = context.allocate(DType::f32, {1, config_.dim});
-  const Tensor rows = head_modulation_.rows.adapted(context);
-  add(context, rows.rows(0, 1), time.embedding, shift);
-  add(context, rows.rows(1, 2), time.embedding, scale);
-  const int64_t tokens = x.size(0);
-  Tensor out = context.allocate(DType::f32, {tokens, config_.out_channels * 4});
-  const Tensor normed = context.allocate(DType::f32, {std::min(tokens, kHeadTokens), config_.dim});
-  for (int64_t begin = 0; begin < tokens; begin += kHeadTokens) {
-    const int64_t end = std::min(tokens, begin + kHeadTokens);
-    Tensor part = normed.rows(0, end - begin), values = out.rows(begin, end);
-    layer_norm(context, x.rows(begin, end), scale, shift, kDitEpsilon, part);
-    linear(context, part, head_, values);
-  }
-  return out;
-}
-
 Tensor LoadedWanDit::velocity(const Context& context, const Tensor& latents, float timestep, const DitText& text,
                               const DitAttention& attention, const std::function<void(double)>& progress) const {
   const TokenGrid grid = require_input(latents, text, attention);
@@ -219,7 +193,15 @@ Tensor LoadedWanDit::velocity(const Context& context, const Tensor& latents, flo
     });
   }
 
-  const Tensor tokens = head(context, time, x);
+  // Head: the embedding before the six-way projection is added to both rows.
+  Tensor shift = context.allocate(DType::f32, {1, config_.dim}), scale = context.allocate(DType::f32, {1, config_.dim});
+  const Tensor head_rows = head_modulation_.rows.adapted(context);
+  add(context, head_rows.rows(0, 1), time.embedding, shift);
+  add(context, head_rows.rows(1, 2), time.embedding, scale);
+  Tensor normed = context.allocate(context.compute, x.shape());
+  Tensor tokens = context.allocate(DType::f32, {x.size(0), config_.out_channels * 4});
+  layer_norm(context, x, scale, shift, kDitEpsilon, normed);
+  linear(context, normed, head_, tokens);
   if (!all_finite(context, tokens))
     throw Error("output.not_finite",
                 "The transformer gave a value that is not a number, first seen in " +

@@ -51,8 +51,8 @@ enum class DitPlacement { resident, streamed };
 
 class WanDit {
  public:
-  /// Every size comes from the tensors' shapes. `format` applies to the ten linears of each block; the
-  /// head and the time's embedding compute in f32, the other embeddings at context.compute precision.
+  /// Every size comes from the tensors' shapes. `format` applies to the ten linears of each block; the rest
+  /// (embeddings, time projection, head) stays at context.compute precision.
   static std::shared_ptr<WanDit> load(const Context& context, std::shared_ptr<const Checkpoint> file,
                                       LinearFormat format, const std::function<void(double)>& progress = {},
                                       DitPlacement placement = DitPlacement::resident);
