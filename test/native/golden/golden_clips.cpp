@@ -19,12 +19,12 @@ struct ClipBounds {
 };
 // Measured on the demo's clips (2 to 4 steps, SDE and ODE), then given some 20% and 3 to 6 dB of room for CPUs that sum
 // in another order:
-//   bf16     latents 0.003, 56 to 60 dB: a mean difference below one 8-bit level, not visible.
+//   bf16     latents 0.003, 56 to 59 dB: a mean difference below one 8-bit level, not visible.
 //   sagesla  latents 0.004, 56 to 61 dB: int8 keys and queries, again below one level.
-//   int8     latents 0.046 to 0.050, 36 to 39 dB, with a LoRA 33 dB. The format's own error: each velocity is 4 to
+//   int8     latents 0.043 to 0.050, 36 to 40 dB, with a LoRA 33 dB. The format's own error: each velocity is 4 to
 //            5% off the 16-bit one by TurboDiffusion's definition (int8_error of the dit cases holds it to that), and
 //            every step starts where the one before ended. The clip is the same clip with other pixels at edges.
-//   picture  the pair's weights are int8 in the golden clip too, so this is what bf16 adds: latents 0.031, 52 dB.
+//   picture  the pair's weights are int8 in the golden clip too, so this is what bf16 adds: latents 0.033, 52 dB.
 constexpr ClipBounds kBf16Clip{0.01, 50}, kSageClip{0.01, 50}, kInt8Clip{0.06, 30}, kPictureClip{0.06, 44};
 
 // [3, F, H, W] -> [F, H, W, 3]
