@@ -148,20 +148,16 @@ function unfit(settings: Settings, model: ModelTraits, isGiven: (id: SettingId) 
   }
   if (settings.mode === "t2v" && needsPicture(model)) throw pictureMissing(model);
   for (const { id, needs, unfit: action, label } of allSettings) {
-    if (needs === null || model.capabilities.includes(needs) || !isGiven(id)) continue;
-    const value = settings[id];
+    // Whether the job runs on a card is the engine's to say (studio/graphics-card.ts).
+    if (needs === null || needs === "gpu" || model.capabilities.includes(needs) || !isGiven(id)) continue;
     if (action === "refuse") {
       throw new RushesError("model.unsupported", {
         sentence: `${model.name} cannot use ${label}.`,
         advice: "Leave it out, or choose another model.",
       });
     }
-    const shown = formatValue(settingOf(id), value);
-    warnings.push(
-      needs === "gpu"
-        ? `${label} (${shown}) is not used without a GPU.`
-        : `${label} (${shown}) is not used by this model (${model.name}).`,
-    );
+    const shown = formatValue(settingOf(id), settings[id]);
+    warnings.push(`${label} (${shown}) is not used by this model (${model.name}).`);
   }
   return warnings;
 }

@@ -15,6 +15,7 @@ import { beginsWithPicture, manifestOf, type Model } from "../models/find-model.
 import { type AllowedPath, engineLoras } from "../models/lora-files.ts";
 import { expertOf } from "../models/recognise.ts";
 import { modeOf, pictureMissing, resolveSettings, type ModelTraits } from "../settings/resolve.ts";
+import { aboutUnused } from "./graphics-card.ts";
 import type { CheckedRequest, JobRequest } from "./studio.ts";
 
 /** Random seeds are short enough to be read out and typed in. */
@@ -65,7 +66,7 @@ export async function acceptRequest(
   };
   const files = engineFiles(chosen, model);
   const plan = await engine.call("plan", [files, engineSettings(settings), ids.length, engineLoras(loras)]);
-  const said = [...warnings, ...aboutModel(model), ...aboutPrompt(ids.length, cut, model)];
+  const said = [...warnings, ...aboutModel(model), ...aboutPrompt(ids.length, cut, model), ...aboutUnused(settings, plan)];
   return { model, files, settings, ids, tokens, cut, warnings: said, plan };
 }
 

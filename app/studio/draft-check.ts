@@ -14,6 +14,7 @@ import {
   type SettingProblem,
   type Settings,
 } from "../../contract/settings/derive.ts";
+import type { Capability } from "../../contract/settings/setting.ts";
 import { adaptiveSize } from "../../contract/settings/picture-size.ts";
 import { noiseLevels } from "../../contract/settings/noise-levels.ts";
 import { readPictureSize } from "../media/input-picture.ts";
@@ -25,6 +26,7 @@ import { type ModelTraits, modeOf, type ResolvedSources, resolveSettings } from 
 import type { SettingSource } from "../settings/sources.ts";
 import { aboutModel, aboutPrompt } from "./accept.ts";
 import { type LocalDraft, noPath } from "./draft-request.ts";
+import { aboutUnused, isUsed } from "./graphics-card.ts";
 import { planCard } from "./plan-card.ts";
 import { countPrompt, type CountedPrompt } from "./prompt-count.ts";
 import type { LocalModels } from "./local-models.ts";
@@ -74,6 +76,8 @@ export async function checkDraft(core: StudioCore, models: LocalModels, draft: L
   const plan = (some: readonly Lora[], say: (error: unknown) => void) =>
     model ? planOf(core, model, resolved, picture, some, counted, say) : Promise.resolve(null);
   const planned = await planDespiteLoras(plan, loras, findings, refuse);
+  const onCard = isUsed(await core.card.look());
+  const works = (needs: Capability) => (needs === "gpu" ? onCard : traits?.capabilities.includes(needs));
   return {
     settings: { ...resolved.settings, prompt: promptOf(draft, resolved) },
     automatic: {
@@ -83,16 +87,14 @@ export async function checkDraft(core: StudioCore, models: LocalModels, draft: L
     sources: Object.fromEntries(
       allSettings.map(({ id }) => [id, sourceName(resolved.origins[id].kind)]),
     ) as DraftCheck["sources"],
-    hidden: traits
-      ? allSettings.filter(({ needs }) => needs && !traits.capabilities.includes(needs)).map(({ id }) => id)
-      : [],
+    hidden: traits ? allSettings.filter(({ needs }) => needs && !works(needs)).map(({ id }) => id) : [],
     inherited: { ...inherited, mode: modeOf(below, isAutomatic(resolved.settings.model) ? null : traits) },
     prompt: counted,
     noiseLevels: noiseLevels(resolved.settings.numSteps, resolved.settings.sigmaMax),
     frameSize: { width: resolved.settings.width, height: resolved.settings.height },
     problems: findings.problems,
     refusal: findings.refusal,
-    warnings: [...findings.warnings, ...resolved.warnings],
+    warnings: [...findings.warnings, ...resolved.warnings, ...(planned?.warnings ?? [])],
     plan: planned?.card ?? null,
   };
 }
@@ -279,7 +281,8 @@ async function planOf(
       ({ id }) => isAutomatic(sized[id]) && ran[id] !== undefined && ran[id] !== sized[id],
     );
     const automatic = Object.fromEntries(left.map(({ id }) => [id, ran[id]])) as Partial<Settings>;
-    return { automatic, card: await planCard(core, model, settings, plan, ask, shaped) };
+    const card = await planCard(core, model, settings, plan, ask, shaped);
+    return { automatic, card, warnings: aboutUnused(sized, plan) };
   } catch (error) {
     refuse(error);
     return null;

@@ -1,7 +1,9 @@
 // What is told about the graphics card: the same facts in `rushes doctor`, in the window's diagnostics and in its header.
 import type { UnusedCard } from "../../contract/channels/machine.ts";
 import { formatMemory } from "../../contract/format-bytes.ts";
-import type { Gpu } from "../engine/addon.ts";
+import { allSettings, defaultSettings, settingOf, type Settings } from "../../contract/settings/derive.ts";
+import { formatValue } from "../../contract/settings/flags.ts";
+import type { Gpu, Plan } from "../engine/addon.ts";
 
 /** Whether Rushes computes on it. */
 export function isUsed(gpu: Gpu | null): gpu is Gpu & { name: string; totalBytes: number } {
@@ -12,6 +14,15 @@ export function isUsed(gpu: Gpu | null): gpu is Gpu & { name: string; totalBytes
 export function unusedCard(gpu: Gpu | null): UnusedCard | null {
   if (gpu === null || gpu.reason === "") return null;
   return { name: gpu.name, reason: gpu.reason, advice: gpu.advice ?? "" };
+}
+
+/** Chosen values that do nothing, since only a card uses them and this job runs on none. */
+export function aboutUnused(settings: Settings, { device }: Pick<Plan, "device">): string[] {
+  if (device) return [];
+  const usual = defaultSettings(settings.mode);
+  return allSettings
+    .filter(({ id, needs }) => needs === "gpu" && settings[id] !== usual[id])
+    .map(({ id, label }) => `${label} (${formatValue(settingOf(id), settings[id])}) is not used without a graphics card.`);
 }
 
 /** Names and values, the card's name first; what the engine does not know is left out. */

@@ -525,6 +525,7 @@ export const catalogue = [
     group: "machine",
     order: 5,
     stage: "load",
+    engine: true,
     needs: "gpu",
     help: "Keep weights in main memory and stream them to the GPU.",
     default: "auto",

@@ -100,6 +100,14 @@ Plan walk(const Job& job, const rushes_settings& resolved, const Held& held) {
   return plan;
 }
 
+// Whether blocks stream on a card whatever the memory, and whether they may.
+bool must_stream(const rushes_settings& settings) {
+  return settings.device == RUSHES_DEVICE_CUDA && settings.offload == RUSHES_OFFLOAD_ON;
+}
+bool can_stream(const rushes_settings& settings) {
+  return settings.device == RUSHES_DEVICE_CUDA && settings.offload != RUSHES_OFFLOAD_OFF;
+}
+
 // All parts together when they fit, else one after the other, then with tiles where the user left that open, and on a
 // card at last with blocks that stream. The text's keys save less than any of these costs.
 Plan best_plan(const Job& job, rushes_settings resolved, const Budget& budget, bool may_stream) {
@@ -110,13 +118,14 @@ Plan best_plan(const Job& job, rushes_settings resolved, const Budget& budget, b
     if (!budget.holds(plan) && plan.text_keys_kept) plan = walk(job, resolved, {parts, false, streamed});
     return plan;
   };
-  Plan plan = attempt(true, false);
-  if (!budget.holds(plan)) plan = attempt(false, false);
+  const bool always = must_stream(resolved);
+  Plan plan = attempt(true, always);
+  if (!budget.holds(plan)) plan = attempt(false, always);
   if (!budget.holds(plan) && open_tiling) {
     resolved.vae_tiling = RUSHES_VAE_TILING_ON;
-    plan = attempt(false, false);
+    plan = attempt(false, always);
   }
-  if (budget.holds(plan) || !may_stream || resolved.device != RUSHES_DEVICE_CUDA) return plan;
+  if (budget.holds(plan) || always || !may_stream || !can_stream(resolved)) return plan;
   if (open_tiling) resolved.vae_tiling = RUSHES_VAE_TILING_OFF;
   plan = attempt(false, true);
   if (!budget.holds(plan) && open_tiling) {
@@ -153,6 +162,9 @@ class FixSearch {
     rushes_settings changed = resolved_;
     changed.vae_tiling = RUSHES_VAE_TILING_ON;
     if (resolved_.vae_tiling == RUSHES_VAE_TILING_OFF) add("tileDecode", changed, "Turn tiling of the decode on");
+    changed = resolved_;
+    changed.offload = RUSHES_OFFLOAD_AUTO;
+    if (!can_stream(resolved_) && can_stream(changed)) add("streamWeights", changed, "Choose offload auto");
     rushes_settings small = resolved_;
     small.text_encoder_format = RUSHES_TEXT_ENCODER_FORMAT_INT8;
     add("int8TextEncoder", small, "Choose text encoder int8");
@@ -169,7 +181,7 @@ class FixSearch {
   Plan least(rushes_settings settings) const {
     const bool open_tiling = settings.vae_tiling == RUSHES_VAE_TILING_AUTO;
     if (open_tiling) settings.vae_tiling = RUSHES_VAE_TILING_OFF;
-    const Held held{false, false, settings.device == RUSHES_DEVICE_CUDA};
+    const Held held{false, false, can_stream(settings)};
     const Plan plan = walk(job_, settings, held);
     if (budget_.holds(plan) || !open_tiling) return plan;
     settings.vae_tiling = RUSHES_VAE_TILING_ON;

@@ -30,7 +30,7 @@ struct Int8Sum {
 
 /// A change of settings with which a job fits.
 struct PlanFix {
-  std::string id;           // "tileDecode", "int8TextEncoder", "int8", "fewerFrames", "removeBudget"
+  std::string id;           // "tileDecode", "streamWeights", "int8TextEncoder", "int8", "fewerFrames", "removeBudget"
   nlohmann::json settings;  // the changed fields
   uint64_t peak_bytes = 0;  // what the job needs then
   std::string advice;       // one sentence

@@ -175,3 +175,29 @@ TEST_CASE("a job that asks for a card where there is none is refused") {
   const Headers model(k1B);
   CHECK_THROWS_AS(make_plan(model.files, settings_of(832, 480), 20, {}, {}), Error);
 }
+
+TEST_CASE("offload on streams what would fit, and off refuses what only fits in streams") {
+  const Headers small(k1B);
+  rushes_settings settings = settings_of(832, 480);
+  settings.quant_linear = RUSHES_QUANT_LINEAR_INT8;
+  const Plan whole = plan_on(small, settings, card_of(24));
+  CHECK(!whole.streamed);
+  settings.offload = RUSHES_OFFLOAD_ON;
+  const Plan streamed = plan_on(small, settings, card_of(24));
+  CHECK(streamed.streamed);
+  CHECK(fits_card(streamed));
+  CHECK(streamed.device_peak_bytes + kGibibyte < whole.device_peak_bytes);
+
+  const Headers large(k14B);
+  settings = settings_of(832, 480);
+  settings.offload = RUSHES_OFFLOAD_OFF;
+  const Plan refused = plan_on(large, settings, card_of(8));
+  CHECK(!refused.streamed);
+  CHECK(!refused.fits);
+  REQUIRE(!refused.fixes.empty());
+  CHECK(refused.fixes.front().id == "streamWeights");
+  CHECK(refused.fixes.front().settings["offload"] == "auto");
+  settings.offload = RUSHES_OFFLOAD_AUTO;
+  settings.quant_linear = refused.settings.quant_linear;
+  CHECK(fits_card(plan_on(large, settings, card_of(8))));
+}
