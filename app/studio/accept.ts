@@ -66,7 +66,12 @@ export async function acceptRequest(
   };
   const files = engineFiles(chosen, model);
   const plan = await engine.call("plan", [files, engineSettings(settings), ids.length, engineLoras(loras)]);
-  const said = [...warnings, ...aboutModel(model), ...aboutPrompt(ids.length, cut, model), ...aboutUnused(settings, plan)];
+  const said = [
+    ...warnings,
+    ...aboutModel(model),
+    ...aboutPrompt(ids.length, cut, model),
+    ...aboutUnused(settings, plan),
+  ];
   return { model, files, settings, ids, tokens, cut, warnings: said, plan };
 }
 

@@ -22,7 +22,9 @@ export function aboutUnused(settings: Settings, { device }: Pick<Plan, "device">
   const usual = defaultSettings(settings.mode);
   return allSettings
     .filter(({ id, needs }) => needs === "gpu" && settings[id] !== usual[id])
-    .map(({ id, label }) => `${label} (${formatValue(settingOf(id), settings[id])}) is not used without a graphics card.`);
+    .map(
+      ({ id, label }) => `${label} (${formatValue(settingOf(id), settings[id])}) is not used without a graphics card.`,
+    );
 }
 
 /** Names and values, the card's name first; what the engine does not know is left out. */
