@@ -116,10 +116,11 @@ class LoadedVae final : public WanVae {
         frames.size(1) % kSpace || frames.size(2) % kSpace || frames.count() == 0)
       throw Error("settings.invalid", "A clip to encode has 4n+1 frames whose sides are multiples of 8.", {},
                   shape_text(frames.shape()));
-    const auto frame_at = [&](const Context& working, int64_t f) {
-      return to_device(working, frames.rows(f, f + 1).reshaped({frames.size(1), frames.size(2), 3}));
+    const auto push_all = [&](const Context& working, Stream& stream) {
+      for (int64_t f = 0; f < frames.size(0); ++f)
+        stream.push(to_device(working, frames.rows(f, f + 1).reshaped({frames.size(1), frames.size(2), 3})));
     };
-    return encode_frames(context, {frames.size(0), frames.size(1), frames.size(2)}, frame_at, progress);
+    return encode_frames(context, {frames.size(0), frames.size(1), frames.size(2)}, push_all, progress);
   }
 
   Tensor encode_picture(const Context& context, const Tensor& picture, int64_t count,
@@ -128,13 +129,14 @@ class LoadedVae final : public WanVae {
         picture.size(0) % kSpace || picture.size(1) % kSpace || picture.count() == 0 || count < 1)
       throw Error("settings.invalid", "A clip to encode has 4n+1 frames whose sides are multiples of 8.", {},
                   std::to_string(count) + " frames of " + shape_text(picture.shape()));
-    const auto frame_at = [&](const Context& working, int64_t f) {
-      if (f == 0) return to_device(working, picture);
+    const auto push_all = [&](const Context& working, Stream& stream) {
+      stream.push(to_device(working, picture));
+      if (count == 1) return;
       Tensor zeros = working.allocate(DType::f32, picture.shape());
       fill_zero(working, zeros);
-      return zeros;
+      stream.push(zeros, count - 1);
     };
-    return encode_frames(context, {count, picture.size(0), picture.size(1)}, frame_at, progress);
+    return encode_frames(context, {count, picture.size(0), picture.size(1)}, push_all, progress);
   }
 
  private:
@@ -202,23 +204,23 @@ class LoadedVae final : public WanVae {
   struct ClipShape {
     int64_t frames, height, width;
   };
-  /// One frame of a clip, [height, width, 3], where the context computes.
-  using FrameSource = std::function<Tensor(const Context& context, int64_t frame)>;
+  /// Pushes every frame of a clip, [height, width, 3], where the context computes.
+  using FrameSource = std::function<void(const Context& context, Stream& stream)>;
 
-  Tensor encode_frames(const Context& context, const ClipShape& shape, const FrameSource& frame_at,
+  Tensor encode_frames(const Context& context, const ClipShape& shape, const FrameSource& push_all,
                        const Progress& progress) const {
     const Half& half = packed(context, VaeHalf::encoder);
     Account account(context, progress);
     if (account.wanted()) {
       WorkCount total;
       const Context planned = counting(context, total);
-      encode_clip(planned, half, shape, frame_at, [] {});
+      encode_clip(planned, half, shape, push_all, [] {});
       account.set_total(total);
     }
-    return encode_clip(account.context(), half, shape, frame_at, [&] { account.report(); });
+    return encode_clip(account.context(), half, shape, push_all, [&] { account.report(); });
   }
 
-  Tensor encode_clip(const Context& context, const Half& half, const ClipShape& shape, const FrameSource& frame_at,
+  Tensor encode_clip(const Context& context, const Half& half, const ClipShape& shape, const FrameSource& push_all,
                      const std::function<void()>& report) const {
     float scale[std::size(kMean)], shift[std::size(kMean)];
     for (size_t c = 0; c < std::size(kMean); ++c) {
@@ -230,7 +232,7 @@ class LoadedVae final : public WanVae {
     int64_t index = 0;
     Stream stream(
         context, half, [&](Tensor frame) { frame_to_planes(context, frame, scale, shift, latents, index++); }, report);
-    for (int64_t f = 0; f < shape.frames; ++f) stream.push(frame_at(context, f));
+    push_all(context, stream);
     return to_host(context, latents);
   }
 

@@ -6,10 +6,12 @@
 
 #include "ops/attention/attention.h"
 #include "ops/elementwise/elementwise.h"
+#include "runtime/transfer.h"
 
 namespace rushes::wan_vae {
 namespace {
 
+constexpr int64_t kWindow = 3;  // frames that a temporal convolution sees
 constexpr ConvolutionShape kSame = {.pad_top = 1, .pad_bottom = 1, .pad_left = 1, .pad_right = 1};
 constexpr ConvolutionShape kPoint = {};
 constexpr ConvolutionShape kHalved = {.stride_space = 2, .pad_bottom = 1, .pad_right = 1};
@@ -33,46 +35,82 @@ Stream::Stream(const Context& context, const Half& half, std::function<void(Tens
       part_(part),
       states_(half.stages.size()) {}
 
-void Stream::push(const Tensor& frame) {
-  if (part_ == Part::fine) return run(frame, half_.coarse);
-  Tensor x = half_.entry ? spatial(*half_.entry, frame, kPoint, context_.compute) : frame;
-  Tensor out = context_.allocate(DType::f32, with_channels(x, half_.first->out_channels));
-  x = causal(*half_.first, first_, std::move(x), nullptr, std::move(out));
-  report_();
-  run(std::move(x), 0);
-}
-
-void Stream::run(Tensor x, size_t stage) {
-  for (; stage < half_.stages.size(); ++stage) {
-    State& state = states_[stage];
-    const bool passed_on = std::visit(
-        Overloaded{[&](const ResidualStage& s) { return x = apply(s, state, std::move(x)), false; },
-                   [&](const AttentionStage& s) { return x = apply(s, std::move(x)), false; },
-                   [&](const UpsampleStage& s) { return upsample(s, state, std::move(x), stage + 1), true; },
-                   [&](const DownsampleStage& s) { return downsample(s, state, std::move(x), stage + 1), true; }},
-        half_.stages[stage]);
-    if (passed_on) return;
+void Stream::push(const Tensor& frame, int64_t times) {
+  if (part_ == Part::fine) return run(frame, times, half_.coarse);
+  const Tensor x = half_.entry ? spatial(*half_.entry, frame, kPoint, context_.compute) : frame;
+  for (int64_t before = 0; times > 0; ++before) {
+    Tensor out = context_.allocate(DType::f32, with_channels(x, half_.first->out_channels));
+    out = causal(*half_.first, first_, x, nullptr, std::move(out));
     report_();
-    if (part_ == Part::coarse && stage + 1 == half_.coarse) return emit_(compute_copy(x));
+    const int64_t equal = before < kWindow - 1 ? 1 : times;
+    run(std::move(out), equal, 0);
+    times -= equal;
   }
-  finish(std::move(x));
 }
 
-void Stream::finish(Tensor x) {
-  Tensor normed = norm(x, half_.last_norm, true);
-  Tensor out = context_.allocate(DType::f32, with_channels(x, half_.last->out_channels));
-  x = Tensor();
-  out = causal(*half_.last, last_, std::move(normed), nullptr, std::move(out));
-  if (half_.exit) out = spatial(*half_.exit, out, kPoint, DType::f32);
+void Stream::run(Tensor x, int64_t times, size_t stage) {
+  if (stage == half_.stages.size()) return finish(std::move(x), times);
+  State& state = states_[stage];
+  std::visit(Overloaded{[&](const ResidualStage& s) { residual(s, state, std::move(x), times, stage + 1); },
+                        [&](const AttentionStage& s) { pass_on(apply(s, std::move(x)), times, stage + 1); },
+                        [&](const UpsampleStage& s) {
+                          for (int64_t i = 1; i < times; ++i) upsample(s, state, x, stage + 1);
+                          upsample(s, state, std::move(x), stage + 1);
+                        },
+                        [&](const DownsampleStage& s) { downsample(s, state, std::move(x), times, stage + 1); }},
+             half_.stages[stage]);
+}
+
+void Stream::pass_on(Tensor x, int64_t times, size_t next) {
   report_();
-  emit_(std::move(out));
+  if (part_ == Part::coarse && next == half_.coarse) {
+    x = compute_copy(x);
+    for (int64_t i = 0; i < times; ++i) emit_(x);
+  } else {
+    run(std::move(x), times, next);
+  }
 }
 
-Tensor Stream::apply(const ResidualStage& stage, State& state, Tensor x) const {
-  Tensor normed = norm(x, stage.norm1, true);
-  Tensor hidden = context_.allocate(DType::f32, with_channels(x, stage.convolution1->out_channels));
-  hidden = causal(*stage.convolution1, state.first, std::move(normed), nullptr, std::move(hidden));
-  normed = norm(hidden, stage.norm2, true);
+void Stream::finish(Tensor x, int64_t times) {
+  Tensor normed = norm(x, half_.last_norm, true);
+  const Shape shape = with_channels(x, half_.last->out_channels);
+  x = Tensor();
+  for (int64_t before = 0; times > 0; ++before) {
+    Tensor out = context_.allocate(DType::f32, shape);
+    const int64_t equal = before < kWindow - 1 ? 1 : times;
+    times -= equal;
+    out = causal(*half_.last, last_, times > 0 ? normed : std::move(normed), nullptr, std::move(out));
+    if (half_.exit) out = spatial(*half_.exit, out, kPoint, DType::f32);
+    report_();
+    for (int64_t i = 0; i < equal; ++i) emit_(out);
+  }
+}
+
+// Two convolutions see two windows, the second one of what the first one found.
+void Stream::residual(const ResidualStage& stage, State& state, Tensor x, int64_t times, size_t next) {
+  int64_t before = 0;
+  for (; times > 1 && before < 2 * (kWindow - 1); ++before, --times) {
+    Tensor own = x;
+    if (!stage.shortcut) {  // its result overwrites what it is given
+      own = context_.allocate(x.type(), x.shape());
+      copy_tensor(context_, x, own);
+    }
+    pass_on(apply(stage, state, std::move(own), before), 1, next);
+  }
+  pass_on(apply(stage, state, std::move(x), before), times, next);
+}
+
+Tensor Stream::apply(const ResidualStage& stage, State& state, Tensor x, int64_t before) const {
+  Tensor normed, hidden;
+  if (before < kWindow || stage.shortcut)
+    hidden = context_.allocate(DType::f32, with_channels(x, stage.convolution1->out_channels));
+  if (before < kWindow) {
+    normed = norm(x, stage.norm1, true);
+    hidden = causal(*stage.convolution1, state.first, std::move(normed), nullptr, std::move(hidden));
+    normed = norm(hidden, stage.norm2, true);
+  } else {
+    normed = state.second.newer;
+  }
   // The result overwrites its own residual: element by element it is read just before it is written.
   if (stage.shortcut) {
     FrameList widened = {hidden};
@@ -107,7 +145,7 @@ void Stream::upsample(const UpsampleStage& stage, State& state, Tensor x, size_t
   if (!stage.even || state.seen++ == 0) {
     Tensor out = widen(x);
     x = Tensor();
-    return run(std::move(out), next);
+    return run(std::move(out), 1, next);
   }
   const FrameList window = {state.first.older, state.first.newer, compute_copy(x)};
   x = Tensor();
@@ -116,29 +154,48 @@ void Stream::upsample(const UpsampleStage& stage, State& state, Tensor x, size_t
     convolution(context_, window, *weights, kPoint, nullptr, made);
     Tensor out = widen(made[0]);
     made.clear();
-    run(std::move(out), next);
+    run(std::move(out), 1, next);
   }
   state.first = {window[1], window[2]};
 }
 
-void Stream::downsample(const DownsampleStage& stage, State& state, Tensor x, size_t next) {
-  Tensor halved = spatial(*stage.space, x, kHalved, stage.time && state.seen ? context_.compute : DType::f32);
-  x = Tensor();
-  report_();
-  if (!stage.time) return run(std::move(halved), next);
-  // The first frame passes; after it each pair becomes one frame, together with the frame before the pair.
-  if (state.seen++ == 0) {
-    Tensor kept = context_.allocate(context_.compute, halved.shape(), MemoryUse::cache);
-    convert(context_, halved, kept);
-    state.waiting = {std::move(kept)};
-    return run(std::move(halved), next);
+void Stream::downsample(const DownsampleStage& stage, State& state, Tensor x, int64_t times, size_t next) {
+  const auto halve = [&](DType type) {
+    Tensor halved = spatial(*stage.space, x, kHalved, type);
+    report_();
+    return halved;
+  };
+  if (stage.time && state.seen++ > 0) {
+    const Tensor halved = halve(context_.compute);
+    x = Tensor();
+    return pair(stage, state, halved, times, next);
   }
-  state.waiting.push_back(std::move(halved));
-  if (state.waiting.size() < 3) return;
-  FrameList made = {context_.allocate(DType::f32, with_channels(state.waiting[0], stage.time->out_channels))};
-  convolution(context_, state.waiting, *stage.time, {.stride_time = 2}, nullptr, made);
-  state.waiting.erase(state.waiting.begin(), state.waiting.begin() + 2);
-  run(std::move(made[0]), next);
+  Tensor halved = halve(DType::f32);
+  x = Tensor();
+  if (!stage.time) return run(std::move(halved), times, next);
+  // The first frame passes; after it each pair becomes one frame, together with the frame before the pair.
+  Tensor kept = context_.allocate(context_.compute, halved.shape(), MemoryUse::cache);
+  convert(context_, halved, kept);
+  state.waiting = {kept};
+  run(std::move(halved), 1, next);
+  if (times > 1) pair(stage, state, kept, times - 1, next);
+}
+
+// `halved` comes so often: what waits becomes pairs, until a window holds nothing else.
+void Stream::pair(const DownsampleStage& stage, State& state, const Tensor& halved, int64_t times, size_t next) {
+  FrameList& waiting = state.waiting;
+  int64_t before = 0;
+  while (times > 0) {
+    waiting.push_back(halved);
+    ++before, --times;
+    if (std::ssize(waiting) < kWindow) continue;
+    FrameList made = {context_.allocate(DType::f32, with_channels(halved, stage.time->out_channels))};
+    convolution(context_, waiting, *stage.time, {.stride_time = 2}, nullptr, made);
+    waiting.erase(waiting.begin(), waiting.begin() + 2);
+    const int64_t more = before < kWindow ? 0 : times / 2;  // pairs like this one
+    times -= 2 * more;
+    run(std::move(made[0]), 1 + more, next);
+  }
 }
 
 Tensor Stream::norm(const Tensor& x, const Tensor& gamma, bool silu) const {

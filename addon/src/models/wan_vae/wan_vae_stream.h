@@ -19,8 +19,9 @@ class Stream {
   Stream(const Context& context, const Half& half, std::function<void(Tensor)> emit, std::function<void()> report,
          Part part = Part::whole);
   /// The next frame, f32 [H, W, C], of the fine part a crop of what the coarse part emitted; its memory is shared, not
-  /// changed.
-  void push(const Tensor& frame);
+  /// changed. `times` >= 1: it comes so often in a row. Every layer then computes until its window holds nothing else,
+  /// and hands on what it found for the rest: the same bits as pushing it so often.
+  void push(const Tensor& frame, int64_t times = 1);
 
  private:
   /// The two frames before the current one; undefined = before the clip's first frame = zeros.
@@ -33,12 +34,16 @@ class Stream {
     FrameList waiting;  // DownsampleStage: the last frame of the previous pair, then the current pair
   };
 
-  void run(Tensor x, size_t stage);
-  void finish(Tensor x);
-  Tensor apply(const ResidualStage& stage, State& state, Tensor x) const;
+  // `times`: as in push, of what enters a stage. `before`: so many frames before this one are equal to it.
+  void run(Tensor x, int64_t times, size_t stage);
+  void pass_on(Tensor x, int64_t times, size_t next);
+  void finish(Tensor x, int64_t times);
+  void residual(const ResidualStage& stage, State& state, Tensor x, int64_t times, size_t next);
+  Tensor apply(const ResidualStage& stage, State& state, Tensor x, int64_t before) const;
   Tensor apply(const AttentionStage& stage, Tensor x) const;
   void upsample(const UpsampleStage& stage, State& state, Tensor x, size_t next);
-  void downsample(const DownsampleStage& stage, State& state, Tensor x, size_t next);
+  void downsample(const DownsampleStage& stage, State& state, Tensor x, int64_t times, size_t next);
+  void pair(const DownsampleStage& stage, State& state, const Tensor& halved, int64_t times, size_t next);
 
   Tensor norm(const Tensor& x, const Tensor& gamma, bool silu) const;
   Tensor compute_copy(const Tensor& x) const;
