@@ -374,8 +374,9 @@ TEST_CASE("what the layers find in frames of zeros is computed once") {
       vae->encode_picture(planned, planned.allocate(DType::f32, {64, 64, 3}), count);
     });
   };
-  const double whole = work_of(
-      [&](const Context& planned) { vae->encode(planned, planned.allocate(DType::f32, {81, 64, 64, 3})); });
+  const double whole = work_of([&](const Context& planned) {
+    vae->encode(planned, planned.allocate(DType::f32, {81, 64, 64, 3}));
+  });
   CHECK(of_picture(81) < 0.3 * whole);
   // Only what follows the last window that is not all zeros: the coarse layers' 20 frames reach far.
   CHECK(of_picture(241) < 1.3 * of_picture(161));
