@@ -35,8 +35,8 @@ typedef enum {
 /* "text", "image", "load", "sample", "decode": the stage's name in events, reports and the record. */
 const char* rushes_stage_name(rushes_stage stage);
 
-/* Callbacks come from the thread that runs the call, but for `cancelled` and `keep`, which another thread asks during
-   rushes_generate and rushes_decode, also while another callback runs. Any may be NULL. */
+/* Callbacks come from the thread that runs the call, but in rushes_generate and rushes_decode `packet` and `frame` from a
+   second thread, and `cancelled` and `keep` from a third, also while others run; none after the call. Any may be NULL. */
 typedef struct {
   void* user;
   /* Once, before anything is loaded: the plan the job keeps to, with the memory that is free now (rushes_plan's JSON).

@@ -33,7 +33,7 @@ class Call : public std::enable_shared_from_this<Call> {
   Napi::Promise start();
   /// The same on a thread of its own, beside what the engine thread does. For work that uses no OpenMP team.
   Napi::Promise start_beside();
-  /// From the working thread: hands an event to JavaScript, in order. Never throws, never waits.
+  /// From any thread at work: hands an event to JavaScript, in order. Never throws, never waits.
   void emit(Event event);
 
  private:

@@ -34,7 +34,7 @@ struct Preview {
   std::span<const uint8_t> rgb;
 };
 
-/// All functions may be empty. They are called from the thread that runs the job.
+/// All may be empty. They are called from the thread that runs the job; `frame` and `packet` from a second one.
 struct Observer {
   std::function<void(const std::string& plan)> planned;
   std::function<void(rushes_stage, double fraction, int step, int steps)> progress;

@@ -231,11 +231,12 @@ double predicted_seconds(const WorkCount& work, const Context& context, const Di
   const double reading = disk.seconds(work.disk_bytes);
   if (context.backend == Backend::reference)
     return std::max(reading, (work.int8_ops + work.bf16_ops + work.f32_ops) / (kReferenceRate * context.threads));
-  // Frames are looked at and encoded by one thread, between the VAE's.
+  // Frames are looked at and encoded by one thread. Beside a card it has a core to itself; a processor's team waits for
+  // it.
   WorkCount shared = work, frames;
   std::swap(shared.of(Effort::frame_bytes), frames.of(Effort::frame_bytes));
   const double alone = Rates::of_this_machine().processor_seconds(frames);
-  if (context.backend == Backend::cuda) return std::max(reading, card_seconds(shared, context.device->info()) + alone);
+  if (context.backend == Backend::cuda) return std::max({reading, card_seconds(shared, context.device->info()), alone});
   const int threads = std::min(context.threads, CpuFeatures::host().cores);
   return std::max(reading, stage_processor_seconds(shared, disk) / threads + alone);
 }

@@ -4,6 +4,7 @@
 
 #include "cuda/cuda_device.h"
 #include "engine/frame_audit.h"
+#include "engine/frame_line.h"
 #include "engine/machine.h"
 #include "engine/step_preview.h"
 #include "media/h264_encoder.h"
@@ -111,15 +112,18 @@ class Session::Run {
     if (observer_.packet)
       encoder = std::make_unique<H264Encoder>(
           H264Settings{.width = width, .height = height, .quality = static_cast<int>(report_.settings.quality)});
-    stages().decode(latents, [&](int64_t frame, std::span<const uint8_t> rgb) {
+    FrameLine line([&](int64_t frame, std::span<const uint8_t> rgb) {
       audit.add(rgb);
       if (observer_.frame) observer_.frame(frame, rgb, width, height);
-      if (encoder) {
-        const H264Packet packet = encoder->encode(rgb);
-        observer_.packet(packet.data, packet.key_frame, frame);
-      }
+      if (!encoder) return;
+      const H264Packet packet = encoder->encode(rgb);
+      observer_.packet(packet.data, packet.key_frame, frame);
+    });
+    stages().decode(latents, [&](int64_t frame, std::span<const uint8_t> rgb) {
+      line.push(frame, rgb);
       ++report_.frames;
     });
+    line.finish();
     audit.require_picture();
     for (const std::string& warning : audit.warnings()) warn(warning);
   }
