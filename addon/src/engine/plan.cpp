@@ -108,6 +108,15 @@ bool can_stream(const rushes_settings& settings) {
   return settings.device == RUSHES_DEVICE_CUDA && settings.offload != RUSHES_OFFLOAD_OFF;
 }
 
+// Of a job that does not fit, the decode in tiles if that needs less of the memory that is short: pictures wait for the
+// last tile, so that a long clip's can take more than tiles save.
+Plan leaner(Plan whole, Plan tiled, const Budget& budget) {
+  const bool of_card = whole.device_peak_bytes > budget.device;
+  const bool is_less =
+      of_card ? tiled.device_peak_bytes < whole.device_peak_bytes : tiled.peak_bytes < whole.peak_bytes;
+  return is_less || budget.holds(tiled) ? std::move(tiled) : std::move(whole);
+}
+
 // All parts together when they fit, else one after the other, then with tiles where the user left that open, and on a
 // card at last with blocks that stream. The text's keys save less than any of these costs.
 Plan best_plan(const Job& job, rushes_settings resolved, const Budget& budget, bool may_stream) {
@@ -123,14 +132,14 @@ Plan best_plan(const Job& job, rushes_settings resolved, const Budget& budget, b
   if (!budget.holds(plan)) plan = attempt(false, always);
   if (!budget.holds(plan) && open_tiling) {
     resolved.vae_tiling = RUSHES_VAE_TILING_ON;
-    plan = attempt(false, always);
+    plan = leaner(std::move(plan), attempt(false, always), budget);
   }
   if (budget.holds(plan) || always || !may_stream || !can_stream(resolved)) return plan;
   if (open_tiling) resolved.vae_tiling = RUSHES_VAE_TILING_OFF;
   plan = attempt(false, true);
   if (!budget.holds(plan) && open_tiling) {
     resolved.vae_tiling = RUSHES_VAE_TILING_ON;
-    plan = attempt(false, true);
+    plan = leaner(std::move(plan), attempt(false, true), budget);
   }
   return plan;
 }
@@ -182,10 +191,10 @@ class FixSearch {
     const bool open_tiling = settings.vae_tiling == RUSHES_VAE_TILING_AUTO;
     if (open_tiling) settings.vae_tiling = RUSHES_VAE_TILING_OFF;
     const Held held{false, false, can_stream(settings)};
-    const Plan plan = walk(job_, settings, held);
+    Plan plan = walk(job_, settings, held);
     if (budget_.holds(plan) || !open_tiling) return plan;
     settings.vae_tiling = RUSHES_VAE_TILING_ON;
-    return walk(job_, settings, held);
+    return leaner(std::move(plan), walk(job_, settings, held), budget_);
   }
 
   bool add(const char* id, const rushes_settings& settings, const std::string& advice) {
