@@ -1,8 +1,11 @@
 #include "runtime/tensor_view.h"
 
 #include <algorithm>
+#include <array>
 #include <limits>
 
+#include "runtime/cpu_features.h"
+#include "runtime/half_floats.h"
 #include "runtime/status.h"
 #include "runtime/transfer.h"
 
@@ -28,6 +31,18 @@ float f8_to_float(uint8_t bits, int exponent_bits, int bias) {
   return sign * std::ldexp(static_cast<float>(mantissa + (1 << mantissa_bits)), exponent - bias - mantissa_bits);
 }
 
+// Every code of an fp8 type: a text encoder has billions of weights, and a look-up each is all the time there is.
+std::array<float, 256> f8_codes(int exponent_bits, int bias) {
+  std::array<float, 256> values;
+  for (int code = 0; code < 256; ++code)
+    values[static_cast<size_t>(code)] = f8_to_float(static_cast<uint8_t>(code), exponent_bits, bias);
+  return values;
+}
+
+void widen_f8(const std::array<float, 256>& codes, const std::byte* data, std::span<float> out) {
+  for (size_t i = 0; i < out.size(); ++i) out[i] = codes[std::to_integer<size_t>(data[i])];
+}
+
 }  // namespace
 
 void to_float(const TensorView& view, std::span<float> out) {
@@ -41,17 +56,18 @@ void to_float(const TensorView& view, std::span<float> out) {
       for (int64_t i = 0; i < count; ++i) out[i] = read<bf16>(view.data, i);
       return;
     case DType::f16:
-      for (int64_t i = 0; i < count; ++i) out[i] = f16_to_float(read<uint16_t>(view.data, i));
-      return;
+      return CpuFeatures::host().avx2 ? widen_f16_avx2(view.data, out) : widen_f16(view.data, out);
     case DType::f64:
       for (int64_t i = 0; i < count; ++i) out[i] = static_cast<float>(read<double>(view.data, i));
       return;
-    case DType::f8_e4m3:
-      for (int64_t i = 0; i < count; ++i) out[i] = f8_to_float(read<uint8_t>(view.data, i), 4, 7);
-      return;
-    case DType::f8_e5m2:
-      for (int64_t i = 0; i < count; ++i) out[i] = f8_to_float(read<uint8_t>(view.data, i), 5, 15);
-      return;
+    case DType::f8_e4m3: {
+      static const auto codes = f8_codes(4, 7);
+      return widen_f8(codes, view.data, out);
+    }
+    case DType::f8_e5m2: {
+      static const auto codes = f8_codes(5, 15);
+      return widen_f8(codes, view.data, out);
+    }
     default:
       throw Error("checkpoint.unsupported", "The tensor " + view.name + " has the type " +
                                                 std::string(dtype_name(view.type)) + ", which holds no weights here.");

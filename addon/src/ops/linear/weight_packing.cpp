@@ -25,14 +25,22 @@ float WeightPacking::read_tile(int64_t row_tile, int64_t depth_tile, std::byte* 
   const std::byte* from = source_.weight.data + (row_tile * kTile * depth_ + depth_tile * kTile) * size;
   if (kernel_.weight == DType::i8) {
     auto* q = reinterpret_cast<int8_t*>(packed);
-    if (type != DType::bf16 && type != DType::f32) return tiles_.read_int8(row_tile, depth_tile, q);
+    if (type == DType::i8) return tiles_.read_int8(row_tile, depth_tile, q);
     std::memset(q, 0, kTile * kTile);
     PackTile tile = {};
-    tile.x = from;
-    tile.x_type = type;
-    tile.x_stride = depth_;
     tile.rows = static_cast<int>(rows);
     tile.depth = static_cast<int>(depth);
+    alignas(64) float values[kTile * kTile];
+    if (type == DType::bf16 || type == DType::f32) {
+      tile.x = from;
+      tile.x_type = type;
+      tile.x_stride = depth_;
+    } else {
+      tiles_.read(row_tile, depth_tile, values);
+      tile.x = reinterpret_cast<const std::byte*>(values);
+      tile.x_type = DType::f32;
+      tile.x_stride = kTile;
+    }
     return kernel_.quantize(tile, q);
   }
   if (kernel_.weight == type) {
