@@ -86,6 +86,17 @@ export function resolveSettings(
   };
 }
 
+/** The values of several sources, weakest first, as those of one: a stronger resolution replaces the sides that weaker ones
+ * say, which beside it would win. */
+export function valuesTogether(sources: readonly Pick<SettingSource, "values">[]): Partial<Settings> {
+  const together: Record<string, unknown> = {};
+  for (const { values } of sources) {
+    if (values.resolution !== undefined) for (const side of ["width", "height"]) delete together[side];
+    for (const [id, value] of Object.entries(values)) if (value !== undefined) together[id] = value;
+  }
+  return together;
+}
+
 /** Index of the strongest source that has a value for each setting. A null is a value ("random"); undefined is not. */
 function ranksOf(sources: readonly SettingSource[]): Record<SettingId, number> {
   const strongest = (id: SettingId) =>

@@ -4,6 +4,7 @@ import type { Draft } from "../../contract/channels/generate.ts";
 import { checkSetting } from "../../contract/settings/derive.ts";
 import type { AllowedPath } from "../models/lora-files.ts";
 import { collectSources } from "../settings/collect.ts";
+import { valuesTogether } from "../settings/resolve.ts";
 import { invalid, readNamedValues } from "../settings/sources.ts";
 import type { JobRequest } from "./studio.ts";
 
@@ -32,8 +33,7 @@ export async function requestOfDraft(draft: LocalDraft, libraryFolder: string): 
     flags: { ...named, values: { ...named.values, ...image } },
     flagOrigin: "form",
   });
-  const settings = Object.assign({}, ...sources.map(({ values }) => values)) as Draft["values"];
-  const { prompt, model: _model, ...others } = settings;
+  const { prompt, model: _model, ...others } = valuesTogether(sources);
   const problem = checkSetting("prompt", prompt ?? "");
   if (problem) throw invalid(problem);
   return {

@@ -1,8 +1,9 @@
 // Which source wins, and what follows from the winners.
 import { describe, expect, test } from "vitest";
 import { differences, type Settings } from "../../../contract/settings/derive.ts";
-import { type ModelTraits, resolveSettings } from "../../../app/settings/resolve.ts";
+import { type ModelTraits, resolveSettings, valuesTogether } from "../../../app/settings/resolve.ts";
 import type { SettingSource, SourceKind } from "../../../app/settings/sources.ts";
+import { randomNumbers } from "../../random-numbers.ts";
 
 const demo: ModelTraits = {
   name: "Demo",
@@ -70,6 +71,30 @@ describe("size", () => {
     expect(size(source("config", { resolution: "480p" }), source("flag", { width: 640 }))).toBe("640x480");
     expect(size(source("config", { width: 640 }), source("flag", { resolution: "480p" }))).toBe("832x480");
     expect(size(source("flag", { resolution: "480p", height: 512 }))).toBe("832x512");
+  });
+  test("sources as one come to the size they come to in layers, whatever each of them says", () => {
+    const random = randomNumbers(7);
+    const pick = <T>(...from: T[]) => from[Math.floor(random() * from.length)]!;
+    const layer = (kind: SourceKind) => {
+      const values = {
+        resolution: pick(undefined, undefined, "480p", "96x64"),
+        aspectRatio: pick(undefined, undefined, "9:16", "1:1"),
+        width: pick(undefined, undefined, 64, null),
+        height: pick(undefined, undefined, 80, null),
+        numSteps: pick(undefined, 2),
+      };
+      // Absent, or there without a value.
+      const said = Object.entries(values).filter(([, value]) => value !== undefined || random() < 0.3);
+      return source(kind, Object.fromEntries(said));
+    };
+    for (let round = 0; round < 2000; round++) {
+      const layers = [layer("config"), layer("preset"), layer("flag")];
+      const apart = resolveSettings(layers, demo);
+      const together = resolveSettings([source("flag", valuesTogether(layers))], demo);
+      const { width, height, numSteps, aspectRatio } = apart.settings;
+      expect(together.settings, JSON.stringify(layers)).toMatchObject({ width, height, numSteps, aspectRatio });
+      expect(together.fixedSize, JSON.stringify(layers)).toBe(apart.fixedSize);
+    }
   });
   test("the source of a size is the source of what decided it", () => {
     const { origins } = resolveSettings(

@@ -1,6 +1,6 @@
 // The queue as every door changes it: adding drafts, order, editing, pausing, keeping, running without anybody waiting, and
 // the events that tell of all this. The engine is the plumbing addon.
-import { existsSync, readdirSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { decode as decodePng } from "fast-png";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
@@ -67,6 +67,22 @@ describe("adding", () => {
       code: "model.unsupported",
       message: expect.stringContaining("makes videos from text only") as string,
     });
+  });
+
+  test.each(["config", "preset"])("makes the size the form shows, whatever sides the %s holds", async (where) => {
+    const sides = { width: 64, height: 96 };
+    const presetId = where === "preset" ? await studio.presets.save("Small", sides) : null;
+    mkdirSync(studio.libraryFolder, { recursive: true });
+    if (where === "config") writeFileSync(join(studio.libraryFolder, "config.yaml"), "width: 64\nheight: 96\n");
+    for (const values of [{ resolution: "128x128" }, { resolution: "128x128", height: 64 }, { width: 128 }, {}]) {
+      const wanted = { ...draft("a red ball", values), presetId };
+      const { frameSize } = await studio.form.check(wanted);
+      const [job] = await studio.queue.add([wanted]);
+      expect({ width: job!.settings.width, height: job!.settings.height }).toEqual(frameSize);
+      const sizeFlags = (command: string) => command.match(/--(width|height|resolution) \S+/g);
+      const repeated = sizeFlags(await studio.form.command({ jobId: job!.id }));
+      expect(sizeFlags(await studio.form.command({ draft: wanted }))).toEqual(repeated);
+    }
   });
 
   test("takes settings only, no files", async () => {
