@@ -185,7 +185,8 @@ export interface Studio extends StudioCore {
   plan(request: JobRequest): Promise<Plan>;
   machine(): Promise<Machine>;
   selfTest(threads?: number): Promise<SelfTest>;
-  /** Puts a failed or cancelled job back into the queue; it continues from its last finished step. */
+  /** Puts a failed or cancelled job back into the queue; it continues from its last finished step. One that waits stays as it
+   * is. Throws job.started for one that runs or is done. */
   again(jobId: number, changes?: RetryChanges): Job;
   /** Times the operations against this machine's ceilings; the table comes line by line. */
   bench(options: BenchOptions, onLine: (line: string) => void): Promise<unknown>;

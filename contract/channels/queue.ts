@@ -33,7 +33,8 @@ export interface QueueChannels {
   "queue:cancel": { request: { jobId: number }; reply: Nothing };
   /** Ends sampling and decodes the latest estimate; refused with job.not_running otherwise. */
   "queue:keep": { request: { jobId: number }; reply: Nothing };
-  /** A failed or cancelled job once more; continues from its last finished step. */
+  /** A failed or cancelled job once more; continues from its last finished step. One that waits stays as it is; refused with
+   * job.started for one that runs or is done. */
   "queue:retry": { request: { jobId: number } & RetryChanges; reply: { job: Job } };
   /** Another video from the saved latents of a finished job. */
   "queue:decodeAgain": { request: { jobId: number }; reply: { job: Job } };

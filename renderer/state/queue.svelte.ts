@@ -8,6 +8,7 @@ import { text } from "../text/text.svelte.ts";
 import { announcer } from "./announcer.svelte.ts";
 import { connection } from "./connection.svelte.ts";
 import { jobs } from "./jobs.svelte.ts";
+import { retryJob } from "./retry-job.ts";
 import { toasts } from "./toasts.svelte.ts";
 
 /** Failed jobs are shown beside the queue for a day, the latest few; then they are in the history only. */
@@ -93,7 +94,7 @@ class Queue {
 
   /** A failed job once more; it continues from its last finished step. */
   async retry(jobId: number): Promise<void> {
-    if (!(await tried(() => request("queue:retry", { jobId })))) return;
+    if (!(await tried(() => retryJob(jobId)))) return;
     jobs.refresh();
     await this.#readFailed();
   }

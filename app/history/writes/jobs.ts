@@ -1,4 +1,5 @@
 // Writing jobs: acceptance and the moves between states. What a running job reports is in runs.ts.
+import { RushesError } from "../../../contract/errors.ts";
 import {
   mayMove,
   type JobError,
@@ -166,7 +167,8 @@ export function moveJob(database: HistoryDatabase, id: number, move: Move): bool
 const firstPosition = `min(position, coalesce(
   (SELECT other.position - 1 FROM jobs AS other WHERE other.state = 'queued' ORDER BY other.position LIMIT 1), position))`;
 
-/** Puts a failed or cancelled job at the end of the queue, with a clean count of interruptions and its whole plan. */
+/** Puts a failed or cancelled job at the end of the queue, with a clean count of interruptions and its whole plan. False
+ * where it waits there already, as it is. Throws job.unknown, or job.started for one that runs or is done. */
 export function queueAgain(
   database: HistoryDatabase,
   id: number,
@@ -175,6 +177,7 @@ export function queueAgain(
   const changes = [...(onCpu ? ["on the CPU"] : []), ...(withoutBudget ? ["without a memory budget"] : [])];
   return database
     .transaction((): boolean => {
+      if (!isEnded(database, id)) return false;
       if (!moveJob(database, id, { to: "queued", note: ["asked for again", ...changes].join(", ") })) return false;
       if (onCpu)
         database
@@ -194,6 +197,19 @@ export function queueAgain(
       return true;
     })
     .immediate();
+}
+
+/** Whether the job failed or was cancelled; false where it waits. A running job may go back to the queue too, but only its
+ * runner may put it there. */
+function isEnded(database: HistoryDatabase, id: number): boolean {
+  const row = database.prepare("SELECT state FROM jobs WHERE id = ?").get(id) as { state: JobState } | undefined;
+  if (!row) throw unknownJob(id);
+  if (row.state === "queued") return false;
+  if (row.state === "failed" || row.state === "cancelled") return true;
+  throw new RushesError("job.started", {
+    sentence: row.state === "running" ? `Job ${id} runs already.` : `Job ${id} is done already.`,
+    advice: row.state === "running" ? "Wait for it, or cancel it first." : "Use its settings for another one.",
+  });
 }
 
 /** Cancels a queued job at once; asks the runner of a running one. False when the job was final already. */

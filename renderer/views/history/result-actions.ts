@@ -3,6 +3,7 @@ import type { Job, RetryChanges } from "../../../contract/job.ts";
 import { request } from "../../bridge.ts";
 import { runWithFix } from "../../state/job-fix.ts";
 import { results } from "../../state/results.svelte.ts";
+import { retryJob } from "../../state/retry-job.ts";
 import { route } from "../../state/route.svelte.ts";
 import { toasts } from "../../state/toasts.svelte.ts";
 import { useJobSettings } from "../../state/use-settings.ts";
@@ -38,7 +39,7 @@ export async function decodeAgain(jobId: number): Promise<void> {
 }
 
 export async function retry(jobId: number, changes: RetryChanges = {}): Promise<void> {
-  await queued(() => request("queue:retry", { jobId, ...changes }), text.words.history.retried);
+  await queued(() => retryJob(jobId, changes), text.words.history.retried);
 }
 
 /** With the smallest change that fits into memory. */

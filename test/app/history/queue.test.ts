@@ -129,6 +129,21 @@ describe("the order", () => {
     expect(order()).toEqual([3, 2]);
   });
 
+  test("asking again changes no job that waits, and is refused for one that runs or is done", () => {
+    insert(4);
+    takeNextJob(database, "runner");
+    moveJob(database, 1, { to: "done", note: "" });
+    takeNextJob(database, "runner");
+    const all = () => database.prepare("SELECT * FROM jobs ORDER BY id").all();
+    const changes = { onCpu: true, withoutBudget: true };
+    const before = all();
+    expect(queueAgain(database, 3, changes)).toBe(false);
+    for (const id of [1, 2]) expect(() => queueAgain(database, id, changes)).toThrow(started);
+    expect(() => queueAgain(database, 99)).toThrow(unknown);
+    expect(all()).toEqual(before);
+    expect(readDetail(database, 2)?.changes.map(({ state }) => state)).toEqual(["queued", "running"]);
+  });
+
   test.each([1, 2, 3, 4, 5])("follows a plain list through any changes (seed %i)", (seed) => {
     const random = randomNumbers(seed);
     const pick = (list: readonly number[]) => list[Math.floor(random() * list.length)];

@@ -4,6 +4,7 @@ import { page, userEvent } from "vitest/browser";
 import { render } from "vitest-browser-svelte";
 import type { ExportState } from "../../../../contract/channels/exports.ts";
 import type { HistoryDetail } from "../../../../contract/channels/history.ts";
+import { RushesError } from "../../../../contract/errors.ts";
 import { form } from "../../../../renderer/state/form.svelte.ts";
 import { route } from "../../../../renderer/state/route.svelte.ts";
 import { toasts } from "../../../../renderer/state/toasts.svelte.ts";
@@ -130,6 +131,21 @@ describe("what is known", () => {
     await button("Try again").click();
     await expect.poll(() => studio.requests("queue:retry")).toEqual([{ jobId: 9 }]);
     expect(document.body.textContent).not.toContain("Export");
+  });
+
+  test("trying again a job that has begun meanwhile, as a double click does, frightens nobody", async () => {
+    changes = {
+      state: "failed",
+      video: null,
+      error: { code: "memory.exhausted", sentence: "It needs 21 GB.", advice: "", detail: "" },
+    };
+    studio.answers["queue:retry"] = () => {
+      throw new RushesError("job.started", { sentence: "Job 9 runs already." });
+    };
+    await open();
+    await button("Try again").click();
+    await expect.poll(() => toasts.all.map(({ tone }) => tone)).toEqual(["good"]);
+    expect(document.body.textContent).not.toContain("runs already");
   });
 
   test("memory of a graphics card beside the main memory, and the way to the CPU where the card failed", async () => {
