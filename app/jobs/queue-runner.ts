@@ -1,6 +1,6 @@
 // Runs a library's queue while it is wanted here: holds the lease, takes jobs in their order, one at a time.
 import { randomUUID } from "node:crypto";
-import { setTimeout as sleep } from "node:timers/promises";
+import { setImmediate as macrotask, setTimeout as sleep } from "node:timers/promises";
 import { ownIdentity } from "../history/process-identity.ts";
 import { isPaused } from "../history/reads/queue.ts";
 import { giveUpReserve, keepReserve } from "../history/reserve.ts";
@@ -80,6 +80,8 @@ export class QueueRunner {
         await this.#freeWhilePaused();
         const held = await this.#hold();
         if (held && Date.now() - this.#sweptAt > sweepPeriod) await this.#sweep();
+        // A job that nobody here wants is not taken only to be put back.
+        if (!wanted() || this.#stopped) break;
         const id = held ? takeNextJob(this.#tools.database, this.#lease.token) : null;
         if (id === null) {
           await sleep(lookPeriod);
@@ -93,6 +95,8 @@ export class QueueRunner {
         } finally {
           this.#run = null;
         }
+        // Whoever waited for this job says now whether there is more to wait for.
+        await macrotask();
       }
     } finally {
       clearInterval(heartbeat);

@@ -75,3 +75,13 @@ test("aborting a batch cancels the rest of it at once, though one of its results
   });
   expect(outcomes.map(({ job }) => job.state)).toEqual(["done", "cancelled", "cancelled"]);
 });
+
+test("who has waited leaves the jobs behind untouched", async () => {
+  const [first, second] = await studio.enqueueAll([{ prompt: "a red ball" }, { prompt: "a blue ball" }]);
+  await studio.wait(first!.id);
+  await studio.close();
+  studio = await openStudio({ libraryFolder: plumbing.library });
+  const left = studio.get(second!.id)!;
+  expect(left).toMatchObject({ state: "queued", attempts: 0 });
+  expect(left.changes.map(({ note }) => note)).toEqual(["accepted"]);
+});
