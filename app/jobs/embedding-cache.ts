@@ -31,7 +31,7 @@ export async function markEmbeddingUsed(path: string): Promise<void> {
  * jobs. */
 export async function removeOldEmbeddings(folder: string, mostBytes = keptEmbeddingBytes): Promise<void> {
   const kept = await Promise.all(
-    (await readdir(folder)).map(async (name) => {
+    (await readdir(folder).catch(() => [])).map(async (name) => {
       const path = join(folder, name);
       const { size, mtimeMs } = await stat(path);
       return { path, size, usedAt: mtimeMs };

@@ -116,6 +116,8 @@ export class JobRun {
   async #compute(): Promise<GenerateReport> {
     const { database, engine, files } = this.#tools;
     const { job } = this.#record;
+    // One may have been deleted since the library was opened, to make room.
+    files.make();
     const { tokenizer: _tokenizer, ...modelFiles } = job.files;
     const settings = attemptSettings(job.settings, job.lowered);
     this.#weights = await contentName([

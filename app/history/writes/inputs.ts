@@ -1,6 +1,6 @@
 // Which input pictures of the library are in use. Their files come and go elsewhere: a copy is kept before its job is
 // committed (app/studio/kept-inputs.ts) and removed with the other files of purged results (discard-files.ts).
-import { readdirSync, rmSync, statSync } from "node:fs";
+import { existsSync, readdirSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import type { HistoryDatabase } from "../database.ts";
 
@@ -23,8 +23,9 @@ export function releaseInput(database: HistoryDatabase, path: string | null): vo
 }
 
 /** Removes copies that no job came to name, whole or begun: the program ended, or the history refused, between copying and
- * committing. Nothing is committed meanwhile. */
+ * committing. Nothing is committed meanwhile. A folder that is gone has none. */
 export function removeStrayInputs(database: HistoryDatabase, folder: string, now = Date.now()): void {
+  if (!existsSync(folder)) return;
   const kept = database.prepare("SELECT 1 FROM kept_inputs WHERE path = ?");
   const named = database.prepare("SELECT 1 FROM jobs WHERE input_image = ? LIMIT 1");
   const paths = readdirSync(folder).map((name) => join(folder, name));

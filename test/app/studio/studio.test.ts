@@ -409,6 +409,15 @@ describe("the extra copy", () => {
   });
 });
 
+describe("a folder of the library that is deleted while it is open", () => {
+  test.each(["cache", "latents", "inputs", "videos"])("is there again for the next job: %s", async (name) => {
+    await generate();
+    rmSync(join(plumbing.library, name), { recursive: true });
+    const job = await generate({ prompt: `a ball without ${name}` });
+    expect(job).toMatchObject({ state: "done", error: null });
+  });
+});
+
 describe("an engine that dies", () => {
   test("costs no finished step: the job continues once, and says so", async () => {
     plumbing.script({ stepMs: 20, crashInStep: 3 });
