@@ -206,6 +206,8 @@ export type JobEvent =
   | { kind: "state"; jobId: number; state: JobState; note: string }
   | { kind: "progress"; jobId: number; progress: JobProgress }
   | { kind: "log"; jobId: number; level: LogLevel; line: string }
+  /** Why the job that is waited for does not run yet. */
+  | { kind: "waiting"; jobId: number; sentence: string }
   | {
       kind: "preview";
       jobId: number;

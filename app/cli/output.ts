@@ -1,5 +1,5 @@
-// Where words go: results to standard output, everything else to standard error; with --json one object and nothing
-// else. One of these per run.
+// Where words go: results to standard output, everything else to standard error; with --json one object, and
+// beside it only why nothing happens yet. One of these per run.
 import type { RushesError } from "../../contract/errors.ts";
 import { formatBytes } from "../../contract/format-bytes.ts";
 
@@ -42,6 +42,12 @@ export class Output {
 
   warn(sentence: string): void {
     this.note(`note: ${sentence}`);
+  }
+
+  /** Why nothing happens yet. Said beside --json too: whoever started it should not have to guess. */
+  waiting(sentence: string): void {
+    this.clearStatus();
+    process.stderr.write(`note: ${sentence}\n`);
   }
 
   /** Shown with --verbose only, even beside --json: it goes to standard error. */

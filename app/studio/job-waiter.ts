@@ -2,10 +2,10 @@
 // runs.
 import { setTimeout as sleep } from "node:timers/promises";
 import { RushesError } from "../../contract/errors.ts";
-import { isFinal, type Job, type JobEvent } from "../../contract/job.ts";
+import { isFinal, type Job } from "../../contract/job.ts";
 import { databaseError } from "../history/database.ts";
 import { requireJob } from "../history/reads/jobs.ts";
-import { isPaused } from "../history/reads/queue.ts";
+import { countBefore, isPaused } from "../history/reads/queue.ts";
 import { JobFollower } from "../jobs/job-follower.ts";
 import type { WaitOptions } from "./studio.ts";
 import type { LocalCore } from "./studio-core.ts";
@@ -42,7 +42,7 @@ export class JobWaiter {
     const endWaking = this.#core.listenToJobs((event) => {
       if (event.kind === "state" && event.jobId === jobId && isFinal(event.state)) end.abort();
     });
-    let saidPaused = false;
+    let said: string | null = null;
     let heard: Promise<void> | null = null;
     try {
       for (;;) {
@@ -52,10 +52,9 @@ export class JobWaiter {
         if (isFinal(job.state)) return job;
         if (this.#core.closed) throw new RushesError("job.interrupted", { sentence: "The studio was closed." });
         if (troubles.length > 0) throw databaseError(troubles[0], files.database);
-        if (isPaused(database) && !saidPaused) {
-          saidPaused = true;
-          onEvent(pausedLine(jobId));
-        }
+        const sentence = this.#hindrance(job);
+        if (sentence !== null && sentence !== said) onEvent({ kind: "waiting", jobId, sentence });
+        said = sentence;
         const run = runner.pump(this.#wanted);
         // Calls while the queue runs share its end: one handler is enough.
         if (run !== heard) {
@@ -89,6 +88,18 @@ export class JobWaiter {
     while (this.#waiting > 0) await sleep(lookPeriod / 4);
   }
 
+  /** Why the job does not run yet; null where nothing is before it. */
+  #hindrance({ id, state }: Job): string | null {
+    const { database, runner } = this.#core;
+    if (state !== "queued") return null;
+    if (isPaused(database))
+      return "The queue of this library is paused: the job waits until it is resumed in the window or in the browser.";
+    const count = countBefore(database, id);
+    if (count === 0) return null;
+    const elsewhere = runner.heldElsewhere() ? `; another program runs ${count === 1 ? "it" : "them"}` : "";
+    return `Waits for ${count} earlier ${count === 1 ? "job" : "jobs"} of this library${elsewhere}.`;
+  }
+
   readonly #wanted = () => this.#kept || this.#waiting > 0;
 
   async #keepRunning(): Promise<void> {
@@ -104,9 +115,4 @@ export class JobWaiter {
       if (!this.#core.closed) await sleep(troublePause, undefined, { ref: false });
     }
   }
-}
-
-function pausedLine(jobId: number): JobEvent {
-  const line = "The queue of this library is paused: the job waits until it is resumed in the window.";
-  return { kind: "log", jobId, level: "warning", line };
 }

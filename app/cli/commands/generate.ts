@@ -128,6 +128,7 @@ export class Reporter {
       }
       this.#view?.show(event.progress);
     } else if (event.kind === "log") this.#log(event.level, event.line);
+    else if (event.kind === "waiting") this.#output.waiting(event.sentence);
   }
 
   outcome({ job, video, error }: Outcome): void {

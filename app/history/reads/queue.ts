@@ -29,6 +29,17 @@ export function isPaused(database: HistoryDatabase): boolean {
   return row?.paused === 1;
 }
 
+/** How many jobs run or wait before this one, which waits. */
+export function countBefore(database: HistoryDatabase, id: number): number {
+  const { count } = database
+    .prepare(
+      `SELECT (SELECT count(*) FROM jobs WHERE state = 'running') + (SELECT count(*) FROM jobs
+         WHERE state = 'queued' AND (position, id) < (SELECT position, id FROM jobs WHERE id = ?)) AS count`,
+    )
+    .get(id) as { count: number };
+  return count;
+}
+
 /** Jobs that run, with the runner that has them. */
 export function readRunning(
   database: HistoryDatabase,

@@ -1,12 +1,12 @@
 // Waiting for jobs: it costs the same however long it takes, and what ends it.
 import { rmSync } from "node:fs";
-import { afterAll, afterEach, beforeAll, beforeEach, expect, onTestFinished, test, vi } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, onTestFinished, test, vi } from "vitest";
 import { deleteResults, purgeResults } from "../../../app/history/writes/results.ts";
 import { QueueRunner } from "../../../app/jobs/queue-runner.ts";
 import { Model } from "../../../app/library/model.ts";
 import { openStudio } from "../../../app/studio/open-studio.ts";
 import type { Studio } from "../../../app/studio/studio.ts";
-import { Plumbing } from "../engine/plumbing.ts";
+import { Plumbing, until } from "../engine/plumbing.ts";
 
 let plumbing: Plumbing;
 let studio: Studio;
@@ -74,6 +74,52 @@ test("aborting a batch cancels the rest of it at once, though one of its results
     },
   });
   expect(outcomes.map(({ job }) => job.state)).toEqual(["done", "cancelled", "cancelled"]);
+});
+
+describe("a caller that waits hears what comes before its job", () => {
+  const heard = async (from: Studio, id: number) => {
+    const sentences: string[] = [];
+    const job = await from.wait(id, {
+      onEvent: (event) => event.kind === "waiting" && event.jobId === id && sentences.push(event.sentence),
+    });
+    expect(job.state).toBe("done");
+    return sentences;
+  };
+
+  test("once for each number of jobs", async () => {
+    // Each takes longer than the time between two looks.
+    plumbing.script({ stepMs: 150 });
+    const jobs = await studio.enqueueAll(["a red ball", "a blue ball", "a green ball"].map((prompt) => ({ prompt })));
+    expect(await heard(studio, jobs[2]!.id)).toEqual([
+      "Waits for 2 earlier jobs of this library.",
+      "Waits for 1 earlier job of this library.",
+    ]);
+    const { id } = await studio.enqueue({ prompt: "a red ball" });
+    expect(await heard(studio, id)).toEqual([]);
+  });
+
+  test("and that another program runs them", async () => {
+    plumbing.script({ stepMs: 500 });
+    const other = await openStudio({ libraryFolder: plumbing.library });
+    try {
+      const [first, second] = await studio.enqueueAll([{ prompt: "a red ball" }, { prompt: "a blue ball" }]);
+      other.run();
+      await until(() => other.get(first!.id)?.state === "running", "the first job");
+      expect(await heard(studio, second!.id)).toEqual([
+        "Waits for 1 earlier job of this library; another program runs it.",
+      ]);
+    } finally {
+      await other.close();
+    }
+  });
+
+  test("and that the queue is paused", async () => {
+    studio.queue.pause();
+    const { id } = await studio.enqueue({ prompt: "a red ball" });
+    const waited = heard(studio, id);
+    setTimeout(() => studio.queue.resume(), 500);
+    expect(await waited).toEqual([expect.stringMatching(/^The queue of this library is paused: /)]);
+  });
 });
 
 test("who has waited leaves the jobs behind untouched", async () => {
