@@ -7,13 +7,12 @@ import { databaseError } from "../history/database.ts";
 import { requireJob } from "../history/reads/jobs.ts";
 import { countBefore, isPaused } from "../history/reads/queue.ts";
 import { JobFollower } from "../jobs/job-follower.ts";
+import { QueueTrouble } from "./queue-trouble.ts";
 import type { WaitOptions } from "./studio.ts";
 import type { LocalCore } from "./studio-core.ts";
 
 /** How often a waiting caller looks into the history, milliseconds. */
 const lookPeriod = 100;
-/** How long the queue rests after trouble with the library, milliseconds. */
-const troublePause = 2000;
 
 export class JobWaiter {
   readonly #core: LocalCore;
@@ -103,16 +102,19 @@ export class JobWaiter {
   readonly #wanted = () => this.#kept || this.#waiting > 0;
 
   async #keepRunning(): Promise<void> {
+    const trouble = new QueueTrouble();
     while (!this.#core.closed) {
+      const began = performance.now();
+      let rest = lookPeriod;
       try {
         await this.#core.runner.pump(this.#wanted);
       } catch (error) {
         // A full disk or a locked library may be over in a moment; the queue must not stand still for it.
-        this.#core.log.write(
-          `the queue stopped: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`,
-        );
+        const met = trouble.met(error, performance.now() - began);
+        if (met.line !== null) this.#core.log.write(met.line);
+        rest = met.rest;
       }
-      if (!this.#core.closed) await sleep(troublePause, undefined, { ref: false });
+      if (!this.#core.closed) await sleep(rest, undefined, { ref: false });
     }
   }
 }

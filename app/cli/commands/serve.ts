@@ -36,6 +36,8 @@ export const serve: Command = async ({ output, signal, library }, _words, option
   const stops: (() => void)[] = [];
   try {
     makeFolder(studio.libraryFolder);
+    // A history that cannot be opened is told here; pages would only show that nothing answers.
+    void studio.database;
     const project = projectFolder();
     // Folders of models that were added by another door.
     const added = studio.installedModels.folders();

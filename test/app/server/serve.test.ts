@@ -1,13 +1,14 @@
 // The command itself: starting, ending, starting again; two on one library; what goes wrong at the start.
 import { once } from "node:events";
-import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import type { AddressInfo } from "node:net";
 import { constants, getPriority } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { isFinal } from "../../../contract/job.ts";
-import { runRushes } from "../cli/run-rushes.ts";
+import { openDatabase } from "../../../app/history/database.ts";
+import { runRushes, startRushes } from "../cli/run-rushes.ts";
 import { isAlive, Plumbing, until, soon } from "../engine/plumbing.ts";
 import { ServeProcess, type ServeOptions } from "./serve-process.ts";
 
@@ -197,6 +198,25 @@ describe("what goes wrong at the start is told in one sentence", () => {
     const { code, stderr } = await serve(...words);
     expect(code).toBe(2);
     expect(stderr).toContain(sentence);
+  });
+
+  test.each([
+    ["damaged", (path: string) => writeFileSync(path, "no history at all ".repeat(500)), "history.unreadable"],
+    [
+      "newer",
+      (path: string) => openDatabase(path, [{ number: 9999, name: "later", sql: "" }]).close(),
+      "history.newer",
+    ],
+  ])("a history that is %s", async (_what, write, code) => {
+    mkdirSync(plumbing.library);
+    write(join(plumbing.library, "rushes.db"));
+    const { child, finished } = startRushes(["serve", "--port", "0"], { library: plumbing.library });
+    const running = setTimeout(() => child.kill("SIGKILL"), 60_000);
+    const ended = await finished;
+    clearTimeout(running);
+    expect(ended.stderr).toContain(`error (${code}): `);
+    expect(ended).toMatchObject({ code: 1, stdout: "" });
+    expect(readdirSync(plumbing.library).filter((name) => name.endsWith(".token"))).toEqual([]);
   });
 
   test("a token that can be guessed", async () => {

@@ -76,6 +76,14 @@ test("aborting a batch cancels the rest of it at once, though one of its results
   expect(outcomes.map(({ job }) => job.state)).toEqual(["done", "cancelled", "cancelled"]);
 });
 
+test("a queue that is kept running tells of the same trouble once, and tries again", async () => {
+  const pump = vi.spyOn(QueueRunner.prototype, "pump").mockImplementation(() => Promise.reject(new Error("No disk.")));
+  studio.run();
+  await until(() => pump.mock.calls.length > 1, "another attempt");
+  const said = studio.log.end(100).match(/the queue stopped/g);
+  expect(said).toHaveLength(1);
+});
+
 describe("a caller that waits hears what comes before its job", () => {
   const heard = async (from: Studio, id: number) => {
     const sentences: string[] = [];
