@@ -1,8 +1,9 @@
 // What is wrong before anything is accepted: exit code 2, one sentence and what to do, no stack trace, no library.
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
+import { open } from "../../../app/library/open.ts";
 import { runRushes } from "./run-rushes.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "rushes-usage-"));
@@ -98,6 +99,16 @@ describe("bad usage", () => {
     expect(stdout).toBe("");
     expect(code).toBe(2);
     expect(existsSync(library)).toBe(false);
+  });
+  test.each(["", " "])("a library folder without a name (%j) is not the current one", async (name) => {
+    const cwd = mkdtempSync(join(folder, "current-"));
+    const { code, stderr } = await runRushes(["history", "--library", name], { library, cwd });
+    expect(stderr).toBe(
+      "error (usage.invalid): --library is empty.\nName a folder, or leave it out for the usual one.\n",
+    );
+    expect(code).toBe(2);
+    expect(readdirSync(cwd)).toEqual([]);
+    await expect(open("demo", {}, { library: name })).rejects.toMatchObject({ code: "usage.invalid" });
   });
   test("--json makes the error the one object on standard output", async () => {
     const { code, stdout, stderr } = await runRushes(["generate", ball, "--num-frames", "16", "--json"], { library });
