@@ -1,4 +1,5 @@
-// Which latents are deleted: those of old jobs whose video is saved, unless another job still needs the file.
+// Which latents are deleted: those of old jobs whose video is saved and of those that ended without one, unless another job
+// still needs the file. Asked for again after that, a job begins anew.
 import { rm } from "node:fs/promises";
 import type { Job } from "../../contract/job.ts";
 import type { HistoryDatabase } from "../history/database.ts";
@@ -8,16 +9,27 @@ import { jobsWithLatents } from "../history/reads/latents.ts";
 import { forgetLatents } from "../history/writes/runs.ts";
 
 export const latentsKeptDays = 30;
+/** What failed is worth another attempt for longer: a new version, or more memory, may make its video. */
+export const failedLatentsKeptDays = 90;
 
 export type LatentsOwner = Pick<Job, "id" | "state" | "finishedAt" | "latentsPath"> & { hasVideo: boolean };
 
 /** The jobs whose latents may go. A file that two jobs name goes when both may let it go. */
-export function latentsToDelete(owners: readonly LatentsOwner[], now: number, keptDays = latentsKeptDays): number[] {
-  const limit = now - keptDays * 24 * 60 * 60 * 1000;
-  const mayGo = (owner: LatentsOwner) =>
-    owner.state === "done" && owner.hasVideo && owner.finishedAt !== null && owner.finishedAt < limit;
+export function latentsToDelete(owners: readonly LatentsOwner[], now: number): number[] {
+  const mayGo = (owner: LatentsOwner) => {
+    const days = keptDays(owner);
+    return days !== null && owner.finishedAt !== null && owner.finishedAt < now - days * 24 * 60 * 60 * 1000;
+  };
   const needed = new Set(owners.filter((owner) => !mayGo(owner)).map(({ latentsPath }) => latentsPath));
+  // Jobs that got no further than some steps have no file that another could need.
+  needed.delete(null);
   return owners.filter((owner) => mayGo(owner) && !needed.has(owner.latentsPath)).map(({ id }) => id);
+}
+
+/** How long after its end a job's latents are kept; null: as long as it has not ended, or lost its video. */
+function keptDays({ state, hasVideo }: LatentsOwner): number | null {
+  if (state === "failed") return failedLatentsKeptDays;
+  return state === "cancelled" || (state === "done" && hasVideo) ? latentsKeptDays : null;
 }
 
 /** Deletes them, and forgets those of another library; for the process that runs the queue. */

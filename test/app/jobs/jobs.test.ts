@@ -1,5 +1,5 @@
 // The parts a run is made of: progress, where it continues, which latents go, names, copies.
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
@@ -11,7 +11,12 @@ import { takeLease } from "../../../app/history/writes/lease.ts";
 import { takeNextJob, writeLatentsPath, writeStepLatents, writeVideo } from "../../../app/history/writes/runs.ts";
 import { ownIdentity } from "../../../app/history/process-identity.ts";
 import { ProgressMeter } from "../../../app/jobs/job-progress.ts";
-import { deleteOldLatents, latentsKeptDays, latentsToDelete } from "../../../app/jobs/latents-policy.ts";
+import {
+  deleteOldLatents,
+  failedLatentsKeptDays,
+  latentsKeptDays,
+  latentsToDelete,
+} from "../../../app/jobs/latents-policy.ts";
 import { LibraryFiles, timeStamp } from "../../../app/jobs/library-files.ts";
 import { findResumePoint } from "../../../app/jobs/resume-point.ts";
 import { checkSavePath, copyTarget } from "../../../app/jobs/save-path.ts";
@@ -128,12 +133,23 @@ describe("which latents are deleted", () => {
           owner(1),
           owner(2, { finishedAt: now - (latentsKeptDays - 1) * day }),
           owner(3, { hasVideo: false }),
-          owner(4, { state: "failed" }),
+          owner(4, { state: "running" }),
           owner(5, { state: "queued", finishedAt: null, hasVideo: false }),
         ],
         now,
       ),
     ).toEqual([1]);
+  });
+
+  test.each([
+    ["cancelled", latentsKeptDays],
+    ["failed", failedLatentsKeptDays],
+  ] as const)("those of %s jobs after %i days, which then begin anew", (state, days) => {
+    const ended = (id: number, ago: number, latentsPath: string | null = null) =>
+      owner(id, { state, hasVideo: false, latentsPath, finishedAt: now - ago * day });
+    // Jobs without final latents name no file together.
+    expect(latentsToDelete([ended(1, days + 1), ended(2, days - 1), ended(3, days + 1, "/l/3")], now)).toEqual([1, 3]);
+    expect(latentsToDelete([owner(1), ended(2, days - 1, "/l/1")], now)).toEqual([]);
   });
 
   test("not those that a younger job still names", () => {
@@ -158,6 +174,22 @@ describe("which latents are deleted", () => {
     await deleteOldLatents(database, Date.now() + 1000 * day);
     expect(readdirSync(folder).filter((name) => !name.startsWith("rushes.db"))).toEqual(["other"]);
     expect(readJob(database, id)?.latentsPath).toBeNull();
+    expect(readStepLatents(database, id)).toEqual([]);
+    database.close();
+  });
+
+  test("of a job that was cancelled while it sampled", async () => {
+    const database = openDatabase(join(folder, "rushes.db"));
+    const [id = 0] = insertJobs(database, [acceptedJob("x")]);
+    takeLease(database, { token: "t", ...ownIdentity() });
+    takeNextJob(database, "t");
+    writeFileSync(join(folder, "step"), "");
+    writeStepLatents(database, id, { step: 1, path: join(folder, "step"), bytes: 0, createdAt: 0 });
+    moveJob(database, id, { to: "cancelled", note: "" });
+    await deleteOldLatents(database, Date.now() + (latentsKeptDays - 1) * day);
+    expect(readStepLatents(database, id)).toHaveLength(1);
+    await deleteOldLatents(database, Date.now() + (latentsKeptDays + 1) * day);
+    expect(existsSync(join(folder, "step"))).toBe(false);
     expect(readStepLatents(database, id)).toEqual([]);
     database.close();
   });
