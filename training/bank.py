@@ -11,11 +11,13 @@ from .models.umt5 import TextEncoder
 from .models.vae import WanVAE
 from .world.brief import brief
 from .world.render import render
-from .world.scene import Scene, random_scene, sentence
+from .world.scene import Scene, Thing, random_scene, sentence
 from .workshop import ClipSize, Workshop
 
 SENTENCES = 3  # ways of saying each clip
 LANDSCAPES = 0.3  # of the clips: each of their many events has to be seen often enough
+PAIRS = 0.15  # of the clips
+SMALL = 0.25  # of the clips, that show one small thing with corners or a hole: what is learned last
 BRIEF = 0.2  # of the clips, whose sentences leave something out
 WORDS = 40  # rows of the context that are kept: the longest sentence has fewer pieces; the rest is zero
 ZEROS = tokens.LENGTH - WORDS
@@ -51,7 +53,7 @@ def object_weights(latents: Tensor) -> Tensor:
     latents = latents.float()
     middle = latents.flatten(2).median(-1).values[:, :, None, None, None]
     unusual = (latents - middle).square().mean(1, keepdim=True)
-    weights = 0.4 + (unusual / (unusual.mean((2, 3, 4), keepdim=True) + 1e-6)).clamp(max=4)
+    weights = 0.4 + (unusual / (unusual.mean((2, 3, 4), keepdim=True) + 1e-6)).clamp(max=8)
     return weights / weights.mean((2, 3, 4), keepdim=True)
 
 
@@ -73,6 +75,10 @@ def sayable_scene(source: random.Random, **openness: float) -> Scene:
             return scene
 
 
+def is_small(thing: Thing) -> bool:
+    return thing.size == "small" and thing.shape != "ball"
+
+
 class Maker:
     """Makes clips of one size for a bank, ever new ones. Several processes make different ones. `with_first`: for image to
     video, so things may be anywhere, since the first frame shows where. `restyle` changes the frames
@@ -82,12 +88,16 @@ class Maker:
                  with_first: bool = False, restyle: Callable[[Tensor], Tensor] | None = None):
         self.workshop, self.size, self.vae, self.encoder = workshop, size, vae, encoder
         self.with_first, self.restyle = with_first, restyle
-        self.openness = {"landscapes": LANDSCAPES, **({"spread": 0.25, "skies": 8} if with_first else {})}
+        self.openness = {"spread": 0.25, "skies": 8} if with_first else {}
         self.source = random.Random(seed + 10_000 * processes.NUMBER + 1_000_000 * workshop.seed)
         self.at_once = max(1, (64 if workshop.on_card else 2) * 128 * 128 * 17 // (size.width * size.height * size.frames))
 
     def scene(self) -> Scene:
-        scene = sayable_scene(self.source, **self.openness)
+        kind = self.source.choices(("landscape", "pair", "small", "any"), (LANDSCAPES, PAIRS, SMALL, 1 - LANDSCAPES - PAIRS - SMALL))[0]
+        openness = {**self.openness, "landscapes": float(kind == "landscape"), "pairs": float(kind == "pair")}
+        scene = sayable_scene(self.source, **openness)
+        while kind == "small" and not is_small(scene.things[0]):
+            scene = sayable_scene(self.source, **openness)
         return brief(scene, self.source) if self.source.random() < BRIEF else scene
 
     @torch.no_grad()
