@@ -15,6 +15,14 @@ constexpr int64_t round_up(int64_t value, int64_t step) { return (value + step -
 // A column panel's part that stays in the second-level cache while the rows pass by.
 constexpr int64_t kWeightCacheBytes = 640 << 10;
 
+// How often a weight counts as packed. Efforts are of weights that are packed as their file holds them; those that are
+// widened first, then quantized or rounded, take longer (docs/SPEED.md, packing at load).
+double packing_passes(DType source, DType packed) {
+  if (source == DType::i8 || source == DType::bf16) return 1;
+  if (source == DType::f32 && packed != DType::bf16) return 1;
+  return packed == DType::i8 ? 2 : 4;
+}
+
 }  // namespace
 
 PanelLinear::PanelLinear(const Context& context, const LinearSource& source, const PanelKernel& kernel)
@@ -44,7 +52,8 @@ PanelLinear::PanelLinear(const Context& context, const LinearSource& source, con
     const bool float_source = source.weight.type != DType::i8;
     const Effort effort = int8 ? (float_source ? Effort::weights_quantized : Effort::weights_int8)
                                : (kernel.weight == DType::bf16 ? Effort::weights_bf16 : Effort::weights_f32);
-    context.work->of(effort) += static_cast<double>(source.weight.count());
+    context.work->of(effort) +=
+        packing_passes(source.weight.type, kernel.weight) * static_cast<double>(source.weight.count());
   }
   if (context.dry_run) return;
   LinearSource opened = source;
