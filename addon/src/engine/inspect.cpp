@@ -40,6 +40,7 @@ std::string summary_of(const Json& report, const WeightReport& weights) {
       report["architecture"].get<std::string>() + ", " + report["layout"].get<std::string>() + " layout, ";
   text += tensor_count(report["tensors"].get<size_t>()) + ", " + gigabytes(report["bytes"].get<uint64_t>());
   if (weights.quantized_layers > 0) text += ", int8 on " + std::to_string(weights.quantized_layers) + " layers";
+  if (weights.scaled_layers > 0) text += ", scaled fp8 on " + std::to_string(weights.scaled_layers) + " layers";
   if (report["sla"].get<bool>()) text += ", with SLA weights";
   const std::string refused = report["refused"].get<std::string>();
   if (!refused.empty()) return text + ". It cannot be used: " + refused + ".";
@@ -137,7 +138,9 @@ std::string inspect_report(std::shared_ptr<const Checkpoint> file) {
   report["tensors"] = file->tensors().size();
   report["parameters"] = detected->expected.empty() ? elements : weights.parameters;
   report["dtypes"] = types;
-  report["quantization"] = weights.quantized_layers > 0 ? "int8 (TurboDiffusion)" : "none";
+  report["quantization"] = weights.quantized_layers > 0 ? "int8 (TurboDiffusion)"
+                           : weights.scaled_layers > 0  ? "fp8 scaled"
+                                                        : "none";
   report["quantizedLayers"] = weights.quantized_layers;
   report["sla"] = std::find(weights.groups.begin(), weights.groups.end(), "sla") != weights.groups.end();
   report["missing"] = lines(grouped_names(weights.missing));
@@ -145,7 +148,7 @@ std::string inspect_report(std::shared_ptr<const Checkpoint> file) {
   report["wrongShape"] = lines(weights.wrong_shape);
   report["complete"] = !detected->expected.empty() && weights.complete();
   report["uses"] = detected->uses;
-  report["refused"] = detected->refused;
+  report["refused"] = detected->refused.empty() ? weights.refused : detected->refused;
   report["summary"] = summary_of(report, weights);
   return report.dump(-1, ' ', false, Json::error_handler_t::replace);
 }

@@ -2,9 +2,12 @@
 #include "models/weights.h"
 
 #include <algorithm>
+#include <cmath>
+#include <cstring>
 #include <set>
 
 #include "files/refusal.h"
+#include "models/scaled_fp8.h"
 
 namespace rushes {
 namespace {
@@ -27,7 +30,7 @@ bool is_floating(DType type) {
 
 /// What may come under one name.
 struct Place {
-  enum class Form { plain, int8_weight, scale } form = Form::plain;
+  enum class Form { plain, int8_weight, scale, fp8_scale } form = Form::plain;
   Shape shape;
   std::vector<Shape> also{};
 
@@ -35,10 +38,11 @@ struct Place {
     return given == shape || std::find(also.begin(), also.end(), given) != also.end();
   }
   bool takes(DType type) const {
-    return form == Form::int8_weight ? type == DType::i8 : form == Form::scale ? type == DType::f32 : is_floating(type);
+    if (form == Form::int8_weight) return type == DType::i8;
+    return form == Form::plain ? is_floating(type) : type == DType::f32;
   }
   const char* type_text() const {
-    return form == Form::int8_weight ? "i8" : form == Form::scale ? "f32" : "a floating type";
+    return form == Form::int8_weight ? "i8" : form == Form::plain ? "a floating type" : "f32";
   }
 };
 
@@ -112,6 +116,7 @@ WeightSet WeightSet::bind(std::shared_ptr<const Checkpoint> file, const std::vec
   std::map<std::string, Place, std::less<>> places;
   for (const ExpectedTensor& tensor : expected) {
     places.emplace(tensor.name, Place{Place::Form::plain, tensor.shape, tensor.also});
+    if (tensor.scalable) places.emplace(scaled_fp8::scale_name(tensor.name), Place{Place::Form::fp8_scale, {}, {{1}}});
     if (!tensor.quantizable || tensor.shape.size() != 2) continue;
     const std::string module = module_of(tensor.name);
     const Shape tiles = {(tensor.shape[0] + kTile - 1) / kTile, (tensor.shape[1] + kTile - 1) / kTile};
@@ -119,8 +124,9 @@ WeightSet WeightSet::bind(std::shared_ptr<const Checkpoint> file, const std::vec
     places.emplace(module + ".scale", Place{Place::Form::scale, tiles});
   }
 
+  const scaled_fp8::Names scaled(to_original);
   for (const auto& [name, tensor] : names.tensors) {
-    const std::optional<std::string> original = to_original(name);
+    const std::optional<std::string> original = scaled.original(name);
     if (original && original->empty()) continue;
     const auto found = original ? places.find(*original) : places.end();
     // A second tensor for a place that is taken is as wrong as a stranger.
@@ -128,8 +134,10 @@ WeightSet WeightSet::bind(std::shared_ptr<const Checkpoint> file, const std::vec
       report.unexpected.push_back(tensor->name);
       continue;
     }
-    if (*original != name) report.layout = Layout::diffusers;
     const Place& place = found->second;
+    if (*original != name && place.form != Place::Form::fp8_scale) report.layout = Layout::diffusers;
+    if (place.form == Place::Form::fp8_scale && scaled_fp8::is_for_rows(*tensor))
+      report.refused = scaled_fp8::kRowsRefused;
     if (!place.fits(tensor->shape))
       report.wrong_shape.push_back(*original + ": has " + shape_text(tensor->shape) + ", needs " +
                                    shape_text(place.shape));
@@ -139,6 +147,10 @@ WeightSet WeightSet::bind(std::shared_ptr<const Checkpoint> file, const std::vec
     out.bound_.emplace(*original, std::pair(tensor, place.shape));
   }
 
+  if (report.refused.empty()) report.refused = scaled_fp8::refused_form(names);
+  const bool is_scaled = scaled_fp8::is_marked(names) || std::any_of(out.bound_.begin(), out.bound_.end(), [](auto& i) {
+                           return i.first.ends_with(scaled_fp8::kScale);
+                         });
   std::map<std::string, std::vector<std::string>> absent_of_group;
   std::set<std::string> started_groups;
   for (const ExpectedTensor& tensor : expected) {
@@ -151,6 +163,19 @@ WeightSet WeightSet::bind(std::shared_ptr<const Checkpoint> file, const std::vec
     if (is_int8) {
       ++report.quantized_layers;
       if (!has_scale) report.missing.push_back(module + ".scale");
+    }
+    if (tensor.scalable && is_plain) {
+      const DType type = out.description(tensor.name).type;
+      const std::string scale = scaled_fp8::scale_name(tensor.name);
+      const bool is_fp8 = type == DType::f8_e4m3 || type == DType::f8_e5m2;
+      if (is_fp8 && out.has(scale))
+        ++report.scaled_layers;
+      else if (is_fp8 && is_scaled)
+        report.missing.push_back(scale);
+      else if (out.has(scale) && !is_floating(type))
+        report.refused = scaled_fp8::kIntegersRefused;
+      else if (out.has(scale))
+        report.unexpected.push_back(scale);
     }
     if (is_plain || is_int8) {
       report.parameters += element_count(tensor.shape);
@@ -173,6 +198,10 @@ WeightSet WeightSet::bind(std::shared_ptr<const Checkpoint> file, const std::vec
 
 void WeightSet::require_complete(std::string_view what) const {
   if (report_.complete()) return;
+  if (!report_.refused.empty())
+    throw Error("checkpoint.unsupported", display_name(file_->path()) + " cannot be used: " + report_.refused + ".",
+                "Get this model in bf16, fp16, fp8 or fp8_scaled (file names say so) instead.",
+                display_path(file_->path()));
   throw Error("checkpoint.incomplete",
               display_name(file_->path()) + " is not a complete " + std::string(what) + ": " + report_.summary() + ".",
               "Download the file again, or get one for this model.", display_path(file_->path()));
@@ -199,6 +228,20 @@ TensorView WeightSet::view(std::string_view name) const {
 
 void WeightSet::release(std::string_view name) const {
   if (const auto found = bound_.find(name); found != bound_.end()) file_->release(*found->second.first);
+}
+
+std::optional<TensorView> WeightSet::scale_of(const std::string& layer, bool with_data) const {
+  const std::string name = layer + std::string(scaled_fp8::kScale);
+  if (!has(name)) return std::nullopt;
+  if (!with_data) return description(name);
+  const TensorView out = view(name);
+  float scale;
+  std::memcpy(&scale, out.data, sizeof scale);
+  if (!std::isfinite(scale))
+    throw Error("checkpoint.corrupt",
+                display_name(file_->path()) + " is damaged: the scale of " + printable(layer) + " is not a number.",
+                "Download the file again.", display_path(file_->path()));
+  return out;
 }
 
 std::vector<FilePart> WeightSet::parts(const std::vector<std::string>& names) const {

@@ -23,6 +23,7 @@ struct ExpectedTensor {
   std::vector<Shape> also{};    // other shapes accepted (Conv3d form of patch_embedding)
   std::string group{};          // "" = required; else an optional group that is whole or absent ("sla")
   bool quantizable = false;     // may be stored as <module>.int8_weight + <module>.scale instead
+  bool scalable = false;        // may be fp8 with a scale beside it, <module>.scale_weight
 };
 
 /// What a file was found to be; everything `inspect` prints about names.
@@ -33,7 +34,9 @@ struct WeightReport {
   std::vector<std::string> groups;        // optional groups present and whole
   int64_t parameters = 0;
   int quantized_layers = 0;               // TurboDiffusion int8 layers
-  bool complete() const { return missing.empty() && unexpected.empty() && wrong_shape.empty(); }
+  int scaled_layers = 0;                  // fp8 layers with a scale
+  std::string refused;                    // why this version cannot read the weights' form, "" when it can
+  bool complete() const { return missing.empty() && unexpected.empty() && wrong_shape.empty() && refused.empty(); }
   /// "12 tensors are missing (blocks.3.*: 10, head.*: 2), 1 is unexpected (foo.bar)": grouped, counted, at most a line.
   std::string summary() const;
 };
@@ -47,13 +50,14 @@ std::vector<std::string> grouped_names(const std::vector<std::string>& names);
 
 /// Canonical name -> tensor of the file. Layout and prefix are already undone. A layer X stored as TurboDiffusion int8
 /// is bound as "X.int8_weight" (i8 [N, K]) and "X.scale" (f32 [ceil(N/128), ceil(K/128)]); has() tells which form it is.
+/// The one scale of a layer in ComfyUI's scaled fp8 is bound as "X.scale_weight", whatever the file calls it.
 class WeightSet {
  public:
   /// Binds without judging: report() says what does not fit.
   static WeightSet bind(std::shared_ptr<const Checkpoint> file, const std::vector<ExpectedTensor>& expected,
                         const ToOriginal& to_original);
   const WeightReport& report() const { return report_; }
-  /// Throws checkpoint.incomplete with report().summary() unless complete.
+  /// Throws checkpoint.incomplete with report().summary() unless complete, checkpoint.unsupported where refused.
   void require_complete(std::string_view what) const;
   bool has(std::string_view name) const;
   bool has_group(std::string_view group) const;
@@ -62,6 +66,9 @@ class WeightSet {
   /// The tensor with data, reshaped to the canonical shape. `name` must be bound.
   TensorView view(std::string_view name) const;
   void release(std::string_view name) const;
+  /// The scale of a layer in scaled fp8, `with_data` or without; nothing for another layer. Throws checkpoint.corrupt
+  /// when it is no number.
+  std::optional<TensorView> scale_of(const std::string& layer, bool with_data) const;
   /// Where these tensors lie, under these names; without small ones and those that a file gives as copies.
   std::vector<FilePart> parts(const std::vector<std::string>& names) const;
   /// Counts the tensor as read (WorkCount::file_bytes), and while planning what the disk has to give of it.

@@ -259,9 +259,9 @@ TEST_CASE("weights: the text encoder in both layouts, with the second name and t
   CHECK(same_bytes(open_weights(file_of(tensors), "umt5").weights.view("token_embedding.weight"),
                    plain.weights.view("token_embedding.weight")));
   tensors = model_tensors(form);
-  tensors.push_back(hole("scaled_fp8", DType::f32, {2}));
+  tensors.push_back(hole("logit_scale", DType::f32, {2}));
   CHECK_REFUSED(refusal_of([&] { open_weights(file_of(tensors), "umt5"); }), "checkpoint.incomplete",
-                "1 tensor is unexpected (scaled_fp8)");
+                "1 tensor is unexpected (logit_scale)");
 }
 
 TEST_CASE("weights: every demo file renamed to the other layout gives identical tensors") {

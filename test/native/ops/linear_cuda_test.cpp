@@ -160,11 +160,16 @@ TEST_CASE("a layer gets onto a GPU from every type of file") {
       halves[i] = static_cast<uint16_t>(0x2800 + (i * 7919) % 0x400 + (i % 3 ? 0x8000 : 0));
       eighths[i] = static_cast<uint8_t>(0x18 + (i * 7919) % 0x20 + (i % 3 ? 0x80 : 0));
     }
+    const float third = 1.0f / 3;
     const LinearSource sources[] = {
         o.source(),
         {"f32", view_of(wide), {}, view_of(o.bias)},
         {"f16", {"w", DType::f16, {300, depth}, reinterpret_cast<const std::byte*>(halves.data())}, {}, {}},
         {"f8", {"w", DType::f8_e4m3, {300, depth}, reinterpret_cast<const std::byte*>(eighths.data())}, {}, {}},
+        {"scaled f8",
+         {"w", DType::f8_e4m3, {300, depth}, reinterpret_cast<const std::byte*>(eighths.data())},
+         TensorView{"s", DType::f32, {}, reinterpret_cast<const std::byte*>(&third)},
+         {}},
         {"int8", view_of(q), view_of(scale), view_of(o.bias)},
     };
     for (const LinearSource& source : sources)

@@ -63,7 +63,7 @@ class LoadedUmt5 final : public Umt5 {
   std::shared_ptr<Linear> matrix(const Context& context, const std::string& name, LinearFormat format) {
     context.check_cancelled();
     const std::string weight = name + ".weight";
-    LinearSource source{name, weights_.description(weight), {}, {}};
+    LinearSource source{name, weights_.description(weight), weights_.scale_of(name, !context.dry_run), {}};
     source.in_file = {[this, weight](const Context& running) {
                         const auto ahead = reading();
                         const std::byte* data = ahead ? ahead->wait(running, weight) : nullptr;

@@ -46,17 +46,20 @@ const TensorView* of_any_block(const StrippedNames& names, int64_t layers, const
 std::vector<ExpectedTensor> umt5_tensors(const Umt5Config& config) {
   const int64_t inner = config.heads * config.head_size;
   std::vector<ExpectedTensor> out;
+  const auto add_linear = [&](const std::string& module, int64_t rows, int64_t columns) {
+    out.push_back({.name = module + ".weight", .shape = {rows, columns}, .scalable = true});
+  };
   out.push_back({"token_embedding.weight", {config.vocabulary, config.dim}});
   for (int64_t i = 0; i < config.layers; ++i) {
     const std::string block = "blocks." + std::to_string(i) + ".";
     out.push_back({block + "norm1.weight", {config.dim}});
-    for (const char* part : {"q", "k", "v"}) out.push_back({block + "attn." + part + ".weight", {inner, config.dim}});
-    out.push_back({block + "attn.o.weight", {config.dim, inner}});
+    for (const char* part : {"q", "k", "v"}) add_linear(block + "attn." + part, inner, config.dim);
+    add_linear(block + "attn.o", config.dim, inner);
     out.push_back({block + "pos_embedding.embedding.weight", {config.buckets, config.heads}});
     out.push_back({block + "norm2.weight", {config.dim}});
-    out.push_back({block + "ffn.gate.0.weight", {config.ffn, config.dim}});
-    out.push_back({block + "ffn.fc1.weight", {config.ffn, config.dim}});
-    out.push_back({block + "ffn.fc2.weight", {config.dim, config.ffn}});
+    add_linear(block + "ffn.gate.0", config.ffn, config.dim);
+    add_linear(block + "ffn.fc1", config.ffn, config.dim);
+    add_linear(block + "ffn.fc2", config.dim, config.ffn);
   }
   out.push_back({"norm.weight", {config.dim}});
   return out;

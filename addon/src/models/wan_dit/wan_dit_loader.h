@@ -30,7 +30,8 @@ class WanDitLoader {
     const bool quantized = weights_.has(layer + ".int8_weight");
     const std::string weight = layer + (quantized ? ".int8_weight" : ".weight");
     LinearSource source{layer, view(weight), {}, {}};
-    if (quantized) source.scale = view(layer + ".scale");
+    source.scale =
+        quantized ? std::optional(view(layer + ".scale")) : weights_.scale_of(layer, !asked_ && !context_.dry_run);
     if (with_bias) source.bias = view(layer + ".bias");
     auto out = prepare_linear(context_, source, format);
     release(weight);

@@ -26,11 +26,12 @@ std::vector<ExpectedTensor> tensors_with(const WanDitConfig& config, bool image_
     return out.back();
   };
   const auto add_linear = [&](const std::string& module, int64_t rows, int64_t columns) {
-    add(module + ".weight", {rows, columns});
+    add(module + ".weight", {rows, columns}).scalable = true;
     add(module + ".bias", {rows});
   };
   const auto add_block_linear = [&](const std::string& module, int64_t rows, int64_t columns) {
-    add(module + ".weight", {rows, columns}).quantizable = true;
+    ExpectedTensor& weight = add(module + ".weight", {rows, columns});
+    weight.quantizable = weight.scalable = true;
     add(module + ".bias", {rows});
   };
   const auto add_norm = [&](const std::string& module, int64_t width) {

@@ -65,6 +65,9 @@ void check_source(const LinearSource& source, LinearFormat format) {
   if (weight.type == DType::i8)
     require(source.scale && source.scale->type == DType::f32 && source.scale->shape == tiles,
             source.name + " is int8 and needs f32 scales " + shape_text(tiles));
+  else if (source.scale)
+    require(dtype_size(weight.type) == 1 && source.scale->type == DType::f32 && source.scale->count() == 1,
+            source.name + " is floating and takes one f32 scale, and only of f8");
   require(!source.bias || source.bias->count() == rows, source.name + " has a bias of another length than its rows");
   if (format == LinearFormat::int8_tiles && depth % kTile != 0)
     throw Error(

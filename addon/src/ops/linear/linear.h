@@ -23,9 +23,9 @@ struct WeightsInFile {
   std::function<void()> release;                   // it was used: its pages may go
 };
 
-/// A layer as a file gives it: either `weight` [N, K] of a floating type, or `weight` i8 [N, K] with `scale` f32
-/// [ceil(N/128), ceil(K/128)] (thu-ml/TurboDiffusion:turbodiffusion/ops/quant/quant.hpp). The views must outlive
-/// prepare_linear only.
+/// A layer as a file gives it: `weight` [N, K] of a floating type, times `scale` (one f32) if given, or `weight` i8 with
+/// `scale` f32 [ceil(N/128), ceil(K/128)] (thu-ml/TurboDiffusion:turbodiffusion/ops/quant/quant.hpp). The views must
+/// outlive prepare_linear only.
 struct LinearSource {
   std::string name;  // "blocks.5.self_attn.q"
   TensorView weight;

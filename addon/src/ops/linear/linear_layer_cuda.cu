@@ -120,7 +120,12 @@ void CudaLinear::upload_slabs(const Context& context, const LinearSource& source
     if (as_it_is) {
       context.device->upload(slab.raw(), part.data, part.bytes());
     } else {
-      to_float(part, {widened.data<float>(), static_cast<size_t>(part.count())});
+      const std::span values(widened.data<float>(), static_cast<size_t>(part.count()));
+      to_float(part, values);
+      if (source.scale) {
+        const float scale = whole_scale(source);
+        for (float& value : values) value *= scale;
+      }
       context.device->upload(slab.raw(), widened.raw(), static_cast<uint64_t>(part.count()) * sizeof(float));
     }
     if (format == LinearFormat::int8_tiles)

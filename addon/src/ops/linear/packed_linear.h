@@ -43,6 +43,9 @@ class WeightTiles {
   int64_t rows_, depth_;
 };
 
+/// The one scale of a floating source that has it.
+float whole_scale(const LinearSource& source);
+
 /// f32 [padded], zeros beyond N; undefined when the source has no bias.
 Tensor load_bias(const Context& context, const LinearSource& source, int64_t padded);
 

@@ -27,6 +27,9 @@ void WeightTiles::read(int64_t row_tile, int64_t depth_tile, float* values) cons
     part.data += ((first + row) * depth_ + depth) * static_cast<int64_t>(dtype_size(part.type));
     to_float(part, {values + row * kTile, static_cast<size_t>(count)});
   }
+  if (!source_.scale) return;
+  const float scale = whole_scale(source_);
+  for (int i = 0; i < kTile * kTile; ++i) values[i] *= scale;
 }
 
 float WeightTiles::read_int8(int64_t row_tile, int64_t depth_tile, int8_t* q) const {
@@ -59,10 +62,16 @@ float WeightTiles::read_int8(int64_t row_tile, int64_t depth_tile, int8_t* q) co
 }
 
 float WeightTiles::scale(int64_t row_tile, int64_t depth_tile) const {
-  if (!source_.scale) return 0;
+  if (source_.weight.type != DType::i8) return 0;
   float scale;
   const int64_t tiles = (depth_ + kTile - 1) / kTile;
   std::memcpy(&scale, source_.scale->data + (row_tile * tiles + depth_tile) * 4, 4);
+  return scale;
+}
+
+float whole_scale(const LinearSource& source) {
+  float scale;
+  std::memcpy(&scale, source.scale->data, sizeof scale);
   return scale;
 }
 
