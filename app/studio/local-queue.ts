@@ -35,6 +35,7 @@ export class LocalQueue implements StudioQueue {
     const { running, waiting, paused } = readQueue(this.#core.database);
     return {
       running,
+      preview: running && this.#core.previews.latest(running.id),
       waiting,
       paused,
       elsewhere: this.#core.runner.heldElsewhere(),
@@ -72,6 +73,8 @@ export class LocalQueue implements StudioQueue {
       if (!job) throw unknownJob(jobId);
       return editInQueue(database, jobId, job);
     });
+    // It becomes another video.
+    this.#core.previews.forget(jobId);
     // Left behind they would only take room: no job names them any more.
     for (const path of outdated) if (isInLibrary(this.#core.database, path)) await rm(path, { force: true });
     return requireJob(this.#core.database, jobId);

@@ -1,6 +1,7 @@
 // The latest preview pictures of jobs, in memory: as the engine gave them, turned into PNG when somebody looks. A window
 // hears of a picture first and asks for it afterwards, by when the job may already wait again or have ended.
 import { encode } from "fast-png";
+import type { PreviewState } from "../../contract/channels/queue.ts";
 
 /** Windows that are a step behind still find theirs. */
 const keptSteps = 2;
@@ -9,12 +10,9 @@ const keptJobs = 4;
 /** What a slow window may take to ask for a picture it heard of, milliseconds. */
 const afterlife = 30_000;
 
-export interface PreviewPicture {
-  step: number;
+export interface PreviewPicture extends PreviewState {
   /** width * height * 3 bytes. */
   rgb: Uint8Array;
-  width: number;
-  height: number;
 }
 
 interface Kept extends PreviewPicture {
@@ -32,12 +30,20 @@ export class PreviewStore {
     this.#afterlife = milliseconds;
   }
 
-  keep(jobId: number, { step, rgb, width, height }: PreviewPicture): void {
+  keep(jobId: number, { step, rgb, width, height, approximate }: PreviewPicture): void {
     const others = (this.#jobs.get(jobId) ?? []).filter((kept) => kept.step !== step);
-    this.#forget(jobId);
-    this.#jobs.set(jobId, [...others, { step, rgb, width, height, png: null }].slice(-keptSteps));
+    this.forget(jobId);
+    this.#jobs.set(jobId, [...others, { step, rgb, width, height, approximate, png: null }].slice(-keptSteps));
     const [oldest] = this.#jobs.keys();
-    if (oldest !== undefined && this.#jobs.size > keptJobs) this.#forget(oldest);
+    if (oldest !== undefined && this.#jobs.size > keptJobs) this.forget(oldest);
+  }
+
+  /** What the job's latest picture is; null where there is none. */
+  latest(jobId: number): PreviewState | null {
+    const kept = this.#jobs.get(jobId)?.at(-1);
+    if (!kept) return null;
+    const { step, width, height, approximate } = kept;
+    return { step, width, height, approximate };
   }
 
   /** The picture of that step as PNG, else the latest one; null where there is none. */
@@ -53,10 +59,11 @@ export class PreviewStore {
   forgetLater(jobId: number): void {
     clearTimeout(this.#ends.get(jobId));
     // Nothing waits for this: the program may end before.
-    this.#ends.set(jobId, setTimeout(() => this.#forget(jobId), this.#afterlife).unref());
+    this.#ends.set(jobId, setTimeout(() => this.forget(jobId), this.#afterlife).unref());
   }
 
-  #forget(jobId: number): void {
+  /** The job gives other pictures from now on, or none. */
+  forget(jobId: number): void {
     clearTimeout(this.#ends.get(jobId));
     this.#ends.delete(jobId);
     this.#jobs.delete(jobId);

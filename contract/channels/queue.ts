@@ -3,9 +3,20 @@ import type { Nothing } from "../channels.ts";
 import type { Job, RetryChanges } from "../job.ts";
 import type { Draft } from "./generate.ts";
 
+/** The picture at previewUrl(jobId, step) of media.ts. */
+export interface PreviewState {
+  readonly step: number;
+  readonly width: number;
+  readonly height: number;
+  /** Computed from the latents, smaller than the video; else decoded. */
+  readonly approximate: boolean;
+}
+
 export interface QueueState {
   /** The running job, wherever it runs. */
   readonly running: Job | null;
+  /** The running job's latest picture; null while it has none, or where it runs in another program. */
+  readonly preview: PreviewState | null;
   /** In the order in which they will run. */
   readonly waiting: readonly Job[];
   /** Paused by the user: nothing is taken from the queue and the model's memory is given back. */

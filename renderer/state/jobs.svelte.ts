@@ -2,7 +2,7 @@
 // What finished jobs made is the history's.
 import { SvelteMap } from "svelte/reactivity";
 import { previewUrl } from "../../contract/channels/media.ts";
-import type { QueueState } from "../../contract/channels/queue.ts";
+import type { PreviewState, QueueState } from "../../contract/channels/queue.ts";
 import { isFinal, type Job, type JobProgress, type JobState } from "../../contract/job.ts";
 import { request } from "../bridge.ts";
 import { connection } from "./connection.svelte.ts";
@@ -17,13 +17,8 @@ export interface LiveJob {
   readonly preview: LivePreview | null;
 }
 
-export interface LivePreview {
+export interface LivePreview extends PreviewState {
   readonly url: string;
-  readonly step: number;
-  readonly width: number;
-  readonly height: number;
-  /** True where it was not decoded by the model but guessed from the latents. */
-  readonly approximate: boolean;
 }
 
 /** A job that ended after it had run. One that runs once more and ends again is another of these. */
@@ -41,6 +36,8 @@ class Jobs {
   #ended: EndedJob | null = null;
   #caughtUp: Promise<void> = Promise.resolve();
   readonly #live = new SvelteMap<number, LiveJob>();
+  /** Jobs whose picture the studio may no longer have: its next answer tells. */
+  #unsure: ReadonlySet<number> = new Set();
   #answered: Promise<void> = Promise.resolve();
   #asking = false;
   #askAgain = false;
@@ -77,7 +74,7 @@ class Jobs {
   start(): () => void {
     const stops = [
       connection.onRefresh(() => {
-        this.#forgetPreviews();
+        this.#unsure = new Set([...this.#live.values()].filter(({ preview }) => preview).map(({ id }) => id));
         this.refresh();
         if (this.#queue) this.#caughtUp = this.#catchUp(this.#queue, this.#queueAt);
       }),
@@ -96,7 +93,7 @@ class Jobs {
       }),
       connection.on("job:progressed", ({ jobId, progress }) => this.#change(jobId, { state: "running", progress })),
       connection.on("job:previewed", ({ jobId, step, width, height, approximate }) =>
-        this.#change(jobId, { preview: { url: previewUrl(jobId, step), step, width, height, approximate } }),
+        this.#picture(jobId, { step, width, height, approximate }),
       ),
     ];
     return () => {
@@ -126,6 +123,8 @@ class Jobs {
       .then((queue) => {
         this.#queue = queue;
         this.#queueAt = askedAt;
+        // Where it is asked again, that answer is the one that knows.
+        if (!this.#askAgain) this.#settlePictures(queue);
       })
       .catch(() => undefined) // The connection tells that nobody answers, and a refresh follows.
       .finally(() => {
@@ -156,9 +155,19 @@ class Jobs {
     }
   }
 
-  /** A studio that was started anew has no pictures of steps that an earlier one made. */
-  #forgetPreviews(): void {
-    for (const [id, { preview }] of this.#live) if (preview) this.#change(id, { preview: null });
+  /** A window that was opened or connected since has not heard of the running job's picture; a studio that was started
+   * anew has none that an earlier one made. */
+  #settlePictures({ running, preview }: QueueState): void {
+    const unsure = this.#unsure;
+    this.#unsure = new Set();
+    for (const id of unsure) if (id !== running?.id || preview === null) this.#change(id, { preview: null });
+    if (running === null || preview === null) return;
+    if (unsure.has(running.id) || !this.live(running.id)?.preview) this.#picture(running.id, preview);
+  }
+
+  #picture(id: number, preview: PreviewState): void {
+    this.#unsure = new Set([...this.#unsure].filter((other) => other !== id));
+    this.#change(id, { preview: { ...preview, url: previewUrl(id, preview.step) } });
   }
 
   #change(id: number, change: Partial<LiveJob>): void {

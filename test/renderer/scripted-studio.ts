@@ -26,7 +26,14 @@ export class ScriptedStudio {
   readonly asked: Asked[] = [];
   readonly answers: Answers;
   session: Session = { values: {}, presetId: null, views: {} };
-  queue: QueueState = { running: null, waiting: [], paused: false, elsewhere: false, etaSeconds: null };
+  queue: QueueState = {
+    running: null,
+    preview: null,
+    waiting: [],
+    paused: false,
+    elsewhere: false,
+    etaSeconds: null,
+  };
   models: readonly ModelEntry[] = [demoModel];
   details: readonly HistoryDetail[] = [];
   #listener: ((event: StudioEvent) => void) | null = null;

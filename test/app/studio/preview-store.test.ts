@@ -5,7 +5,10 @@ import { PreviewStore } from "../../../app/studio/preview-store.ts";
 import { until } from "../engine/plumbing.ts";
 
 /** A picture whose every byte is its step. */
-const picture = (step: number) => ({ step, rgb: new Uint8Array(2 * 2 * 3).fill(step), width: 2, height: 2 });
+const picture = (step: number) => ({
+  ...{ step, rgb: new Uint8Array(2 * 2 * 3).fill(step), width: 2, height: 2 },
+  approximate: step < 3,
+});
 const stepOf = (png: Uint8Array | null) => png && decode(png).data[0];
 
 describe("a job's pictures", () => {
@@ -14,6 +17,14 @@ describe("a job's pictures", () => {
     for (const step of [1, 2, 3]) previews.keep(7, picture(step));
     expect([1, 2, 3, null].map((step) => stepOf(previews.png(7, step)))).toEqual([3, 2, 3, 3]);
     expect(previews.png(8, 1)).toBeNull();
+  });
+
+  test("are told of: the latest one, until the job becomes another video", () => {
+    const previews = new PreviewStore();
+    for (const step of [2, 3]) previews.keep(7, picture(step));
+    expect(previews.latest(7)).toEqual({ step: 3, width: 2, height: 2, approximate: false });
+    previews.forget(7);
+    expect(previews.latest(7)).toBeNull();
   });
 
   test("are forgotten some time after its end, unless it gives new ones", async () => {

@@ -155,9 +155,12 @@ describe("a queue that runs by itself", () => {
       width: 16,
       approximate: true,
     });
+    // A window that was opened since finds it in the queue.
+    expect(studio.queue.state().preview).toMatchObject({ step: expect.any(Number) as number, width: 16, height: 16 });
     expect(decodePng(studio.preview(id, 1)!)).toMatchObject({ width: 16, height: 16 });
     expect(studio.preview(id)).not.toBeNull();
     await until(() => stateOf(id) === "done", "the job");
+    expect(studio.queue.state().preview).toBeNull();
     // A window that has just heard of it finds it still.
     expect(studio.preview(id, 3)).not.toBeNull();
     expect(studio.preview(99)).toBeNull();

@@ -99,6 +99,7 @@ export class QueueStudio {
         const { running, waiting, paused } = this;
         return {
           running,
+          preview: null,
           waiting: [...waiting],
           paused,
           elsewhere: false,

@@ -1,8 +1,8 @@
 // Events reach who asked for their kind; gaps and reconnections ask for everything again.
-import { afterEach, expect, test, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { connection } from "../../../renderer/state/connection.svelte.ts";
 import { jobs } from "../../../renderer/state/jobs.svelte.ts";
-import { ScriptedStudio } from "../scripted-studio.ts";
+import { jobOf, ScriptedStudio } from "../scripted-studio.ts";
 
 let disconnect: (() => void) | undefined;
 afterEach(() => disconnect?.());
@@ -100,20 +100,57 @@ test("a job that waits again has no picture: the studio may have none of it when
   expect(jobs.live(15)).toMatchObject({ state: "queued", progress: null, preview: null });
 });
 
-test("pictures of steps are forgotten where everything is asked for again: a studio started anew has none of them", async () => {
-  const studio = new ScriptedStudio();
-  let listener: ((event: never) => void) | undefined;
-  const { listen } = window.rushes!;
-  vi.spyOn(window.rushes!, "listen").mockImplementation((onEvent) => {
-    listener = onEvent as (event: never) => void;
-    return listen(onEvent);
+describe("the picture of the running job", () => {
+  const shown = { step: 3, width: 128, height: 128, approximate: true };
+  let studio: ScriptedStudio;
+  beforeEach(() => {
+    studio = new ScriptedStudio();
+    studio.queue = { ...studio.queue, running: jobOf(12, { state: "running" }), preview: shown };
   });
-  disconnect = studio.connect(jobs);
-  await expect.poll(() => connection.connected).toBe(true);
-  studio.say({ kind: "job:previewed", jobId: 12, step: 3, width: 128, height: 128, approximate: true });
-  expect(jobs.live(12)?.preview?.step).toBe(3);
-  listener!({ kind: "queue:changed", number: 90 } as never);
-  await expect.poll(() => jobs.live(12)?.preview).toBe(null);
+  const connect = async () => {
+    disconnect = studio.connect(jobs);
+    await expect.poll(() => connection.connected).toBe(true);
+    await expect.poll(() => jobs.running?.id).toBe(12);
+  };
+  const miss = async () => {
+    const asked = studio.requests("queue:state").length;
+    studio.say({ kind: "models:changed" });
+    studio.lose();
+    studio.say({ kind: "models:changed" });
+    await expect.poll(() => studio.requests("queue:state").length).toBeGreaterThan(asked);
+  };
+
+  test("is there for a window that has only just been opened", async () => {
+    await connect();
+    expect(jobs.live(12)?.preview).toEqual({ ...shown, url: "/media/preview/12?step=3" });
+  });
+
+  test("stays where everything is asked for again and the studio still has it", async () => {
+    await connect();
+    studio.queue = { ...studio.queue, preview: { ...shown, step: 4 } };
+    const missed = miss();
+    expect(jobs.live(12)?.preview?.step).toBe(3);
+    await missed;
+    await expect.poll(() => jobs.live(12)?.preview?.step).toBe(4);
+  });
+
+  test("is not put back by an answer that is older than it", async () => {
+    await connect();
+    let answer = () => {};
+    studio.answers["queue:state"] = () => new Promise((resolve) => (answer = () => resolve(studio.queue)));
+    await miss();
+    studio.say({ kind: "job:previewed", jobId: 12, ...shown, step: 4 });
+    answer();
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    expect(jobs.live(12)?.preview?.step).toBe(4);
+  });
+
+  test("is forgotten where everything is asked for again and a studio that was started anew has none", async () => {
+    await connect();
+    studio.queue = { ...studio.queue, preview: null };
+    await miss();
+    await expect.poll(() => jobs.live(12)?.preview).toBe(null);
+  });
 });
 
 test("in a browser, a server that was started anew is told apart from one that is gone", async () => {
