@@ -8,6 +8,7 @@ import { text } from "../text/text.svelte.ts";
 import { announcer } from "./announcer.svelte.ts";
 import { connection } from "./connection.svelte.ts";
 import { jobs } from "./jobs.svelte.ts";
+import { liveJob } from "./live-job.svelte.ts";
 import { retryJob } from "./retry-job.ts";
 import { toasts } from "./toasts.svelte.ts";
 
@@ -32,6 +33,15 @@ class Queue {
   /** Waiting jobs in the order they will have. */
   get waiting(): readonly Job[] {
     return this.#waiting;
+  }
+
+  /** Seconds until all is done: what the running job says it still takes, and what the others were expected to; null while
+   * nothing is known. */
+  get secondsLeft(): number | null {
+    const known = jobs.waiting.map(({ expectedSeconds }) => expectedSeconds).filter((seconds) => seconds !== null);
+    const rest = jobs.running && liveJob.remaining;
+    if (known.length === 0 && rest === null) return null;
+    return known.reduce((sum, seconds) => sum + seconds, rest ?? 0);
   }
 
   get paused(): boolean {

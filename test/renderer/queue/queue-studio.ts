@@ -25,8 +25,6 @@ export class QueueStudio {
   waiting: Job[] = [];
   failed: HistoryCard[] = [];
   paused = false;
-  /** Seconds until all is done; null: twelve for each job. */
-  eta: number | null = null;
   /** What a list of prompts comes to; null: what its lines say. */
   rows: Draft[] | null = null;
   /** Why no draft can run with the form's settings. */
@@ -103,7 +101,8 @@ export class QueueStudio {
           waiting: [...waiting],
           paused,
           elsewhere: false,
-          etaSeconds: this.eta ?? 12 * (waiting.length + 1),
+          // What it was when it was asked for; the window goes by its clock.
+          etaSeconds: 12 * (waiting.length + 1),
         };
       }
       case "queue:move": {

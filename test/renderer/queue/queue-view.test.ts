@@ -59,7 +59,20 @@ describe("what it shows", () => {
     await expect.element(card).toMatchTextContent(/\d(\.\d)? s(ec)? \/ about \d+ s/);
     const progress = screen.getByRole("progressbar", { name: /running job/ });
     await expect.element(progress).toHaveAttribute("aria-valuenow", "60");
-    await expect.element(screen.getByText(/2 jobs wait/)).toMatchTextContent(/all done in about 36 s/);
+    await expect.element(screen.getByText(/2 jobs wait/)).toMatchTextContent(/all done in about 2[4-9] s/);
+  });
+
+  test("the time until all is done goes on with the running job, whose own it contains", async () => {
+    const screen = await show([2, 3], (studio) => (studio.running = sampleJob(62, { expectedSeconds: 600 })));
+    const asked = studio.requests("queue:state").length;
+    const head = screen.getByText(/2 jobs wait/);
+    await expect.element(head).toMatchTextContent(/all done in about 10 min 24 s/);
+    const progress = { stage: "sample", fraction: 0.5, step: 3, steps: 4, overall: 0.6 } as const;
+    // Each word is believed in part, so that it takes some.
+    for (let word = 0; word < 20; word++)
+      studio.say({ kind: "job:progressed", jobId: 62, progress: { ...progress, etaSeconds: 30 } });
+    await expect.element(head).toMatchTextContent(/all done in about 5\d s/);
+    expect(studio.requests("queue:state")).toHaveLength(asked);
   });
 
   test("each waiting job with its place, settings and expected time", async () => {
@@ -196,7 +209,6 @@ describe("changing", () => {
 test("what takes a moment is not said to take none", async () => {
   const screen = await show([2], (studio) => {
     studio.waiting = [sampleJob(2, { expectedSeconds: 0.2 })];
-    studio.eta = 0.2;
   });
   await expect.element(row(2)).toMatchTextContent(/about 0\.2 s/);
   await expect.element(screen.getByText(/1 job waits/)).toMatchTextContent(/all done in about 0\.2 s/);
