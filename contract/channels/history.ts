@@ -18,7 +18,8 @@ export interface HistoryFilter {
   readonly seed?: number;
   /** Deleted results only (the trash); otherwise they are left out. */
   readonly deleted?: boolean;
-  /** One entry per stack of variants (same prompt, mode, model and picture), its newest. */
+  /** One entry per stack of variants (same prompt, mode, model and picture), at the place of its newest: the newest that is
+   * done, else the newest. */
   readonly stacked?: boolean;
   /** Only the variants of this job's stack. */
   readonly stackOf?: number;

@@ -147,7 +147,7 @@ class HistoryList {
     return false;
   }
 
-  /** Shows or hides the other variants of a stack, behind its newest. */
+  /** Shows or hides the other variants of a stack, behind the one that stands for it. */
   async toggleStack(id: number): Promise<void> {
     const unfolded = new Map(this.#unfolded);
     if (unfolded.delete(id)) {

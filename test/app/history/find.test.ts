@@ -15,7 +15,9 @@ import {
   stackSizeSql,
 } from "../../../app/history/reads/cards.ts";
 import { filterStatement, findResults, wordsStatement } from "../../../app/history/reads/find.ts";
+import { insertJobs } from "../../../app/history/writes/jobs.ts";
 import { overdueSql } from "../../../app/history/writes/results.ts";
+import { acceptedJob } from "./accepted-job.ts";
 import { fillSampleLibrary, samplePace, sampleStart } from "./sample-library.ts";
 
 const jobCount = 50_000;
@@ -66,24 +68,23 @@ function expected(filter: HistoryFilter): number[] {
   const hasWord = (prompt: string, word: string) =>
     /\p{Script=Han}/u.test(word) ? prompt.includes(word) : beginnings(prompt).some((one) => one.startsWith(word));
   const stackOf = rows.find(({ id }) => id === filter.stackOf)?.stack_id;
-  const stacks = new Set<number>();
-  return rows
-    .filter(
-      (row) =>
-        (filter.deleted === true) === (row.deleted_at !== null) &&
-        (!filter.words || filter.words.split(" ").every((word) => hasWord(row.prompt, word))) &&
-        (!filter.states || filter.states.includes(row.state)) &&
-        (!filter.model || filter.model === row.model) &&
-        (filter.favourite === undefined || Number(filter.favourite) === row.favourite) &&
-        (filter.from === undefined || row.created_at >= filter.from) &&
-        (filter.before === undefined || row.created_at < filter.before) &&
-        (filter.width === undefined || row.width === filter.width) &&
-        (filter.height === undefined || row.height === filter.height) &&
-        (filter.seed === undefined || row.seed === filter.seed) &&
-        (filter.stackOf === undefined || row.stack_id === stackOf) &&
-        (!filter.stacked || (!stacks.has(row.stack_id) && stacks.add(row.stack_id))),
-    )
-    .map(({ id }) => id);
+  const found = rows.filter(
+    (row) =>
+      (filter.deleted === true) === (row.deleted_at !== null) &&
+      (!filter.words || filter.words.split(" ").every((word) => hasWord(row.prompt, word))) &&
+      (!filter.states || filter.states.includes(row.state)) &&
+      (!filter.model || filter.model === row.model) &&
+      (filter.favourite === undefined || Number(filter.favourite) === row.favourite) &&
+      (filter.from === undefined || row.created_at >= filter.from) &&
+      (filter.before === undefined || row.created_at < filter.before) &&
+      (filter.width === undefined || row.width === filter.width) &&
+      (filter.height === undefined || row.height === filter.height) &&
+      (filter.seed === undefined || row.seed === filter.seed) &&
+      (filter.stackOf === undefined || row.stack_id === stackOf),
+  );
+  if (!filter.stacked) return found.map(({ id }) => id);
+  const stacks = Map.groupBy(found, ({ stack_id }) => stack_id);
+  return [...stacks.values()].map((variants) => (variants.find(({ state }) => state === "done") ?? variants[0]!).id);
 }
 
 const parts: HistoryFilter[] = [
@@ -159,6 +160,38 @@ describe("finding in 50,000 results", () => {
       expect.stringContaining("SEARCH jobs USING"),
     ]);
     expect(plan(wordsStatement, ['"a"*'])).toEqual([expect.stringMatching(/^SCAN job_search VIRTUAL TABLE INDEX/)]);
+  });
+});
+
+describe("a stack of variants", () => {
+  let small: HistoryDatabase;
+  beforeAll(() => (small = openDatabase(join(folder, "small.db"))));
+  afterAll(() => small.close());
+
+  /** A stack of variants that ended like this, the oldest first; their numbers. */
+  function stackOf(prompt: string, ends: readonly (typeof states)[number][]): number[] {
+    const ids = insertJobs(
+      small,
+      ends.map((_, index) => {
+        const job = acceptedJob(prompt);
+        return { ...job, settings: { ...job.settings, seed: index } };
+      }),
+      sampleStart,
+    );
+    const end = small.prepare("UPDATE jobs SET state = ? WHERE id = ?");
+    ids.forEach((id, index) => end.run(ends[index], id));
+    return ids;
+  }
+
+  test("stands for itself by its newest that is done, else by its newest, at the place of its newest", () => {
+    const begun = stackOf("a red ball", ["done", "done"]);
+    const between = stackOf("a blue ball", ["cancelled", "failed"]);
+    const ended = stackOf("a red ball", ["cancelled"]);
+    const alone = stackOf("a green ball", ["failed", "cancelled"]);
+    const stacked = { states, stacked: true };
+    expect(findResults(small, stacked)).toEqual([alone[1], begun[1], between[1]]);
+    expect(findResults(small, { ...stacked, states: ["cancelled"] })).toEqual([alone[1], ended[0], between[0]]);
+    expect(findResults(small, { ...stacked, words: "red" })).toEqual([begun[1]]);
   });
 });
 
