@@ -11,6 +11,7 @@ import { form } from "../../../renderer/state/form.svelte.ts";
 import { jobs } from "../../../renderer/state/jobs.svelte.ts";
 import { liveJob } from "../../../renderer/state/live-job.svelte.ts";
 import { machine } from "../../../renderer/state/machine.svelte.ts";
+import { manyPrompts } from "../../../renderer/state/many-prompts.svelte.ts";
 import { models } from "../../../renderer/state/models.svelte.ts";
 import { route } from "../../../renderer/state/route.svelte.ts";
 import { runShortcut } from "../../../renderer/state/shortcuts.ts";
@@ -298,6 +299,25 @@ test("a waiting job is edited in the form, and the own draft comes back", async 
   });
   await vi.waitFor(() => expect(route.view).toBe("queue"), { timeout: 30_000 });
   await vi.waitFor(() => expect(form.value("prompt")).toBe("my own words"), { timeout: 30_000 });
+});
+
+test("many prompts are written over the form: who leaves them is where they were, who adds them sees the queue", async () => {
+  studio.answers["generate:expand"] = () => ({ drafts: [{ values: { prompt: "Rain" } }], total: 1, problems: [] });
+  await open();
+  const opener = page.getByRole("button", { name: "Many prompts" });
+  const dialog = page.getByRole("dialog", { name: "Many prompts" });
+  const list = dialog.getByRole("textbox", { name: "Prompts" });
+  await opener.click();
+  await expect.element(list).toHaveFocus();
+  await userEvent.keyboard("{Escape}");
+  await expect.element(dialog).not.toBeInTheDocument();
+  await expect.element(opener).toHaveFocus();
+  expect(route.view).toBe("generate");
+  await opener.click();
+  await list.fill("Rain");
+  await dialog.getByRole("button", { name: "Add 1 to queue" }).click();
+  await expect.poll(() => route.view).toBe("queue");
+  manyPrompts.clear();
 });
 
 test("Image to Video says what is missing where no model can do it", async () => {

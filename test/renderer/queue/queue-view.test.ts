@@ -237,6 +237,21 @@ describe("many prompts", () => {
     expect(toasts.all.at(-1)?.text).toBe("3 videos were added to the queue");
   });
 
+  test("begins in the list; Escape and Cancel give the focus back to the button", async () => {
+    await show([2]);
+    const opener = page.getByRole("button", { name: "Many prompts" });
+    for (const leave of [
+      () => userEvent.keyboard("{Escape}"),
+      () => dialog().getByRole("button", { name: "Cancel" }).click(),
+    ]) {
+      await opener.click();
+      await expect.element(dialog().getByRole("textbox", { name: "Prompts" })).toHaveFocus();
+      await leave();
+      await expect.element(dialog()).not.toBeInTheDocument();
+      await expect.element(opener).toHaveFocus();
+    }
+  });
+
   test("a list that the form refused is asked for again when the dialog opens, and after a lost connection", async () => {
     const unfit = new RushesError("memory.exhausted", {
       sentence: "There is not enough memory for this run.",
