@@ -26,6 +26,7 @@ export const app: typeof english = {
   neverConnected: "Rushes 没有响应，正在重试…",
   loading: "正在加载…",
   viewFailed: "无法打开此视图。",
+  viewAwaited: "连接恢复后会自动打开。",
   viewFailedAdvice: "Rushes 可能已更新。请重新加载页面；已输入的内容会保留。",
   pageFailed: "窗口出现了问题。",
   reload: "重新加载",

@@ -24,6 +24,7 @@ export const app = {
   neverConnected: "Rushes does not answer. Trying again …",
   loading: "Loading …",
   viewFailed: "This view could not be opened.",
+  viewAwaited: "It opens when the connection is back.",
   viewFailedAdvice: "Rushes may have been updated meanwhile. Reload the page; what you typed is kept.",
   pageFailed: "Something in the window went wrong.",
   reload: "Reload",
