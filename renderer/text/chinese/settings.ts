@@ -1,6 +1,38 @@
 // Chinese words of the settings view.
 import type { settings as english } from "../english/settings.ts";
 
+/** The names of facts, by the studio's own (app/studio/diagnostics.ts). */
+export const factNames: Readonly<Record<string, string>> = {
+  Node: "Node",
+  Electron: "Electron",
+  System: "系统",
+  Engine: "引擎",
+  Name: "名称",
+  Cores: "核心数",
+  Instructions: "指令集",
+  Total: "总量",
+  Free: "可用",
+  Memory: "显存",
+  "Compute capability": "计算能力",
+  "Driver's CUDA": "驱动支持的 CUDA",
+  "Not used": "未使用",
+  OpenH264: "OpenH264",
+  libvpx: "libvpx",
+  Library: "媒体库",
+  Log: "日志",
+};
+
+const factValues: Readonly<Record<string, string>> = { ready: "就绪", none: "无", "not found": "未找到" };
+
+/** What a sentence of the studio is about; its other values are figures, names and paths. */
+function aboutFact(name: string, value: string): string {
+  if (value.startsWith("none: ")) return "没有可用的显卡。";
+  if (value.startsWith("not built in: ")) return "未内置。";
+  if (name === "Engine") return "引擎无法启动。";
+  if (name === "Not used") return "Rushes 不使用这块显卡。";
+  return value;
+}
+
 export const settings: typeof english = {
   title: "设置",
   appearance: "外观",
@@ -33,6 +65,8 @@ export const settings: typeof english = {
   ofOperation: (passed, count) => `${count} 项中 ${passed} 项通过`,
   machine: "本机",
   groups: { program: "程序", cpu: "处理器", memory: "内存", gpu: "显卡", libraries: "库", folders: "文件夹" },
+  factName: (name) => factNames[name] ?? name,
+  factValue: (name, value) => factValues[value] ?? aboutFact(name, value),
   good: "正常",
   bad: "有问题",
   log: "日志",

@@ -39,6 +39,10 @@ export const settings = {
     libraries: "Libraries",
     folders: "Folders",
   },
+  /** A fact of this machine, as the studio names it. */
+  factName: (name: string) => name,
+  /** What it is: the studio's own words, or what they are about. */
+  factValue: (_name: string, value: string) => value,
   good: "fine",
   bad: "trouble",
   log: "Log",

@@ -6,6 +6,7 @@ import type { SelfTestLine } from "../../../contract/channels/machine.ts";
 import { RushesError } from "../../../contract/errors.ts";
 import { preferences } from "../../../renderer/state/preferences.svelte.ts";
 import { text } from "../../../renderer/text/text.svelte.ts";
+import { diagnostics } from "../../../renderer/views/settings/diagnostics.svelte.ts";
 import SettingsView from "../../../renderer/views/settings/SettingsView.svelte";
 import { axeFindings, settled } from "../accessibility.ts";
 import { hello, ScriptedBridge } from "./scripted-bridge.ts";
@@ -55,6 +56,31 @@ test("says what the machine is and where things lie", async () => {
   await expect.element(screen.getByText("09:00 job 1: done")).toBeVisible();
   await screen.getByRole("button", { name: "Show the logs" }).click();
   expect(bridge.requests("studio:showInFolder")).toEqual([{ folder: "logs" }]);
+});
+
+test("in Chinese the facts have Chinese names; a sentence is folded under what it is about", async () => {
+  const sentence = "none: No NVIDIA driver is installed.";
+  bridge.script["machine:diagnostics"] = () => ({
+    facts: [
+      { group: "program", name: "Engine", value: "ready", good: true },
+      { group: "cpu", name: "Cores", value: "2", good: null },
+      { group: "gpu", name: "Name", value: sentence, good: null },
+      { group: "libraries", name: "libnew", value: "1.0", good: true },
+    ],
+  });
+  await text.choose("zh");
+  try {
+    const screen = await render(SettingsView);
+    for (const words of [/^引擎$/, /就绪/, /核心数/, /libnew/, /没有可用的显卡。/])
+      await expect.element(screen.getByText(words).first()).toBeVisible();
+    expect(screen.getByText(/Engine|ready|Cores/).elements()).toEqual([]);
+    await expect.element(screen.getByText(sentence)).not.toBeInTheDocument();
+    await screen.getByRole("button", { name: "技术细节" }).click();
+    await expect.element(screen.getByText(sentence)).toBeVisible();
+    expect(diagnostics.report()).toContain(`gpu: Name: ${sentence}`);
+  } finally {
+    await text.choose("en");
+  }
 });
 
 test("the self-test lists green and red, failures unfolded", async () => {
