@@ -49,6 +49,7 @@ test("it opens with its video, and its settings go back into the form", async ()
   await studio.button("Use settings").click();
   await page.getByText("The settings of result 3 were taken over").waitFor();
   expect(await studio.prompt.inputValue()).toBe(made[2]!.prompt);
+  await studio.unfold();
   const sigma = page.getByRole("spinbutton", { name: "Sigma Max: exact value" });
   expect(await sigma.inputValue()).toBe("150");
   // Nothing that was automatic became fixed by it.

@@ -51,6 +51,8 @@ test("a sentence becomes a video, is opened, and its settings are used again", a
   await keyboard.type(sentence);
   // Which fields there are depends on the model, which a studio that has just started looks for first.
   await page.getByRole("region", { name: "Plan" }).getByText("fits").waitFor();
+  await tabTo(/^Advanced Settings/);
+  await keyboard.press("Enter");
   await tabTo(/^Sigma Max$/);
   await keyboard.press("Home");
   await page.getByRole("region", { name: "Plan" }).getByText("fits").waitFor();

@@ -20,6 +20,7 @@ test("is chosen by its name, runs, and comes back with a result's settings and w
   const { page } = studio;
   await studio.prompt.fill(sentence);
   await studio.choose("Resolution", "96×96");
+  await studio.unfold();
   await studio.button("Add a LoRA").click();
   await page.getByRole("menuitem", { name: new RegExp(`^${file} rank 4`) }).click();
   await strength().fill("0.5");

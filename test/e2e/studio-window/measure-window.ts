@@ -65,6 +65,8 @@ async function use(page: Page): Promise<void> {
   const prompt = page.getByRole("textbox", { name: "Prompt", exact: true });
   await prompt.fill("");
   await prompt.pressSequentially(sentence, { delay: 60 });
+  const fold = page.getByRole("button", { name: /^Advanced Settings/ });
+  if ((await fold.getAttribute("aria-expanded")) === "false") await fold.click();
   const slider = page.getByRole("slider", { name: "Sigma Max" });
   await slider.focus();
   for (let times = 0; times < 20; times++) await page.keyboard.press("ArrowRight", { delay: 20 });

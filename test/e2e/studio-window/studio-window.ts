@@ -82,9 +82,16 @@ export class StudioWindow {
     return this.page.getByRole("textbox", { name: "Prompt", exact: true });
   }
 
+  /** Unfolds the advanced settings, which are folded at the first start. */
+  async unfold(): Promise<void> {
+    const fold = this.button(/^Advanced Settings/);
+    if ((await fold.getAttribute("aria-expanded")) === "false") await fold.click();
+  }
+
   /** Chooses one of a setting's choices by their labels: choose("Quant Linear", "Int8"). */
   async choose(setting: string, choice: string): Promise<void> {
     const group = this.page.getByRole("radiogroup", { name: setting, exact: true });
+    if (!(await group.isVisible())) await this.unfold();
     await group.getByRole("radio", { name: choice, exact: true }).click();
   }
 
@@ -92,6 +99,7 @@ export class StudioWindow {
   async type(setting: string, value: number): Promise<void> {
     const name = new RegExp(`^${setting}(: exact value)?$`);
     const field = this.page.getByRole("spinbutton", { name });
+    if (!(await field.isVisible())) await this.unfold();
     await field.fill(String(value));
     await field.press("Tab");
   }

@@ -6,6 +6,7 @@ import { render } from "vitest-browser-svelte";
 import { form } from "../../../renderer/state/form.svelte.ts";
 import { jobs } from "../../../renderer/state/jobs.svelte.ts";
 import { models } from "../../../renderer/state/models.svelte.ts";
+import { session } from "../../../renderer/state/session.svelte.ts";
 import GenerateView from "../../../renderer/views/generate/GenerateView.svelte";
 import ViewFrame from "../views/ViewFrame.svelte";
 import { checkOf, ScriptedStudio } from "../scripted-studio.ts";
@@ -41,5 +42,30 @@ test("no example is offered before it is known which model there is", async () =
   await expect.element(page.getByText(/Choose a picture, and say what happens next/)).toBeVisible();
   await expect.element(page.getByText(/A frame of a video made from a sentence is a good beginning/)).toBeVisible();
   expect(examples()).toHaveLength(0);
+  stop();
+});
+
+test("the advanced settings are folded, with what was changed beside their title, until they are unfolded for good", async () => {
+  const studio = new ScriptedStudio();
+  session.reset();
+  form.replace({ numSteps: 2 }, null, null);
+  let stop = studio.connect(jobs, models, form);
+  const screen = await render(ViewFrame, { view: GenerateView });
+  const fold = page.getByRole("button", { name: "Advanced Settings" });
+  await expect.element(fold).toHaveAttribute("aria-expanded", "false");
+  await expect.element(page.getByText("1 changed ·")).toBeVisible();
+  await fold.click();
+  await expect.element(fold).toHaveAttribute("aria-expanded", "true");
+  await expect.poll(() => studio.session.views).toHaveProperty(["generate.advanced"], true);
+  // As after loading the page again.
+  await screen.unmount();
+  stop();
+  session.reset();
+  const { session: kept } = studio;
+  const next = new ScriptedStudio();
+  next.session = kept;
+  stop = next.connect(jobs, models, form);
+  await render(ViewFrame, { view: GenerateView });
+  await expect.element(fold).toHaveAttribute("aria-expanded", "true");
   stop();
 });

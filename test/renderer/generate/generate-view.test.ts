@@ -14,6 +14,7 @@ import { machine } from "../../../renderer/state/machine.svelte.ts";
 import { manyPrompts } from "../../../renderer/state/many-prompts.svelte.ts";
 import { models } from "../../../renderer/state/models.svelte.ts";
 import { route } from "../../../renderer/state/route.svelte.ts";
+import { session } from "../../../renderer/state/session.svelte.ts";
 import { runShortcut } from "../../../renderer/state/shortcuts.ts";
 import GenerateView from "../../../renderer/views/generate/GenerateView.svelte";
 import { axeFindings, settled } from "../accessibility.ts";
@@ -41,6 +42,7 @@ beforeEach(() => {
     "queue:keep": () => ({}),
   });
   form.replace({}, null, null);
+  session.keepView("generate.advanced", true);
   addEventListener("keydown", runShortcut);
   const stop = studio.connect(jobs, liveJob, machine, models, form);
   return () => {

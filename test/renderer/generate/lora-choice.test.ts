@@ -6,6 +6,7 @@ import { render } from "vitest-browser-svelte";
 import type { LoraEntry } from "../../../contract/channels/models.ts";
 import type { Hello } from "../../../contract/channels/studio.ts";
 import { form } from "../../../renderer/state/form.svelte.ts";
+import { session } from "../../../renderer/state/session.svelte.ts";
 import AdvancedSettings from "../../../renderer/views/generate/AdvancedSettings.svelte";
 import { checkOf, ScriptedStudio } from "../scripted-studio.ts";
 
@@ -24,6 +25,7 @@ beforeEach(() => {
     "models:loras": () => ({ loras: offered, folder: "/videos/Rushes/loras" }),
   });
   form.replace({}, null, null);
+  session.keepView("generate.advanced", true);
 });
 
 async function open(capabilities: Partial<Hello["capabilities"]> = {}) {

@@ -9,6 +9,7 @@ import { jobs } from "../../../renderer/state/jobs.svelte.ts";
 import { machine } from "../../../renderer/state/machine.svelte.ts";
 import { models } from "../../../renderer/state/models.svelte.ts";
 import { route } from "../../../renderer/state/route.svelte.ts";
+import { session } from "../../../renderer/state/session.svelte.ts";
 import GenerateView from "../../../renderer/views/generate/GenerateView.svelte";
 import HistoryView from "../../../renderer/views/history/HistoryView.svelte";
 import QueueView from "../../../renderer/views/queue/QueueView.svelte";
@@ -60,6 +61,7 @@ describe("with a scripted studio", () => {
   });
 
   test("the form of Generate is whole, over the button, and the picture keeps its place", async () => {
+    session.keepView("generate.advanced", true);
     await render(ViewFrame, { view: GenerateView });
     await expect.element(page.getByText("fits · about 1.2 s")).toBeVisible();
     const fields = document.querySelector<HTMLElement>(".form")!;
