@@ -17,7 +17,7 @@ from .workshop import ClipSize, Workshop
 SENTENCES = 3  # ways of saying each clip
 LANDSCAPES = 0.3  # of the clips: each of their many events has to be seen often enough
 PAIRS = 0.15  # of the clips
-SMALL = 0.25  # of the clips, that show one small thing with corners or a hole: what is learned last
+SMALL = 0.25  # of the clips, that show one small thing with corners or a hole: what is learned last. Not of image to video's (README.md)
 BRIEF = 0.2  # of the clips, whose sentences leave something out
 WORDS = 40  # rows of the context that are kept: the longest sentence has fewer pieces; the rest is zero
 ZEROS = tokens.LENGTH - WORDS
@@ -47,13 +47,13 @@ class Bank:
                 setattr(self, name, torch.cat([own, getattr(more, name)]))
 
 
-def object_weights(latents: Tensor) -> Tensor:
+def object_weights(latents: Tensor, most: float = 8) -> Tensor:
     """[n, 16, ...] -> [n, 1, ...] with mean 1: more where a clip differs from its own middle value. Things are small; without
     this the background is nearly all of the loss and shapes are learned last."""
     latents = latents.float()
     middle = latents.flatten(2).median(-1).values[:, :, None, None, None]
     unusual = (latents - middle).square().mean(1, keepdim=True)
-    weights = 0.4 + (unusual / (unusual.mean((2, 3, 4), keepdim=True) + 1e-6)).clamp(max=8)
+    weights = 0.4 + (unusual / (unusual.mean((2, 3, 4), keepdim=True) + 1e-6)).clamp(max=most)
     return weights / weights.mean((2, 3, 4), keepdim=True)
 
 
@@ -93,7 +93,9 @@ class Maker:
         self.at_once = max(1, (64 if workshop.on_card else 2) * 128 * 128 * 17 // (size.width * size.height * size.frames))
 
     def scene(self) -> Scene:
-        kind = self.source.choices(("landscape", "pair", "small", "any"), (LANDSCAPES, PAIRS, SMALL, 1 - LANDSCAPES - PAIRS - SMALL))[0]
+        small = 0.0 if self.with_first else SMALL
+        kinds = {"landscape": LANDSCAPES, "pair": PAIRS, "small": small, "any": 1 - LANDSCAPES - PAIRS - small}
+        kind = self.source.choices(list(kinds), list(kinds.values()))[0]
         openness = {**self.openness, "landscapes": float(kind == "landscape"), "pairs": float(kind == "pair")}
         scene = sayable_scene(self.source, **openness)
         while kind == "small" and not is_small(scene.things[0]):
@@ -117,7 +119,7 @@ class Maker:
             context = encode_text(self.encoder, texts, workshop.device)
             contexts.append(context[:, :WORDS].bfloat16().unflatten(0, (-1, SENTENCES)))
         kept = torch.cat(latents)
-        weights = torch.cat([object_weights(part).bfloat16() for part in kept.split(256)])
+        weights = torch.cat([object_weights(part, 4 if self.with_first else 8).bfloat16() for part in kept.split(256)])
         return Bank(size, kept, torch.cat(contexts), weights, torch.cat(first) if self.with_first else None)
 
 
