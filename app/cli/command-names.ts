@@ -6,6 +6,7 @@ export const commandNames = [
   "generate",
   "settings",
   "history",
+  "queue",
   "inspect",
   "decode",
   "doctor",

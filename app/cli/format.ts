@@ -44,3 +44,9 @@ export function formatTable(rows: readonly (readonly (string | number)[])[]): st
     )
     .join("\n");
 }
+
+/** A prompt on one line of a table, at most 60 characters. */
+export function shortenPrompt(prompt: string): string {
+  const line = prompt.replace(/\s+/g, " ");
+  return line.length <= 60 ? line : `${line.slice(0, 59)}…`;
+}

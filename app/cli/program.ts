@@ -70,6 +70,11 @@ export async function runProgram(words: readonly string[], run: RunOptions): Pro
   )
     .option("--limit <number>", "how many, newest first (default 50)")
     .option("--state <state>", "only queued, running, done, failed or cancelled ones");
+  add(
+    "queue [action] [jobs...]",
+    "show what runs and waits, or pause, resume or cancel it",
+    async () => (await import("./commands/queue.ts")).queue,
+  );
   add("inspect <files...>", "say what a model file holds", async () => (await import("./commands/inspect.ts")).inspect);
   add("decode <job>", "decode a job's saved latents again", async () => (await import("./commands/decode.ts")).decode);
   add("doctor", "check this machine and every kernel", async () => (await import("./commands/doctor.ts")).doctor);

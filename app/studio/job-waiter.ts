@@ -92,7 +92,7 @@ export class JobWaiter {
     const { database, runner } = this.#core;
     if (state !== "queued") return null;
     if (isPaused(database))
-      return "The queue of this library is paused: the job waits until it is resumed in the window or in the browser.";
+      return "The queue of this library is paused: the job waits until it is resumed (rushes queue resume).";
     const count = countBefore(database, id);
     if (count === 0) return null;
     const elsewhere = runner.heldElsewhere() ? `; another program runs ${count === 1 ? "it" : "them"}` : "";

@@ -1,8 +1,8 @@
 // rushes decode JOB: makes the video of a job again from its saved latents, without sampling.
-import { RushesError } from "../../../contract/errors.ts";
 import { untilAborted, waitForOutcome } from "../../library/model.ts";
 import { openStudio } from "../../studio/open-studio.ts";
 import type { Command } from "../context.ts";
+import { readJobId } from "../job-id.ts";
 import { Reporter, reportAll } from "./generate.ts";
 
 export const decode: Command = async ({ output, signal, library }, words) => {
@@ -23,11 +23,3 @@ export const decode: Command = async ({ output, signal, library }, words) => {
     await studio.close();
   }
 };
-
-function readJobId(word: string | undefined): number {
-  if (word !== undefined && /^\d{1,15}$/.test(word)) return Number(word);
-  throw new RushesError("usage.invalid", {
-    sentence: `"${word ?? ""}" is not the number of a job.`,
-    advice: "Run `rushes history` for the numbers.",
-  });
-}

@@ -4,7 +4,7 @@ import { type Job, jobStates, type JobState } from "../../../contract/job.ts";
 import { openStudio } from "../../studio/open-studio.ts";
 import type { Studio } from "../../studio/studio.ts";
 import { type Command, exitCodes, type OptionValues, textOption } from "../context.ts";
-import { formatDate, formatTable } from "../format.ts";
+import { formatDate, formatTable, shortenPrompt } from "../format.ts";
 
 export const history: Command = async ({ output, library }, words, options) => {
   const query = readQuery(options);
@@ -44,10 +44,5 @@ function isState(state: string): state is JobState {
 
 function jobRow(job: Job): (string | number)[] {
   const what = job.video?.path ?? (job.error ? job.error.code : "");
-  return [job.id, formatDate(job.createdAt), job.state, job.model, String(job.seed), shorten(job.prompt), what];
-}
-
-function shorten(prompt: string): string {
-  const line = prompt.replace(/\s+/g, " ");
-  return line.length <= 60 ? line : `${line.slice(0, 59)}…`;
+  return [job.id, formatDate(job.createdAt), job.state, job.model, String(job.seed), shortenPrompt(job.prompt), what];
 }

@@ -86,6 +86,10 @@ const cases: [string, string[], RegExp][] = [
     ["serve", "--token", "nowhere"],
     /The token file nowhere cannot be read\.\nName a text file with the token, or leave --token out to draw one\./,
   ],
+  ["what no queue does", ["queue", "stop"], /"stop" is nothing a queue can do\./],
+  ["a queue's word too many", ["queue", "pause", "3"], /"3" is one word too many\./],
+  ["cancelling nothing", ["queue", "cancel"], /No job is named\./],
+  ["cancelling what is no number", ["queue", "cancel", "1", "all"], /"all" is not the number of a job\./],
   ["a limit that is no number", ["history", "--limit", "many"], /--limit is a whole number from 1, not "many"\./],
 ];
 
@@ -124,7 +128,7 @@ describe("asking", () => {
   test("--help and --version succeed", async () => {
     const help = await runRushes(["--help"], { library });
     expect(help).toMatchObject({ code: 0, stderr: "" });
-    for (const command of ["generate", "history", "inspect", "doctor", "bench", "settings", "test", "decode"])
+    for (const command of ["generate", "history", "queue", "inspect", "doctor", "bench", "settings", "test", "decode"])
       expect(help.stdout).toContain(`  ${command} `);
     const version = await runRushes(["--version"], { library });
     expect(version).toMatchObject({ code: 0, stdout: expect.stringMatching(/^\d+\.\d+\.\d+\n$/) as string });
