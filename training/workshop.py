@@ -50,7 +50,8 @@ class ClipSize:
 
 
 RELEASED, TINY = Form(), Form(128, 2, 128, 1, 8, 64, 2)
-# Most steps are of the default size; the others keep the model from being lost at them.
+# Most steps are of the default size; the others keep the model from being lost at them. A card has room for all that are wanted; on
+# the processor only what is offered gets its steps.
 CARD_SIZES = (
     ClipSize(128, 128, 17, 0.50, 24_000, True), ClipSize(96, 96, 17, 0.08, 8_000, True), ClipSize(64, 64, 17, 0.04, 8_000),
     ClipSize(224, 128, 17, 0.08, 6_000), ClipSize(128, 224, 17, 0.08, 6_000), ClipSize(192, 192, 17, 0.07, 4_000),
@@ -58,8 +59,8 @@ CARD_SIZES = (
 )
 # Clips to begin with: more are made while the transformer is trained.
 PROCESSOR_SIZES = (
-    ClipSize(128, 128, 17, 0.68, 512, True), ClipSize(96, 96, 17, 0.08, 96, True), ClipSize(64, 64, 17, 0.03, 96),
-    ClipSize(192, 112, 17, 0.08, 96), ClipSize(112, 192, 17, 0.08, 96), ClipSize(128, 128, 33, 0.05, 48),
+    ClipSize(128, 128, 17, 0.40, 448, True), ClipSize(224, 128, 17, 0.25, 192, True), ClipSize(128, 224, 17, 0.25, 192, True),
+    ClipSize(96, 96, 17, 0.07, 96, True), ClipSize(64, 64, 17, 0.03, 64),
 )
 TINY_SIZES = (ClipSize(32, 32, 5, 0.7, 12), ClipSize(48, 32, 9, 0.3, 8))
 

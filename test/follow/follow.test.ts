@@ -3,12 +3,15 @@
 import { execFileSync } from "node:child_process";
 import { beforeAll, describe, expect, test } from "vitest";
 import { briefScenes } from "./brief.ts";
+import { nameOf } from "./clips.ts";
 import { makePairs } from "./pairs.ts";
 import { published } from "./published.ts";
 import { greatestByChance, leastShare, type Pair, sharesOf, shuffledShares } from "./shares.ts";
 import { properties, scenes } from "./world.ts";
 
-const form = { width: 128, height: 128, numFrames: 17, numSteps: 4, slaTopk: 0.1 };
+const square = { width: 128, height: 128, numFrames: 17, numSteps: 4, slaTopk: 0.1 };
+const wide = { ...square, width: 224 };
+const tall = { ...square, height: 224 };
 const seed = 20261121;
 
 test("ffmpeg is there", () => {
@@ -16,9 +19,11 @@ test("ffmpeg is there", () => {
 });
 
 describe.each([
-  ["sentences", scenes(40, seed)],
-  ["brief sentences", briefScenes(24, seed)],
-] as const)("%s", (kind, meant) => {
+  { kind: "sentences", form: square, meant: scenes(40, seed) },
+  { kind: "brief sentences", form: square, meant: briefScenes(24, seed) },
+  { kind: "sentences", form: wide, meant: scenes(24, seed + 1) },
+  { kind: "sentences", form: tall, meant: scenes(24, seed + 2) },
+] as const)("$kind at $form.width x $form.height", ({ kind, form, meant }) => {
   let pairs: Pair[];
   beforeAll(async () => {
     pairs = await makePairs(meant, form);
@@ -28,7 +33,7 @@ describe.each([
     const { count, shares } = published("demo", form, kind);
     const found = sharesOf(pairs)[property];
     const least = leastShare(shares[property], count, meant.length);
-    console.log(`${kind}, ${property}: ${found} (manifest ${shares[property]}, least ${least.toFixed(3)})`);
+    console.log(`${nameOf(form)}, ${kind}, ${property}: ${found} (manifest ${shares[property]}, least ${least.toFixed(3)})`);
     expect(found).toBeGreaterThanOrEqual(least);
   });
 
