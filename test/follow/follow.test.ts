@@ -33,7 +33,9 @@ describe.each([
     const { count, shares } = published("demo", form, kind);
     const found = sharesOf(pairs)[property];
     const least = leastShare(shares[property], count, meant.length);
-    console.log(`${nameOf(form)}, ${kind}, ${property}: ${found} (manifest ${shares[property]}, least ${least.toFixed(3)})`);
+    console.log(
+      `${nameOf(form)}, ${kind}, ${property}: ${found} (manifest ${shares[property]}, least ${least.toFixed(3)})`,
+    );
     expect(found).toBeGreaterThanOrEqual(least);
   });
 
