@@ -29,9 +29,8 @@ uint64_t slot_bytes(const std::vector<FilePart>& parts) {
 }  // namespace
 
 uint64_t ReadAhead::buffer_bytes(const std::vector<FilePart>& parts) {
-  const bool needed = std::any_of(parts.begin(), parts.end(), [](const FilePart& part) {
-    return part.file->reads_past_cache() && part.file->cached_bytes(part.begin, part.bytes) < part.bytes;
-  });
+  const bool needed =
+      std::any_of(parts.begin(), parts.end(), [](const FilePart& part) { return part.file->reads_past_cache(); });
   return needed ? 2 * slot_bytes(parts) + MappedFile::kBlockBytes : 0;
 }
 

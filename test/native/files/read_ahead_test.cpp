@@ -150,18 +150,26 @@ TEST_CASE("who asks in another order is served from the map instead of waiting f
   }
 }
 
+TEST_CASE("a plan's memory is that of its run, whatever the page cache loses between the two" * kNeedsDisk) {
+  PartsFile file;
+  std::vector<std::byte> dropped(kPart);
+  for (const FilePart& part : file.parts) REQUIRE(part.file->read_into_cache(part.begin, dropped));
+  const uint64_t planned = ReadAhead::buffer_bytes(file.parts);
+  REQUIRE(soon([&] { return evict(file.path, *file.mapped); }));
+  CHECK(ReadAhead::buffer_bytes(file.parts) == planned);
+}
+
 TEST_CASE("what the page cache holds is used from the map, and so is what cannot be read past it" * kNeedsDisk) {
   PartsFile file;
   const Context context;
   std::vector<std::byte> dropped(kPart);
   for (const FilePart& part : file.parts) REQUIRE(part.file->read_into_cache(part.begin, dropped));
-  CHECK(ReadAhead::buffer_bytes(file.parts) == 0);
   {
     ReadAhead ahead(file.parts, {});
     for (const FilePart& part : file.parts) CHECK(ahead.wait(context, part.name) == part.begin);
     CHECK(ahead.disk_bytes() == 0);
   }
-  // Cached meanwhile, although there is a buffer.
+  // Although there is a buffer.
   std::vector<std::byte> buffer(4 * kPart);
   ReadAhead cached(file.parts, buffer);
   CHECK(cached.wait(context, "part11") == file.parts[11].begin);
