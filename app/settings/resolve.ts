@@ -56,6 +56,11 @@ export function resolveSettings(
   const merged: Record<string, unknown> = {};
   for (const { id } of allSettings) merged[id] = winner(id)?.values[id];
   merged["mode"] = mode;
+  // A shape that is said beside a model's own resolution asks for the size of the model that has it.
+  if (winner("resolution")?.kind === "model" && ranks.aspectRatio > ranks.resolution) {
+    const shaped = model?.sizes.find((size) => hasShape(size, merged["aspectRatio"] as string));
+    if (shaped) merged["resolution"] = formatSize(shaped);
+  }
   const settings = merged as Settings;
 
   for (const { id } of allSettings) {
@@ -144,6 +149,12 @@ function ownSide(id: "width" | "height", settings: Settings, ranks: Record<Setti
   return ranks[id] >= ranks.resolution ? settings[id] : null;
 }
 
+/** Whether a size is of an aspect ("16:9") to a tenth: sides of small frames are multiples of 16. */
+function hasShape({ width, height }: FrameSize, aspectRatio: string): boolean {
+  const [across = 1, down = 1] = aspectRatio.split(":").map(Number);
+  return Math.abs(Math.log((width * down) / (height * across))) < 0.1;
+}
+
 function isFixed(settings: Settings, ranks: Record<SettingId, number>): boolean {
   return ownSide("width", settings, ranks) !== null || ownSide("height", settings, ranks) !== null;
 }
@@ -185,7 +196,7 @@ export function pictureMissing({ name }: Pick<ModelTraits, "name">): RushesError
 function remarks(settings: Settings, size: FrameSize | null, model: ModelTraits, isGiven: (id: SettingId) => boolean) {
   const lines: string[] = [];
   const named = settings.resolution === "480p" || settings.resolution === "720p";
-  if (isGiven("aspectRatio") && !named)
+  if (isGiven("aspectRatio") && !named && !(size && hasShape(size, settings.aspectRatio)))
     lines.push(`Aspect (${settings.aspectRatio}) is not used with a resolution in pixels (${settings.resolution}).`);
   if (isGiven("slaTopk") && settings.attentionType === "original")
     lines.push("SLA Top-K is not used with original attention.");

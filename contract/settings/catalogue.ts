@@ -95,7 +95,7 @@ export const catalogue = [
     group: "size",
     order: 2,
     stage: "sample",
-    help: "Width to height, for 480p and 720p.",
+    help: "Width to height, for 480p, 720p and sizes of the model itself.",
     default: "16:9",
     choices: [
       { id: "16:9", label: "16:9" },

@@ -21,7 +21,7 @@ export const settings: Readonly<Record<SettingId, SettingWords>> = {
   },
   aspectRatio: {
     label: "画幅",
-    help: "宽高比，用于 480p 和 720p。",
+    help: "宽高比，用于 480p、720p 和模型自有的尺寸。",
     choices: { "16:9": "16:9", "4:3": "4:3", "1:1": "1:1", "3:4": "3:4", "9:16": "9:16" },
   },
   width: { label: "宽度", help: "视频的宽度；优先于分辨率。", choices: none },

@@ -10,6 +10,8 @@ const demo: ModelTraits = {
   capabilities: ["distilled", "sla"],
   sizes: [
     { width: 128, height: 128 },
+    { width: 224, height: 128 },
+    { width: 128, height: 224 },
     { width: 96, height: 96 },
   ],
   defaults: { width: 128, height: 128, numFrames: 17 },
@@ -66,6 +68,22 @@ describe("size", () => {
     expect(size(source("flag", { resolution: "720p", aspectRatio: "9:16" }))).toBe("720x1280");
     expect(size(source("flag", { resolution: "64x48" }))).toBe("64x48");
   });
+  test("a shape alone takes the model's own size of that shape, and the run that is written down leads there again", () => {
+    for (const [aspectRatio, wanted] of [
+      ["16:9", "224x128"],
+      ["9:16", "128x224"],
+      ["1:1", "128x128"],
+      ["4:3", "128x128"],
+    ] as const) {
+      expect(size(source("flag", { aspectRatio })), aspectRatio).toBe(wanted);
+      const { settings } = flags({ aspectRatio });
+      expect(settings.resolution).toBe(wanted);
+      expect(size(source("preset", { ...settings, prompt: "a ball" }))).toBe(wanted);
+    }
+    expect(flags({ aspectRatio: "16:9" }).warnings).toEqual([]);
+    expect(size(source("config", { resolution: "96x96" }), source("flag", { aspectRatio: "16:9" }))).toBe("96x96");
+    expect(size(source("flag", { aspectRatio: "16:9", width: 96 }))).toBe("96x128");
+  });
   test("width and height replace a resolution that is not stronger", () => {
     expect(size(source("flag", { width: 96 }))).toBe("96x128");
     expect(size(source("config", { resolution: "480p" }), source("flag", { width: 640 }))).toBe("640x480");
@@ -106,10 +124,13 @@ describe("size", () => {
   test("sizes the model was not made for, and an aspect without effect, are mentioned", () => {
     expect(flags({}).warnings).toEqual([]);
     expect(flags({ resolution: "64x64" }).warnings).toEqual([
-      "Demo was made for 128x128, 96x96; 64x64 may look wrong.",
+      "Demo was made for 128x128, 224x128, 128x224, 96x96; 64x64 may look wrong.",
     ]);
-    expect(flags({ aspectRatio: "9:16" }).warnings).toEqual([
-      "Aspect (9:16) is not used with a resolution in pixels (128x128).",
+    expect(flags({ aspectRatio: "4:3" }).warnings).toEqual([
+      "Aspect (4:3) is not used with a resolution in pixels (128x128).",
+    ]);
+    expect(flags({ aspectRatio: "9:16", resolution: "96x96" }).warnings).toEqual([
+      "Aspect (9:16) is not used with a resolution in pixels (96x96).",
     ]);
   });
 });
