@@ -42,8 +42,9 @@ class ReadAhead {
   /// Smaller parts are not worth it.
   static constexpr uint64_t kLeastBytes = 1 << 20;
 
-  /// What the parts are read into: room for two of the largest; 0 when their file cannot be read past the page cache. The
-  /// same whatever that cache holds: it may lose pages between a plan and its run. What is never read is never touched.
+  /// What the parts are read into: room for two of the largest; 0 when their file cannot be read past the page cache.
+  /// The same whatever that cache holds: it may lose pages between a plan and its run. What is never read is never
+  /// touched.
   static uint64_t buffer_bytes(const std::vector<FilePart>& parts);
   /// Starts reading. `buffer` has buffer_bytes(parts) and outlives this; with less everything is used through the map.
   ReadAhead(std::vector<FilePart> parts, std::span<std::byte> buffer, const DiskPace& pace = {});
